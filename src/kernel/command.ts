@@ -1,0 +1,259 @@
+// The write path, once. No domain can forget permission, idempotency, audit or outbox, because no domain writes them.
+import { sha256 } from "./crypto.ts";
+import { dayOf } from "./clock.ts";
+import type { Actor, Context, Hot, House, Route } from "./endpoint.ts";
+import { inOrder, type Lane } from "./group.ts";
+import { fail, ok, type Result } from "./result.ts";
+import { isPassing, type Tx } from "./sql.ts";
+import type { z } from "zod";
+
+export type Order = {
+  actor: Actor;
+  key: string;
+  dryRun: boolean;
+  raw: Record<string, unknown>;
+  requestId?: string;
+};
+export type Refusal =
+  | `request.${"unauthenticated" | "forbidden" | "invalid" | "busy" | "key_reused" | "answered_once"}`;
+export type Answer<C extends string> = Result<unknown, C | Refusal> & {
+  headers?: [string, string][];
+};
+type Command = Extract<Route, { kind: "command" }>;
+/** One command on its way: what was asked, by whom, and where its verdict goes. */
+type Item = {
+  route: Command;
+  actor: Actor;
+  key: string;
+  digest: Buffer;
+  dryRun: boolean;
+  input: unknown;
+  target: Record<string, unknown>;
+  endpoint: string;
+  requestId: string | null;
+};
+type Done = { answer: Answer<string>; events: Record<string, unknown>[]; hot: Hot[] };
+
+/** postgres.js rolls back only on a throw; this throw carries an answer out, so that it stays a value. */
+class RollBack {
+  readonly answers: Answer<string>[];
+  constructor(answers: Answer<string>[]) {
+    this.answers = answers;
+  }
+}
+/** The hot row does not hold the sum of the group: each command has to ask alone, in order of arrival. */
+const alone = Symbol("alone");
+
+/** How many commands of one lane share a transaction at most. */
+const groupLimit = 64;
+
+/** May this caller come to this endpoint at all? The rest, whose rows, is the service's through `scope`. */
+export function admits(endpoint: Route["endpoint"], actor: Actor): Refusal | null {
+  if (endpoint.permission === "public") return null;
+  if (!actor.permissions.has(endpoint.permission))
+    return actor.id === "anonymous" ? "request.unauthenticated" : "request.forbidden";
+  const { kind } = actor.scope;
+  if (kind === "all" || kind === "person") return null;
+  return endpoint.scopes?.includes(kind) ? null : "request.forbidden";
+}
+
+export type Commands = (route: Command, order: Order) => Promise<Answer<string>>;
+
+export function commands(house: House): Commands {
+  const lanes = new Map<number, Lane<Item, Answer<string>>>();
+  const solo = (item: Item) =>
+    transaction(house, [item], true)
+      .then((answers) => answers[0]!)
+      .catch(busy);
+
+  async function group(items: Item[]): Promise<Answer<string>[]> {
+    if (items.length > 1) {
+      const whole = await transaction(house, items, false).catch((thrown: unknown) => thrown);
+      if (Array.isArray(whole)) return whole as Answer<string>[];
+      // Whatever it was, no neighbour pays for it: everybody once more, alone, in order of arrival.
+    }
+    const answers: Answer<string>[] = [];
+    for (const item of items) answers.push(await solo(item));
+    return answers;
+  }
+
+  return async (route, { actor, key, dryRun, raw, requestId }) => {
+    const { endpoint } = route;
+    const refused = admits(endpoint, actor);
+    if (refused) return fail(refused);
+    const input = endpoint.input.safeParse(raw);
+    if (!input.success) return fail("request.invalid", { fields: fieldsOf(input.error) });
+    const item: Item = {
+      route,
+      actor,
+      key,
+      dryRun,
+      digest: sha256(JSON.stringify(raw)),
+      input: input.data,
+      target: targetOf(endpoint.path, raw),
+      endpoint: `${endpoint.method} ${endpoint.path}`,
+      requestId: requestId ?? null,
+    };
+    const at = route.lane?.(input.data as never);
+    if (!at || dryRun) return solo(item);
+    let lane = lanes.get(at.bucket);
+    if (!lane) {
+      lane = inOrder(group, groupLimit);
+      lanes.set(at.bucket, lane);
+    }
+    return lane(item, `${actor.id} ${item.endpoint} ${key}`, at.person);
+  };
+}
+
+/** 55P03 is lock_timeout, 40P01 a deadlock. Nothing was saved, so the same key may try again. */
+const busy = (thrown: unknown): Answer<string> => {
+  if (isPassing(thrown)) return fail("request.busy");
+  throw thrown;
+};
+
+/** Ids in the path: what the audit says the command was about. A body may hold personal fields, a path holds none. */
+const targetOf = (path: string, raw: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(
+    [...path.matchAll(/:(\w+)/g)].map(([, name]) => [name!, String(raw[name!] ?? "")]),
+  );
+
+async function transaction(house: House, items: Item[], single: boolean) {
+  const machine = house.clocks.machine();
+  const work = async (tx: Tx): Promise<Answer<string>[]> => {
+    await tx`set local lock_timeout = '2s'`;
+    // A twin in flight holds the same unique row: the insert waits for its commit, at most those 2 s.
+    const claims = items
+      .map(({ key, actor, endpoint, digest }) => ({
+        key,
+        actor: actor.id,
+        endpoint,
+        request: digest,
+        at: machine,
+      }))
+      .toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+    const mine = await tx<{ key: string; actor: string; endpoint: string }[]>`
+      insert into idempotency ${tx(claims)} on conflict do nothing returning key, actor, endpoint`;
+    const claimed = new Set(mine.map(keyOf));
+    const answers: Answer<string>[] = [];
+    const fresh: { item: Item; done: Done }[] = [];
+    for (const item of items) {
+      if (!claimed.has(keyOf({ ...item, actor: item.actor.id }))) {
+        answers.push(await saved(tx, item));
+        continue;
+      }
+      const done = await attempt(house, tx, item, single);
+      fresh.push({ item, done });
+      answers.push(done.answer);
+    }
+    if (!single) await takeHot(tx, fresh);
+    if (fresh.length > 0) await write(tx, fresh, machine);
+    if (items.length === 1 && items[0]!.dryRun) throw new RollBack(answers);
+    return answers;
+  };
+  return house.sql.begin(work).catch((thrown: unknown) => {
+    if (thrown instanceof RollBack) return thrown.answers;
+    throw thrown;
+  });
+}
+
+const keyOf = (row: { key: string; actor: string; endpoint: string }) =>
+  `${row.key}\0${row.actor}\0${row.endpoint}`;
+
+async function saved(tx: Tx, item: Item): Promise<Answer<string>> {
+  const [twin] = await tx<{ same: boolean; answer: Answer<string> | null }[]>`
+    select request = ${item.digest} as same, answer from idempotency
+    where key = ${item.key} and actor = ${item.actor.id} and endpoint = ${item.endpoint}`;
+  if (!twin?.same) return fail("request.key_reused");
+  return twin.answer ?? fail("request.answered_once");
+}
+
+/** Runs the service below a savepoint: a failure leaves none of its writes, yet its answer can be saved. */
+async function attempt(house: House, tx: Tx, item: Item, single: boolean): Promise<Done> {
+  const now = house.clocks.shop();
+  const events: Record<string, unknown>[] = [];
+  const hot: Hot[] = [];
+  const headers: [string, string][] = [];
+  const run = async (step: Tx): Promise<Answer<string>> => {
+    const context: Context = {
+      tx: step,
+      house,
+      actor: item.actor,
+      now,
+      at: house.clocks.machine(),
+      today: dayOf(now, house.clocks.timeZone),
+      newId: house.newId,
+      emit: ({ name, data }, person, happened) => {
+        const body = step.json(data.encode(happened) as never);
+        events.push({ ...person, id: house.newId(), name, data: body, at: now });
+      },
+      reserve: (claim) => hot.push(claim),
+      header: (name, value) => headers.push([name, value]),
+    };
+    const result = await item.route.run(context, item.input as never);
+    if (!result.ok) throw new RollBack([result]);
+    if (single)
+      for (const claim of hot)
+        if (!(await claim.take(step, claim.amount))) throw new RollBack([fail(claim.code)]);
+    return ok(item.route.endpoint.output.encode(result.value));
+  };
+  const answer = await tx.savepoint(run).catch((thrown: unknown) => {
+    if (thrown instanceof RollBack) return thrown.answers[0]!;
+    throw thrown;
+  });
+  if (!answer.ok) return { answer, events: [], hot: [] };
+  return { answer: headers.length > 0 ? { ...answer, headers } : answer, events, hot };
+}
+
+/** Each hot row once, with the sum, in one order for everybody. */
+async function takeHot(tx: Tx, fresh: { done: Done }[]): Promise<void> {
+  const sums = new Map<string, { claim: Hot; total: bigint }>();
+  for (const { done } of fresh)
+    for (const claim of done.hot) {
+      const had = sums.get(claim.key);
+      sums.set(claim.key, { claim, total: (had?.total ?? 0n) + claim.amount });
+    }
+  for (const [, { claim, total }] of [...sums].toSorted(([a], [b]) => (a < b ? -1 : 1)))
+    if (!(await claim.take(tx, total))) throw alone;
+}
+
+/** Saved answers, audit lines and outbox events of a group: one statement each. */
+async function write(tx: Tx, fresh: { item: Item; done: Done }[], at: Date): Promise<void> {
+  const rows = fresh.map(({ item, done: { answer } }) => ({
+    key: item.key,
+    actor: item.actor.id,
+    endpoint: item.endpoint,
+    // A secret is shown once: what is saved is only that it was.
+    answer: item.route.endpoint.secret && answer.ok ? null : JSON.stringify(plain(answer)),
+  }));
+  await tx`
+    update idempotency i set answer = n.answer::jsonb
+    from unnest(${rows.map((r) => r.key)}::text[], ${rows.map((r) => r.actor)}::text[],
+      ${rows.map((r) => r.endpoint)}::text[], ${rows.map((r) => r.answer)}::text[])
+      as n(key, actor, endpoint, answer)
+    where i.key = n.key and i.actor = n.actor and i.endpoint = n.endpoint`;
+  const lines = fresh.map(({ item, done: { answer } }) => ({
+    at,
+    actor: item.actor.id,
+    endpoint: item.endpoint,
+    target: tx.json(item.target as never),
+    outcome: answer.ok ? "ok" : answer.code,
+    requestId: item.requestId,
+  }));
+  await tx`insert into audit ${tx(lines)}`;
+  const events = fresh.flatMap(({ done }) => done.events);
+  if (events.length > 0) await tx`insert into outbox ${tx(events)}`;
+}
+const plain = (answer: Answer<string>) => {
+  const { headers: _, ...kept } = answer;
+  return kept;
+};
+
+/** Names the fields only: a validator's own words are no contract. */
+export const fieldsOf = (error: z.ZodError): string[] => [
+  ...new Set(
+    error.issues.flatMap((i) => {
+      const at = i.path.map(String).join(".");
+      return i.code === "unrecognized_keys" ? i.keys.map((k) => (at ? `${at}.${k}` : k)) : at;
+    }),
+  ),
+];

@@ -1,0 +1,62 @@
+// JSON as it comes from outside. What PostgreSQL or another client could not hold unchanged is refused by its field.
+
+/** Nesting deeper than this is no request of ours. */
+const depthLimit = 64;
+
+export type Parsed = { ok: true; value: unknown } | { ok: false; field: string };
+
+/** Parses, and names the first field whose number would be rounded, or whose text holds NUL or half a character. */
+export function parseJson(text: string): Parsed {
+  if (tooDeep(text)) return { ok: false, field: "body" };
+  let value: unknown;
+  let rounded: string | null = null;
+  try {
+    // Only a text with a long run of digits can hold a number that loses some: the slow way is for those.
+    value = /\d{15}|\d[eE]/.test(text)
+      ? JSON.parse(text, (key, item: unknown, context?: { source?: string }) => {
+          if (typeof item === "number" && !exact(item, context?.source ?? "")) rounded ??= key;
+          return item;
+        })
+      : JSON.parse(text);
+  } catch {
+    return { ok: false, field: "body" };
+  }
+  if (rounded !== null) return { ok: false, field: rounded || "body" };
+  const field = badText(value, "");
+  return field === null ? { ok: true, value } : { ok: false, field: field || "body" };
+}
+
+const exact = (item: number, source: string): boolean => {
+  if (!Number.isFinite(item)) return false;
+  return !/^-?\d+$/.test(source) || Number.isSafeInteger(item);
+};
+
+function tooDeep(text: string): boolean {
+  let depth = 0;
+  let quoted = false;
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (quoted) {
+      if (c === 92) i++;
+      else if (c === 34) quoted = false;
+    } else if (c === 34) quoted = true;
+    else if (c === 91 || c === 123) {
+      if (++depth > depthLimit) return true;
+    } else if (c === 93 || c === 125) depth--;
+  }
+  return false;
+}
+
+function badText(value: unknown, at: string): string | null {
+  if (typeof value === "string") return isStorable(value) ? null : at;
+  if (typeof value !== "object" || value === null) return null;
+  for (const [key, item] of Object.entries(value)) {
+    const path = at === "" ? key : `${at}.${key}`;
+    if (!isStorable(key)) return at === "" ? "body" : at;
+    const found = badText(item, path);
+    if (found !== null) return found;
+  }
+  return null;
+}
+/** PostgreSQL's text holds neither NUL nor half of a surrogate pair. */
+const isStorable = (text: string): boolean => !text.includes("\0") && text.isWellFormed();

@@ -1,0 +1,32 @@
+// What only one process may do, it does while it holds a row. The fence counts holders, so that a late one is told apart.
+import type { Sql, Tx } from "./sql.ts";
+
+export type Lease = { name: string; holder: string; fence: bigint };
+
+/** Takes the lease for `ttlMs` of the database's clock, or renews it; null while somebody else holds it. */
+export async function takeLease(
+  sql: Sql,
+  name: string,
+  holder: string,
+  ttlMs: number,
+): Promise<Lease | null> {
+  await sql`insert into lease (name) values (${name}) on conflict do nothing`;
+  const [row] = await sql<{ fence: bigint }[]>`
+    update lease l set holder = ${holder}, until = now() + ${ttlMs} * interval '1 ms',
+      fence = case when l.holder = ${holder} then l.fence else l.fence + 1 end
+    from (
+      select name from lease
+      where name = ${name} and (holder = ${holder} or until is null or until < now())
+      for update skip locked
+    ) free
+    where l.name = free.name returning l.fence`;
+  return row ? { name, holder, fence: row.fence } : null;
+}
+/** In the transaction that does the work: is the lease still ours? Holds its row until commit. */
+export async function holds(tx: Tx, lease: Lease): Promise<boolean> {
+  const rows = await tx`
+    select from lease where name = ${lease.name} and fence = ${lease.fence} for update`;
+  return rows.count === 1;
+}
+export const dropLease = (sql: Sql, { name, fence }: Lease) =>
+  sql`update lease set holder = null, until = null where name = ${name} and fence = ${fence}`;
