@@ -44,4 +44,89 @@ export const failures = {
     en: "The system is recovering. Try again soon.",
   },
   "request.broken": { status: 500, zh: "系统出错了。", en: "Something broke on our side." },
+
+  "offers.unknown": { status: 404, zh: "没有这个优惠活动。", en: "There is no such campaign." },
+  "offers.no_budget": {
+    status: 400,
+    zh: "请给活动设上限：张数或金额，至少一项。",
+    en: "Set a limit for this campaign: a number of coupons, an amount, or both.",
+  },
+  "offers.unbounded": {
+    status: 400,
+    zh: "按金额设预算的折扣券，要写明每张最多减多少。",
+    en: "A budget in money needs the most that one percentage coupon may take off.",
+  },
+  "offers.stopped": {
+    status: 409,
+    zh: "这个活动已停止发券。",
+    en: "This campaign gives out no more coupons.",
+  },
+  "offers.person_limit": {
+    status: 409,
+    zh: "每人可领的张数已用完。",
+    en: "This person already has as many as one person may have.",
+  },
+  "offers.budget_spent": {
+    status: 409,
+    zh: "券已发完。",
+    en: "All coupons of this campaign are gone.",
+  },
+  "offers.server_only": {
+    status: 403,
+    zh: "只有商店服务器的密钥可以用券。",
+    en: "Only a key of the shop's own server may use a coupon.",
+  },
+  "offers.coupon_unknown": { status: 404, zh: "没有这张券。", en: "There is no such coupon." },
+  "offers.code_unknown": {
+    status: 404,
+    zh: "券码不对，请核对后再试。",
+    en: "No coupon has this code. Check it and try again.",
+  },
+  "offers.coupon_used": { status: 409, zh: "这张券已经用过了。", en: "This coupon was used already." },
+  "offers.coupon_expired": { status: 409, zh: "这张券已过期。", en: "This coupon has expired." },
+  "offers.coupon_revoked": {
+    status: 409,
+    zh: "这张券已被收回。",
+    en: "This coupon was taken back.",
+  },
+  "offers.currency": {
+    status: 400,
+    zh: "订单的币种与券不同。",
+    en: "The order is in another currency than the coupon.",
+  },
+  "offers.spend_short": {
+    status: 409,
+    zh: "订单金额还没到用券门槛。",
+    en: "The order is below what this coupon asks for.",
+  },
+
+  "messages.unknown": { status: 404, zh: "没有这条消息。", en: "There is no such message." },
+  "messages.server_only": {
+    status: 403,
+    zh: "只有商店服务器的密钥可以记录同意。",
+    en: "Only a key of the shop's own server may record a consent.",
+  },
+  "messages.consent_future": {
+    status: 400,
+    zh: "同意的时间不能晚于现在。",
+    en: "A consent cannot be given later than now.",
+  },
+  "messages.placeholder": {
+    status: 400,
+    zh: "模板里有不认识的占位符。",
+    en: "The template has a placeholder that does not exist.",
+  },
+  "experiments.unknown": { status: 404, zh: "没有这个实验。", en: "There is no such experiment." },
+  "journeys.unknown": { status: 404, zh: "没有这个运营计划。", en: "There is no such programme." },
+  "journeys.nobody": {
+    status: 409,
+    zh: "此刻人群里没有人，计划没有开始。",
+    en: "Nobody is in the segment right now, so the programme was not started.",
+  },
+  "journeys.not_next": {
+    status: 409,
+    zh: "上一轮还没结束，或轮次不连续。",
+    en: "The run before is not over yet, or a run would be left out.",
+  },
+  "insights.no_event": { status: 404, zh: "没有这个事件。", en: "There is no such event." },
 } as const satisfies Record<string, Failure>;
