@@ -129,4 +129,15 @@ export const failures = {
     en: "The run before is not over yet, or a run would be left out.",
   },
   "insights.no_event": { status: 404, zh: "没有这个事件。", en: "There is no such event." },
+  "segments.unknown": { status: 404, zh: "没有这个人群。", en: "There is no such segment." },
+  "segments.unknown_in_rule": {
+    status: 409,
+    zh: "规则里提到的人群不存在。",
+    en: "The rule names a segment that does not exist.",
+  },
+  "segments.circular": {
+    status: 409,
+    zh: "这条规则绕了一圈又用到这个人群自己。",
+    en: "By way of others, this rule would depend on its own segment.",
+  },
 } as const satisfies Record<string, Failure>;
