@@ -47,19 +47,13 @@ export function learnBuying(rows: Histories, horizon: number): Buying {
   const nbd = fitNbd(groups);
   const bgnbd = fitBgnbd(groups, nbd);
   const evidence = compare(groups, nbd, bgnbd, horizon);
-  const real =
-    evidence.likelihoodRatio >= criticalRatio && evidence.lostShare >= leastLostShare;
+  const real = evidence.likelihoodRatio >= criticalRatio && evidence.lostShare >= leastLostShare;
   return real
     ? { model: "bgnbd", bgnbd, evidence }
     : { model: "nbd", why: "degenerate_dropout", nbd, evidence };
 }
 
-function compare(
-  rows: Histories,
-  nbd: NbdFit,
-  bgnbd: BgnbdFit,
-  horizon: number,
-): DropoutEvidence {
+function compare(rows: Histories, nbd: NbdFit, bgnbd: BgnbdFit, horizon: number): DropoutEvidence {
   let gone = 0;
   let left = 0;
   let steady = 0;

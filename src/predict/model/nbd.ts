@@ -17,7 +17,8 @@ export function nbdLogLikelihood({ r, alpha }: Nbd, rows: Histories): number {
   let sum = 0;
   for (let i = 0; i < rows.x.length; i += 1) {
     const shape = r + rows.x[i]!;
-    const one = lgamma(shape) - lgamma(r) + r * Math.log(alpha) - shape * Math.log(alpha + rows.T[i]!);
+    const one =
+      lgamma(shape) - lgamma(r) + r * Math.log(alpha) - shape * Math.log(alpha + rows.T[i]!);
     sum += rows.people[i]! * one;
   }
   return sum;

@@ -51,7 +51,9 @@ function lineSearch(
   direction: Float64Array,
   descent: number,
   bound: number,
-): { point: Float64Array<ArrayBuffer>; slope: Float64Array<ArrayBuffer>; value: number } | undefined {
+):
+  | { point: Float64Array<ArrayBuffer>; slope: Float64Array<ArrayBuffer>; value: number }
+  | undefined {
   // Never more than a factor of e² at once: the models' parameters are logarithms.
   const longest = direction.reduce((most, d) => Math.max(most, Math.abs(d)), 0);
   for (let length = Math.min(1, 2 / longest); length > 1e-12; length /= 2) {
@@ -82,7 +84,9 @@ function update(
   return inverse.map((row, i) =>
     row.map(
       (h, j) =>
-        h + factor * moved[i]! * moved[j]! - (bent[i]! * moved[j]! + moved[i]! * bent[j]!) / curvature,
+        h +
+        factor * moved[i]! * moved[j]! -
+        (bent[i]! * moved[j]! + moved[i]! * bent[j]!) / curvature,
     ),
   );
 }

@@ -28,29 +28,3 @@ export function digamma(z: number): number {
   const square = 1 / (at * at);
   return Math.log(at) - 0.5 / at - series(digammaTail, square) * square - shift;
 }
-
-/**
- * Nodes and weights of the n-point Gauss-Legendre rule on [-1, 1], by Newton's method on the Legendre polynomial
- * (Abramowitz & Stegun 25.4.29). Exact for polynomials of degree 2n - 1.
- */
-export function gaussLegendre(n: number): { nodes: Float64Array; weights: Float64Array } {
-  const nodes = new Float64Array(n);
-  const weights = new Float64Array(n);
-  for (let i = 0; i < n; i += 1) {
-    let z = Math.cos((Math.PI * (i + 0.75)) / (n + 0.5));
-    let slope = 1;
-    for (let step = 0; step < 20; step += 1) {
-      let before = 0;
-      let value = 1;
-      for (let k = 1; k <= n; k += 1)
-        [before, value] = [value, ((2 * k - 1) * z * value - (k - 1) * before) / k];
-      slope = (n * (z * value - before)) / (z * z - 1);
-      const move = value / slope;
-      z -= move;
-      if (Math.abs(move) < 1e-15) break;
-    }
-    nodes[i] = z;
-    weights[i] = 2 / ((1 - z * z) * slope * slope);
-  }
-  return { nodes, weights };
-}
