@@ -11,6 +11,8 @@ import { Z95 } from "./model/normal.ts";
 import { detectable, peopleNeeded } from "./model/power.ts";
 import { sampleRatio, type SampleRatio } from "./model/srm.ts";
 
+export { arm, type Arm } from "./model/hash.ts";
+
 /** One entry a person who was assigned, 0 for who bought nothing; minor units of one currency. */
 export type Outcome = { returned: number; spentMinor: readonly number[] };
 export type Measure = {

@@ -1,0 +1,107 @@
+// What other domains ask of experiments: write a design down, split people by it, measure once, decide once.
+import type { House } from "#kernel/endpoint.ts";
+import { fail, ok, type Result } from "#kernel/result.ts";
+import type { PersonKey, Tx } from "#kernel/sql.ts";
+import * as people from "#people/service.ts";
+import { arm, bucketOf } from "./model/hash.ts";
+import { advise, report } from "./rules.ts";
+import * as store from "./store.ts";
+import type { Arm, DecisionRow, Design, PersonOutcome, ResultRow } from "./store.ts";
+
+export { erase } from "./store.ts";
+export type { Arm, Design, PersonOutcome } from "./store.ts";
+
+const hashVersion = 2;
+/** 95 % intervals: where there is no effect, one run in twenty claims one. */
+const alphaBp = 500;
+
+type Asked = { series: string; number: number; seed: string; treatedShareBp: number };
+/** Writes the design of one run down. Asked again, it is answered as it was written first. */
+export const define = (tx: Tx, house: House, asked: Asked): Promise<Design> =>
+  store.write(tx, {
+    ...asked,
+    id: house.newId(),
+    hashVersion,
+    alphaBp,
+    writtenAt: house.clocks.shop(),
+  });
+
+/**
+ * Splits people by a hash of the shop's own number of them, so that the same shop gets the same arms on any day and
+ * any machine; by our id where there is none. The number itself is not stored. Gives every arm by person id.
+ */
+export async function assign(
+  tx: Tx,
+  house: House,
+  { id, seed, treatedShareBp }: Design,
+  who: PersonKey[],
+): Promise<Map<string, Arm>> {
+  const numbers = await people.identifiers(house, tx, who, "user_id");
+  const rows = who.map(({ bucket, personId }) => {
+    const unit = numbers.get(personId) ?? personId;
+    const place = Math.round(bucketOf(seed, unit, hashVersion)! * 10_000);
+    return { bucket, personId, place, arm: arm(seed, unit, { treatedShareBp }) };
+  });
+  await store.assign(tx, id, rows, house.clocks.shop());
+  return new Map((await store.armsOf(tx, id)).map((row) => [row.personId, row.arm]));
+}
+
+export type Window = { from: Date; until: Date; currency: string };
+/**
+ * The result of a run, from what everybody who was assigned did in [from, until). Worked out once: a second look
+ * would be a second test, so it is answered with the first.
+ */
+export async function measure(
+  tx: Tx,
+  house: House,
+  experimentId: string,
+  { from, until, currency }: Window,
+  outcomes: readonly PersonOutcome[],
+): Promise<Result<ResultRow, "experiments.unknown">> {
+  const design = await store.design(tx, experimentId);
+  if (!design) return fail("experiments.unknown");
+  const had = await store.resultOf(tx, experimentId);
+  if (had) return ok(had);
+  const of = (side: Arm) => {
+    const mine = outcomes.filter((one) => one.arm === side);
+    return {
+      returned: mine.filter(({ orders }) => orders > 0).length,
+      spentMinor: mine.map(({ revenueMinor }) => Number(revenueMinor)),
+    };
+  };
+  const { treatedShareBp, seed } = design;
+  const input = { treated: of("treated"), control: of("control"), treatedShareBp, currency, seed };
+  const row: ResultRow = {
+    id: house.newId(),
+    experimentId,
+    fromAt: from,
+    untilAt: until,
+    measuredAt: house.clocks.shop(),
+    report: report(input),
+  };
+  await store.addResult(tx, row);
+  await store.addOutcomes(tx, experimentId, house.newId, outcomes);
+  return ok(row);
+}
+
+/** What to do after a run, given the runs of the same series before it. Decided once. */
+export async function decide(
+  tx: Tx,
+  house: House,
+  experimentId: string,
+): Promise<Result<DecisionRow, "experiments.unknown">> {
+  const design = await store.design(tx, experimentId);
+  const result = design && (await store.resultOf(tx, experimentId));
+  if (!result) return fail("experiments.unknown");
+  const had = await store.decisionOf(tx, result.id);
+  if (had) return ok(had);
+  const before = await store.past(tx, design.series, design.number);
+  const row: DecisionRow = {
+    id: house.newId(),
+    resultId: result.id,
+    decidedAt: house.clocks.shop(),
+    decision: advise(result.report, [...before]),
+  };
+  await store.addDecision(tx, row);
+  return ok(row);
+}
