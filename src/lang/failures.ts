@@ -44,6 +44,63 @@ export const failures = {
     en: "The system is recovering. Try again soon.",
   },
   "request.broken": { status: 500, zh: "系统出错了。", en: "Something broke on our side." },
+  "access.wrong_sign_in": {
+    status: 401,
+    zh: "邮箱或密码不对。",
+    en: "E-mail or password is not right.",
+  },
+  "access.wrong_password": {
+    status: 422,
+    zh: "当前密码不对。",
+    en: "The current password is not right.",
+  },
+  "access.password_is_email": {
+    status: 422,
+    zh: "密码不能和邮箱相同。",
+    en: "The password must not be the e-mail address.",
+  },
+  "access.link_dead": {
+    status: 410,
+    zh: "链接已失效，请重新获取。",
+    en: "This link no longer works. Ask for a new one.",
+  },
+  "access.email_taken": {
+    status: 409,
+    zh: "这个邮箱已经有账号了。",
+    en: "There is an account with this e-mail already.",
+  },
+  "access.last_owner": {
+    status: 409,
+    zh: "至少要留一位所有者。",
+    en: "At least one owner has to stay.",
+  },
+  "access.beyond_own": {
+    status: 403,
+    zh: "不能授予或管理超出自己权限的权限。",
+    en: "You cannot give, or manage, more than you may do yourself.",
+  },
+  "access.operator_unknown": { status: 404, zh: "没有这位同事。", en: "There is no such colleague." },
+  "access.invitation_unknown": {
+    status: 404,
+    zh: "没有这个邀请，或已经用过。",
+    en: "There is no such invitation, or it was used.",
+  },
+  "access.key_unknown": { status: 404, zh: "没有这个密钥。", en: "There is no such key." },
+  "access.source_unknown": {
+    status: 404,
+    zh: "没有这个数据来源。",
+    en: "There is no such source.",
+  },
+  "access.public_source": {
+    status: 422,
+    zh: "浏览器和应用用的密钥人人可见，只能用来发送事件。",
+    en: "A key for browsers and apps is open to everybody: it may send events and nothing else.",
+  },
+  "access.public_key_needed": {
+    status: 422,
+    zh: "EdDSA 需要提供公钥，HS256 不需要。",
+    en: "EdDSA needs a public key; HS256 takes none.",
+  },
 
   "offers.unknown": { status: 404, zh: "没有这个优惠活动。", en: "There is no such campaign." },
   "offers.no_budget": {
