@@ -23,8 +23,11 @@ create table people_node (
   sealed bytea not null, -- the identifier under the node's key
   person_bucket smallint not null,
   person_id uuid not null,
+  version bigint not null default 1, -- counts the persons it has belonged to
+  shipped boolean not null default false, -- do the columns know whose it is?
   primary key (bucket, node_id)
 );
+create index people_node_unshipped on people_node (bucket, node_id) where not shipped;
 create index people_node_person on people_node (person_bucket, person_id);
 grant select, insert, update, delete on people_node to liuke_app;
 

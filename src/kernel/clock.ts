@@ -31,7 +31,8 @@ const wallFormat = (timeZone: string) => {
 };
 /** What a zone's clock on the wall is ahead of UTC at an instant, in ms. */
 const offsetMs = (at: number, timeZone: string): number =>
-  Date.parse(`${wallFormat(timeZone).format(at).replace(" ", "T")}Z`) - Math.floor(at / 1000) * 1000;
+  Date.parse(`${wallFormat(timeZone).format(at).replace(" ", "T")}Z`) -
+  Math.floor(at / 1000) * 1000;
 
 const hours = new Map<string, number>();
 /**

@@ -1,4 +1,5 @@
 // ClickHouse, by its own client over its own protocol, embedded or not. Derived data only: PostgreSQL is the truth.
+import type { Readable } from "node:stream";
 import { createClient, type ClickHouseClient } from "@clickhouse/client";
 
 export type Columns = {
@@ -8,6 +9,8 @@ export type Columns = {
   run: (query: string, values?: Record<string, unknown>) => Promise<void>;
   /** Sent twice with one token, rows are there once, in tables with a deduplication window. */
   insert: (table: string, rows: readonly object[], token: string) => Promise<void>;
+  /** The same with rows as tab-separated text, as COPY writes it. */
+  insertText: (table: string, text: Readable, token: string) => Promise<void>;
   close: () => Promise<void>;
 };
 
@@ -17,6 +20,16 @@ export const limits = {
   max_memory_usage: "1000000000",
   max_result_rows: "1000000",
 } as const;
+
+/** Acknowledged means that the part is on disk, and the folder that names it too. */
+const durably = (token: string) => ({
+  clickhouse_settings: {
+    insert_deduplication_token: token,
+    fsync_after_insert: 1,
+    fsync_part_directory: 1,
+    date_time_input_format: "best_effort",
+  } as never,
+});
 
 export function connectColumns(url: string, reportUrl: string): Columns {
   const client = (to: string) =>
@@ -40,18 +53,11 @@ export function connectColumns(url: string, reportUrl: string): Columns {
         clickhouse_settings: { mutations_sync: "2" },
       });
     },
-    insert: async (table, rows, token) => {
-      await own.insert({
-        table,
-        values: rows,
-        format: "JSONEachRow",
-        clickhouse_settings: {
-          insert_deduplication_token: token,
-          fsync_after_insert: 1,
-          fsync_part_directory: 1,
-          date_time_input_format: "best_effort",
-        } as never,
-      });
+    insert: async (table, values, token) => {
+      await own.insert({ table, values, format: "JSONEachRow", ...durably(token) });
+    },
+    insertText: async (table, values, token) => {
+      await own.insert({ table, values, format: "TabSeparated", ...durably(token) });
     },
     close: async () => {
       await own.close();

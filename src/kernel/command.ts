@@ -15,7 +15,7 @@ export type Order = {
   requestId?: string;
 };
 export type Refusal =
-  | `request.${"unauthenticated" | "forbidden" | "invalid" | "busy" | "key_reused" | "answered_once"}`;
+  `request.${"unauthenticated" | "forbidden" | "invalid" | "busy" | "key_reused" | "answered_once"}`;
 export type Answer<C extends string> = Result<unknown, C | Refusal> & {
   headers?: [string, string][];
 };

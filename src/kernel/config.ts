@@ -10,7 +10,12 @@ const list = (fallback: string) =>
   z
     .string()
     .default(fallback)
-    .transform((text) => text.split(",").map((part) => part.trim()).filter(Boolean));
+    .transform((text) =>
+      text
+        .split(",")
+        .map((part) => part.trim())
+        .filter(Boolean),
+    );
 
 const schema = z
   .object({

@@ -51,7 +51,9 @@ export function keysFrom(master: Buffer): Keys {
     wrap: (dataKey, about) => seal(derive("wrap"), dataKey, about),
     unwrap: (wrapped, about) => open(derive("wrap"), wrapped, about),
     blind: (column, value) =>
-      createHmac("sha256", derive(`blind|${column}`)).update(value).digest(),
+      createHmac("sha256", derive(`blind|${column}`))
+        .update(value)
+        .digest(),
     signing: (purpose) => derive(`signing|${purpose}`),
     check: derive("check"),
   };
@@ -65,4 +67,5 @@ export const sameBytes = (a: Buffer, b: Buffer): boolean =>
 export const newSecret = (): string => randomBytes(32).toString("base64url");
 
 /** A whole number from 0 to 255 that stays the same for one text: which bucket it falls into. */
-export const bucketOfText = (text: string): number => createHash("sha256").update(text).digest()[0]!;
+export const bucketOfText = (text: string): number =>
+  createHash("sha256").update(text).digest()[0]!;

@@ -78,9 +78,8 @@ export function server(web: Web): Hono {
     });
   };
   const remoteOf = (c: Context): string => {
-    const incoming = (
-      c.env as { incoming?: { socket?: { remoteAddress?: string } } } | undefined
-    )?.incoming;
+    const incoming = (c.env as { incoming?: { socket?: { remoteAddress?: string } } } | undefined)
+      ?.incoming;
     const socket = incoming?.socket?.remoteAddress ?? "";
     const forwarded = c.req.header("x-forwarded-for");
     if (!forwarded || !web.proxies.has(socket)) return socket;
@@ -117,14 +116,22 @@ export function server(web: Web): Hono {
   });
 
   app.get("/healthz", (c) => c.text("ok"));
-  app.get("/readyz", async (c) => ((await web.ready()) ? c.text("ready") : c.text("starting", 503)));
+  app.get("/readyz", async (c) =>
+    (await web.ready()) ? c.text("ready") : c.text("starting", 503),
+  );
   app.get("/metrics", async (c) => {
     if (!web.metricsKey || c.req.header("authorization") !== `Bearer ${web.metricsKey}`)
       return problem(c, fail("request.unauthenticated"));
     return c.text(await metrics.registry.metrics());
   });
   app.get("/openapi.json", (c) =>
-    c.json(openapi(web.routes.map(({ endpoint }) => endpoint), failures, web.version)),
+    c.json(
+      openapi(
+        web.routes.map(({ endpoint }) => endpoint),
+        failures,
+        web.version,
+      ),
+    ),
   );
   app.get("/help/:code", (c) => {
     const known = failures[c.req.param("code")];
@@ -152,7 +159,11 @@ export function server(web: Web): Hono {
       if (takesBody || (route.kind === "direct" && type.startsWith("application/json"))) {
         const parsed = parseJson((await c.req.text()) || "{}");
         if (!parsed.ok) return problem(c, fail("request.invalid", { fields: [parsed.field] }));
-        if (typeof parsed.value !== "object" || parsed.value === null || Array.isArray(parsed.value))
+        if (
+          typeof parsed.value !== "object" ||
+          parsed.value === null ||
+          Array.isArray(parsed.value)
+        )
           return problem(c, fail("request.invalid", { fields: ["body"] }));
         body = parsed.value;
       }
@@ -183,7 +194,10 @@ export function server(web: Web): Hono {
       const answer =
         route.kind === "query"
           ? await route.run(reading, input.data as never)
-          : await route.run({ ...reading, request: c.req.raw, remote, header }, input.data as never);
+          : await route.run(
+              { ...reading, request: c.req.raw, remote, header },
+              input.data as never,
+            );
       if (answer instanceof Response) return answer;
       if (!answer.ok) return problem(c, answer);
       return c.json(route.endpoint.output.encode(answer.value) as object);

@@ -52,9 +52,7 @@ async function holds(tx: { unsafe: Sql["unsafe"] }, text: string | null, what: s
 /** One function puts in the engine clause: a single server, or replicated over a cluster. */
 export const engineClause = (text: string, replicated: boolean): string =>
   text.replaceAll(/\{engine:(\w*)MergeTree(\([^)]*\))?\}/g, (_, kind: string, args = "()") =>
-    replicated
-      ? `Replicated${kind}MergeTree${args}`
-      : `${kind}MergeTree${args}`,
+    replicated ? `Replicated${kind}MergeTree${args}` : `${kind}MergeTree${args}`,
   );
 
 export async function migrateColumns(
@@ -67,9 +65,9 @@ export async function migrateColumns(
      engine = ${engineClause("{engine:MergeTree}", replicated)} order by name`,
   );
   const had = new Map(
-    (await columns.read<{ name: string; digest: string }>(`select name, digest from migration`)).map(
-      ({ name, digest }) => [name, digest],
-    ),
+    (
+      await columns.read<{ name: string; digest: string }>(`select name, digest from migration`)
+    ).map(({ name, digest }) => [name, digest]),
   );
   const done: string[] = [];
   for (const { name, text } of filesOf(folder)) {

@@ -20,7 +20,11 @@ export function openapi(
   }
   return {
     openapi: "3.1.0",
-    info: { title: "Liuke 留客", version, license: { name: "Apache-2.0", identifier: "Apache-2.0" } },
+    info: {
+      title: "Liuke 留客",
+      version,
+      license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+    },
     paths,
     components: {
       securitySchemes: {
@@ -54,7 +58,9 @@ function operation(e: Endpoint<z.ZodType, z.ZodType, string>, failures: Failures
     operationId: `${e.method.toLowerCase()}${e.path.replaceAll(/[^A-Za-z0-9]+/g, "_")}`,
     summary: e.summary.en,
     description: e.summary.zh,
-    ...(e.permission === "public" ? { security: [] } : { security: [{ key: [] }, { session: [] }] }),
+    ...(e.permission === "public"
+      ? { security: [] }
+      : { security: [{ key: [] }, { session: [] }] }),
     "x-permission": e.permission,
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(e.method !== "GET" && bodyProperties.length > 0

@@ -1,6 +1,7 @@
 // What happened, for whoever has to react. A row is written in the transaction of its cause and taken away in the
 // transaction of its effect, so that neither happens without the other, nor twice.
-import type { House } from "./endpoint.ts";
+import type { z } from "zod";
+import type { EventType, House } from "./endpoint.ts";
 import type { PersonKey, Tx } from "./sql.ts";
 
 export type Happened = PersonKey & {
@@ -15,6 +16,26 @@ export type Reaction = {
   on: string;
   react: (house: House, tx: Tx, events: Happened[]) => Promise<void>;
 };
+
+/** Writes events in bulk, for work that is no command: consumers of the log, timers, jobs. */
+export async function emitAll<D extends z.ZodType>(
+  house: House,
+  tx: Tx,
+  { name, data }: EventType<D>,
+  happened: { person: PersonKey; data: z.output<D> }[],
+): Promise<void> {
+  const at = house.clocks.shop();
+  for (let i = 0; i < happened.length; i += 5000)
+    await tx`insert into outbox ${tx(
+      happened.slice(i, i + 5000).map((one) => ({
+        ...one.person,
+        id: house.newId(),
+        name,
+        data: tx.json(data.encode(one.data) as never),
+        at,
+      })),
+    )}`;
+}
 
 const batch = 500;
 /** How often an event is tried before it is put aside as dead, where doctor and console show it. */

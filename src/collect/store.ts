@@ -1,0 +1,223 @@
+// Every SQL statement that writes the log, and its own reads.
+import { pipeline } from "node:stream/promises";
+import { Readable } from "node:stream";
+import type { Reader, Sql, Tx } from "#kernel/sql.ts";
+import { copyText } from "./rules.ts";
+
+export type EventRow = {
+  bucket: number;
+  id: string;
+  nodeId: string | null;
+  name: string;
+  at: Date;
+  data: string; // JSON text
+  sealed: Buffer | null;
+};
+
+/** The keys that were not there yet. Sorted, so that two transactions with the same keys wait, and do not deadlock. */
+export const claimKeys = (tx: Tx, ids: string[], at: Date) => tx<{ id: string }[]>`
+  insert into collect_message_key (id, at)
+  select id, ${at} from unnest(${ids.toSorted()}::uuid[]) as id on conflict do nothing returning id`;
+
+/** Writes events under the next offsets of their buckets, whose rows are held until commit, lowest first. */
+export async function append(
+  tx: Tx,
+  sourceId: string,
+  rows: EventRow[],
+  receivedAt: Date,
+): Promise<void> {
+  const counts = new Map<number, number>();
+  for (const { bucket } of rows) counts.set(bucket, (counts.get(bucket) ?? 0) + 1);
+  const buckets = [...counts.keys()].toSorted((a, b) => a - b);
+  await tx`
+    select from collect_offset where bucket = any(${buckets}::smallint[]) order by bucket for update`;
+  const given = await tx<{ bucket: number; next: bigint }[]>`
+    update collect_offset o set next = o.next + n.count
+    from unnest(${buckets}::smallint[], ${buckets.map((b) => counts.get(b)!)}::bigint[])
+      as n(bucket, count)
+    where o.bucket = n.bucket returning o.bucket, o.next - n.count as next`;
+  const next = new Map(given.map((row) => [row.bucket, row.next]));
+  const received = receivedAt.toISOString();
+  const lines: string[] = [];
+  for (const { bucket, id, nodeId, name, at, data, sealed } of rows) {
+    const offset = next.get(bucket)!;
+    next.set(bucket, offset + 1n);
+    lines.push(
+      `${bucket}\t${offset}\t${id}\t${sourceId}\t${nodeId ?? "\\N"}\t${copyText(name)}\t` +
+        `${at.toISOString()}\t${received}\t${copyText(data)}\t` +
+        `${sealed ? `\\\\x${sealed.toString("hex")}` : "\\N"}\n`,
+    );
+  }
+  const into = await tx`
+    copy collect_event
+      (bucket, "offset", id, source_id, node_id, name, at, received_at, data, sealed)
+    from stdin`.writable();
+  await pipeline(Readable.from([lines.join("")]), into);
+}
+
+export type Slice = { buckets: number[]; froms: bigint[]; tos: bigint[] };
+/** Claims the buckets that have something unread, and says which part of them to read: at most `limit` events. */
+export async function unread(tx: Tx, consumer: string, limit: number): Promise<Slice> {
+  const rows = await tx<{ bucket: number; from: bigint; to: bigint }[]>`
+    select c.bucket, c.next as "from", o.next - 1 as "to" from collect_consumer c
+    join collect_offset o on o.bucket = c.bucket
+    where c.consumer = ${consumer} and c.next < o.next
+    order by c.bucket for update of c skip locked`;
+  return take(rows, limit);
+}
+export const saveRead = (tx: Tx, consumer: string, { buckets, tos }: Slice) => tx`
+  update collect_consumer c set next = n.next
+  from unnest(${buckets}::smallint[], ${tos.map((to) => to + 1n)}::bigint[]) as n(bucket, next)
+  where c.consumer = ${consumer} and c.bucket = n.bucket`;
+
+function take(rows: { bucket: number; from: bigint; to: bigint }[], limit: number): Slice {
+  const slice: Slice = { buckets: [], froms: [], tos: [] };
+  let left = BigInt(limit);
+  for (const { bucket, from, to } of rows) {
+    if (left === 0n) break;
+    const last = to - from + 1n > left ? from + left - 1n : to;
+    left -= last - from + 1n;
+    slice.buckets.push(bucket);
+    slice.froms.push(from);
+    slice.tos.push(last);
+  }
+  return slice;
+}
+
+/** Cuts a batch for the columns: the ranges are written down before anything is sent. */
+export async function cut(tx: Tx, target: string, limit: number): Promise<Batch | null> {
+  const rows = await tx<{ bucket: number; from: bigint; to: bigint }[]>`
+    select c.bucket, c.next as "from", o.next - 1 as "to" from collect_cut c
+    join collect_offset o on o.bucket = c.bucket
+    where c.target = ${target} and c.next < o.next
+    order by c.bucket for update of c skip locked`;
+  const { buckets, froms, tos } = take(rows, limit);
+  if (buckets.length === 0) return null;
+  const [counted] = await tx<{ rows: bigint }[]>`
+    select count(*) as rows
+    from unnest(${buckets}::smallint[], ${froms}::bigint[], ${tos}::bigint[]) as r(bucket, "from", "to")
+    join collect_event e on e.bucket = r.bucket and e."offset" between r."from" and r."to"`;
+  const [batch] = await tx<Batch[]>`
+    insert into collect_batch (target, buckets, froms, tos, rows, state)
+    values (${target}, ${buckets}::smallint[], ${froms}::bigint[], ${tos}::bigint[],
+      ${counted!.rows}, 'cut')
+    returning id, target, buckets, froms, tos, rows, attempt, state`;
+  await tx`
+    update collect_cut c set next = n.next
+    from unnest(${buckets}::smallint[], ${tos.map((to) => to + 1n)}::bigint[]) as n(bucket, next)
+    where c.target = ${target} and c.bucket = n.bucket`;
+  return batch!;
+}
+export type Batch = Slice & {
+  id: bigint;
+  target: string;
+  rows: bigint;
+  attempt: number;
+  state: "cut" | "sent" | "checkpoint";
+};
+export const openBatches = (reader: Reader) =>
+  reader<Batch[]>`
+    select id, target, buckets, froms, tos, rows, attempt, state from collect_batch
+    where state <> 'checkpoint' order by id`;
+export const markBatch = (reader: Reader, id: bigint, state: Batch["state"]) =>
+  reader`update collect_batch set state = ${state} where id = ${id}`;
+export const checkpoint = (reader: Reader) =>
+  reader`update collect_batch set state = 'checkpoint' where state = 'sent'`;
+export const nextAttempt = (reader: Reader, id: bigint) =>
+  reader<{ attempt: number }[]>`
+    update collect_batch set attempt = attempt + 1, state = 'cut' where id = ${id} returning attempt`;
+
+/** A batch's rows as tab-separated text, which both engines read and write alike. */
+export const batchText = (sql: Sql, id: bigint) =>
+  // COPY takes no parameters. The id is a bigint of our own making, and nothing else goes into the text.
+  sql
+    .unsafe(
+      `copy (
+        select e.bucket, e."offset", e.id, e.source_id,
+          coalesce(e.node_id, '00000000-0000-0000-0000-000000000000'), e.name,
+          to_char(e.at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS'),
+          coalesce(e.data->>'order', ''), coalesce(e.data->>'kind', ''), coalesce(e.data->>'sku', ''),
+          coalesce((e.data->>'quantity')::bigint, 0), coalesce((e.data->>'amountMinor')::bigint, 0),
+          case when e.name = 'Order Line' then '{}' else e.data::text end
+        from collect_batch b, unnest(b.buckets, b.froms, b.tos) as r(bucket, "from", "to")
+        join collect_event e on e.bucket = r.bucket and e."offset" between r."from" and r."to"
+        where b.id = ${BigInt(id)}
+        order by e.bucket, e."offset"
+      ) to stdout`,
+    )
+    .readable();
+
+export type SourceRow = {
+  id: string;
+  name: string;
+  kind: "server" | "public" | "import";
+  demo: boolean;
+};
+export const addSource = (reader: Reader, source: SourceRow & { createdAt: Date }) =>
+  reader`insert into collect_source ${reader(source)} on conflict (name) do nothing`;
+export const sourceByName = (reader: Reader, name: string) =>
+  reader<SourceRow[]>`select id, name, kind, demo from collect_source where name = ${name}`;
+export const sources = (reader: Reader) =>
+  reader<SourceRow[]>`select id, name, kind, demo from collect_source order by name`;
+
+export type Rejected = {
+  id: string;
+  sourceId: string;
+  importId: string | null;
+  line: bigint | null;
+  reason: string;
+  field: string | null;
+  sealed: Buffer;
+  at: Date;
+};
+export const reject = (tx: Tx, rows: Rejected[]) =>
+  tx`insert into collect_rejected ${tx(rows)} on conflict (id) do nothing`;
+
+export type ImportRow = {
+  id: string;
+  sourceId: string;
+  digest: Buffer;
+  fromAt: Date | null;
+  untilAt: Date | null;
+  line: bigint;
+  accepted: bigint;
+  rejected: bigint;
+  outside: bigint;
+  doubles: bigint;
+  finishedAt: Date | null;
+};
+export const findImport = (
+  reader: Reader,
+  sourceId: string,
+  digest: Buffer,
+  fromAt: Date | null,
+  untilAt: Date | null,
+) => reader<ImportRow[]>`
+  select * from collect_import
+  where source_id = ${sourceId} and digest = ${digest}
+    and from_at is not distinct from ${fromAt}::timestamptz
+    and until_at is not distinct from ${untilAt}::timestamptz`;
+export const addImport = (
+  reader: Reader,
+  row: Pick<ImportRow, "id" | "sourceId" | "digest" | "fromAt" | "untilAt"> & { startedAt: Date },
+) => reader`insert into collect_import ${reader(row)}`;
+type Progress = {
+  line: number;
+  accepted: number;
+  rejected: number;
+  outside: number;
+  doubles: number;
+};
+/** The position moves in the transaction that took the lines. `from` fences a second importer of the same file off. */
+export const moveImport = (tx: Tx, id: string, from: bigint, p: Progress) => tx`
+  update collect_import set line = ${p.line}, accepted = accepted + ${p.accepted},
+    rejected = rejected + ${p.rejected}, outside = outside + ${p.outside}, doubles = doubles + ${p.doubles}
+  where id = ${id} and line = ${from}`;
+export const finishImport = (reader: Reader, id: string, at: Date) =>
+  reader`update collect_import set finished_at = ${at} where id = ${id} and finished_at is null`;
+
+export const eraseRows = (tx: Tx, nodes: { bucket: number; nodeId: string }[]) => tx`
+  delete from collect_event e
+  using unnest(${nodes.map((n) => n.bucket)}::smallint[], ${nodes.map((n) => n.nodeId)}::uuid[])
+    as n(bucket, node_id)
+  where e.bucket = n.bucket and e.node_id = n.node_id`;

@@ -1,0 +1,353 @@
+// What a caller can ask of people. Each function works in the transaction it is given.
+import { bucketOfText } from "#kernel/crypto.ts";
+import type { Context, House } from "#kernel/endpoint.ts";
+import { fail, ok, type Result } from "#kernel/result.ts";
+import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
+import { normalised } from "#privacy/rules.ts";
+import * as privacy from "#privacy/service.ts";
+import type { Identifier, TagKind } from "./rules.ts";
+import * as store from "./store.ts";
+
+/** The full key of a person. Every other statement about them begins with it. */
+export async function find(
+  reader: Reader,
+  personId: string,
+): Promise<Result<PersonKey, "people.unknown">> {
+  const [person] = await store.way(reader, personId);
+  return person ? ok(person) : fail("people.unknown");
+}
+export async function byIdentifier(
+  house: House,
+  reader: Reader,
+  type: Identifier["type"],
+  value: string,
+  sourceId = "",
+): Promise<PersonKey | null> {
+  const [node] = await store.nodesByBlind(reader, [privacy.blindOf(house, type, value, sourceId)]);
+  return node ? { bucket: node.bucket, personId: node.personId } : null;
+}
+
+export type Node = PersonKey & { nodeBucket: number; nodeId: string; key: Buffer };
+export type Sender = Identifier & { at: Date };
+export const senderKey = ({ type, value }: Identifier): string =>
+  `${type}|${normalised(type, value)}`;
+
+/**
+ * The node of each sending identifier, made here at first sight with its data key and a person of its own.
+ * Returned by `senderKey`. An identifier whose person was erased after the instant of its event is missing.
+ */
+export async function nodesFor(
+  house: House,
+  tx: Tx,
+  sourceId: string,
+  senders: Sender[],
+): Promise<Map<string, Node>> {
+  const first = new Map<string, Sender & { blind: Buffer }>();
+  for (const sender of senders) {
+    const key = senderKey(sender);
+    const had = first.get(key);
+    if (!had || sender.at < had.at)
+      first.set(key, {
+        ...sender,
+        blind: had?.blind ?? privacy.blindOf(house, sender.type, sender.value, sourceId),
+      });
+  }
+  const byBlind = new Map([...first].map(([key, { blind }]) => [blind.toString("hex"), key]));
+  const blinds = [...first.values()].map(({ blind }) => blind);
+  const found = await store.nodesByBlind(tx, blinds);
+  const missing = new Set(first.keys());
+  for (const { blind } of found) missing.delete(byBlind.get(blind.toString("hex"))!);
+  if (missing.size > 0) {
+    await make(
+      house,
+      tx,
+      sourceId,
+      [...missing].toSorted().map((key) => [key, first.get(key)!]),
+    );
+    // Another transaction may have made some of them first; then those are the ones.
+    found.push(
+      ...(await store.nodesByBlind(
+        tx,
+        [...missing].map((key) => first.get(key)!.blind),
+      )),
+    );
+  }
+  const keys = await privacy.nodeKeys(
+    house,
+    tx,
+    found.map(({ nodeBucket, nodeId }) => ({ bucket: nodeBucket, nodeId })),
+  );
+  return new Map(
+    found.flatMap(({ blind, ...node }) => {
+      const key = keys.get(node.nodeId);
+      return key ? [[byBlind.get(blind.toString("hex"))!, { ...node, key }] as const] : [];
+    }),
+  );
+}
+
+async function make(
+  house: House,
+  tx: Tx,
+  sourceId: string,
+  asked: [string, Sender & { blind: Buffer }][],
+): Promise<void> {
+  const gone = await privacy.tombstoned(
+    tx,
+    asked.map(([, { blind }]) => blind),
+  );
+  const fresh = asked
+    .filter(([, { blind, at }]) => {
+      const erased = gone.get(blind.toString("hex"));
+      return !erased || at > erased;
+    })
+    .map(([key, sender]) => {
+      // A node's bucket is known from what was sent alone, before anybody knows the person.
+      const bucket = bucketOfText(`${sourceId}|${key}`);
+      return { sender, bucket, nodeId: house.newId(), personId: house.newId() };
+    });
+  if (fresh.length === 0) return;
+  const claimed = await store.claimIdentifiers(
+    tx,
+    fresh.map(({ sender, bucket, nodeId }) => ({ blind: sender.blind, bucket, nodeId })),
+  );
+  const mine = new Set(claimed.map(({ blind }) => blind.toString("hex")));
+  const own = fresh.filter(({ sender }) => mine.has(sender.blind.toString("hex")));
+  if (own.length === 0) return;
+  const keys = await privacy.makeNodeKeys(house, tx, own);
+  await store.addPeople(
+    tx,
+    own.map(({ sender, bucket, nodeId, personId }) => ({
+      bucket,
+      personId,
+      nodeBucket: bucket,
+      nodeId,
+      sourceId,
+      type: sender.type,
+      blind: sender.blind,
+      seenAt: sender.at,
+      sealed: privacy.seal(keys.get(nodeId)!, "people_node|sealed", nodeId, sender.value),
+    })),
+  );
+}
+
+/** Gives a known person one more identifier. False where it is somebody else's already: nobody is merged by accident. */
+export async function addIdentifier(
+  house: House,
+  tx: Tx,
+  person: PersonKey,
+  sourceId: string,
+  identifier: Identifier,
+): Promise<boolean> {
+  const blind = privacy.blindOf(house, identifier.type, identifier.value, sourceId);
+  const [had] = await store.nodesByBlind(tx, [blind]);
+  if (had) return had.personId === person.personId;
+  const nodeBucket = bucketOfText(`${sourceId}|${senderKey(identifier)}`);
+  const nodeId = house.newId();
+  const claimed = await store.claimIdentifiers(tx, [{ blind, bucket: nodeBucket, nodeId }]);
+  if (claimed.length === 0) return false;
+  const keys = await privacy.makeNodeKeys(house, tx, [{ bucket: nodeBucket, nodeId }]);
+  const sealed = privacy.seal(keys.get(nodeId)!, "people_node|sealed", nodeId, identifier.value);
+  await store.addNodes(tx, [
+    {
+      ...person,
+      nodeBucket,
+      nodeId,
+      sourceId,
+      type: identifier.type,
+      blind,
+      sealed,
+      seenAt: new Date(0),
+    },
+  ]);
+  return true;
+}
+
+/** Nodes of a person with their blind indexes, the earliest first. */
+export const nodesOf = (reader: Reader, person: PersonKey) => store.nodesOf(reader, [person]);
+
+/** Decrypted identifiers of one type by person id, of the earliest node that has one. */
+export async function identifiers(
+  house: House,
+  reader: Reader,
+  people: PersonKey[],
+  type: Identifier["type"],
+): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (let i = 0; i < people.length; i += 5000) {
+    const nodes = (await store.nodesOf(reader, people.slice(i, i + 5000))).filter(
+      (node) => node.type === type,
+    );
+    const keys = await privacy.nodeKeys(house, reader, nodes);
+    for (const { personId, nodeId, sealed } of nodes) {
+      const key = keys.get(nodeId);
+      if (key && !found.has(personId))
+        found.set(personId, privacy.openSealed(key, "people_node|sealed", nodeId, sealed));
+    }
+  }
+  return found;
+}
+
+/** Decrypted values of one direct field by person id. */
+export async function fields(
+  house: House,
+  reader: Reader,
+  people: PersonKey[],
+  field: string,
+): Promise<Map<string, string>> {
+  const rows = people.length > 0 ? await store.fieldsOf(reader, people, field) : [];
+  return openFields(house, reader, rows, ({ personId }) => personId);
+}
+/** Every direct field of one person, decrypted, by the field's name. */
+export const allFields = async (house: House, reader: Reader, person: PersonKey) =>
+  openFields(house, reader, await store.allFieldsOf(reader, person), ({ field }) => field);
+
+async function openFields(
+  house: House,
+  reader: Reader,
+  rows: store.FieldRow[],
+  by: (row: store.FieldRow) => string,
+): Promise<Map<string, string>> {
+  const nodes = rows.map(({ nodeBucket, nodeId }) => ({ bucket: nodeBucket, nodeId }));
+  const keys = await privacy.nodeKeys(house, reader, nodes);
+  return new Map(
+    rows.flatMap((row) => {
+      const key = keys.get(row.nodeId);
+      if (!key) return [];
+      const place = `people_field|${row.field}`;
+      return [[by(row), privacy.openSealed(key, place, row.nodeId, row.sealed)] as const];
+    }),
+  );
+}
+
+type FieldChange = { person: PersonKey; field: string; value: string; source: string; at: Date };
+/** Sealed under the key of the person's first node. A later value wins, whatever comes in first. */
+export async function setFields(house: House, tx: Tx, rows: FieldChange[]): Promise<void> {
+  if (rows.length === 0) return;
+  const nodes = await store.nodesOf(
+    tx,
+    rows.map(({ person }) => person),
+  );
+  const firstNode = new Map<string, store.OwnNode>();
+  for (const node of nodes) if (!firstNode.has(node.personId)) firstNode.set(node.personId, node);
+  const keys = await privacy.nodeKeys(house, tx, [...firstNode.values()]);
+  const sealed = rows.flatMap(({ person, field, value, source, at }) => {
+    const node = firstNode.get(person.personId);
+    const key = node && keys.get(node.nodeId);
+    if (!node || !key) return [];
+    const place = `people_field|${field}`;
+    const { bucket: nodeBucket, nodeId } = node;
+    const closed = privacy.seal(key, place, nodeId, value);
+    return [{ ...person, field, nodeBucket, nodeId, sealed: closed, source, at }];
+  });
+  if (sealed.length > 0) await store.putFields(tx, sealed);
+}
+
+export type AttributeChange = {
+  person: PersonKey;
+  name: string;
+  value: unknown;
+  source: string;
+  at: Date;
+  confidence?: number;
+};
+/** Sets derived attributes, each with its source, time and confidence. */
+export async function setAttributes(tx: Tx, rows: AttributeChange[], now: Date): Promise<void> {
+  for (let i = 0; i < rows.length; i += 20_000)
+    await store.mergeAttributes(
+      tx,
+      rows.slice(i, i + 20_000).map(({ person, name, value, source, at, confidence }) => ({
+        ...person,
+        name,
+        attribute: JSON.stringify({
+          v: value,
+          s: source,
+          at: at.toISOString(),
+          c: confidence ?? 1,
+        }),
+      })),
+      now,
+    );
+}
+
+export type TagChange = {
+  person: PersonKey;
+  tag: string;
+  value: string | null; // null takes the tag away
+  kind: TagKind;
+  source: string;
+  reason: unknown;
+  confidence?: number;
+  cause?: string | undefined;
+  at: Date;
+  expiresAt?: Date;
+};
+export type TagChanged = {
+  personId: string;
+  tag: string;
+  logId: string;
+  before: string | null;
+  after: string | null;
+};
+/** Sets or takes away tags; only real changes are logged and returned. One person's tag once a call. */
+export async function setTags(
+  tx: Tx,
+  newId: () => string,
+  rows: TagChange[],
+): Promise<TagChanged[]> {
+  const changed: TagChanged[] = [];
+  for (let i = 0; i < rows.length; i += 10_000)
+    changed.push(
+      ...(await store.changeTags(
+        tx,
+        rows.slice(i, i + 10_000).map((row) => ({
+          ...row.person,
+          tag: row.tag,
+          value: row.value,
+          kind: row.kind,
+          source: row.source,
+          reason: JSON.stringify(row.reason),
+          confidence: row.confidence ?? 1,
+          cause: row.cause ?? null,
+          at: row.at,
+          expiresAt: row.expiresAt ?? null,
+          logId: newId(),
+        })),
+      )),
+    );
+  return changed;
+}
+
+/** Tells the columns whose nodes are whose; says how many were told. */
+export const ship = (house: House): Promise<number> =>
+  house.sql.begin(async (tx) => {
+    const nodes = await store.unshipped(tx, 50_000);
+    if (nodes.length === 0) return 0;
+    await house.columns.insert(
+      "person_node",
+      nodes.map(({ nodeId, personId, version }) => ({
+        node_id: nodeId,
+        person_id: personId,
+        version: String(version),
+      })),
+      // Sent twice, the latest version counts; the token only spares the room.
+      `person_node:${house.newId()}`,
+    );
+    await store.markShipped(tx, nodes);
+    return nodes.length;
+  });
+
+/** Everything of one person in one transaction. The columns follow in `privacy.eraseColumns`. */
+export async function erase(
+  { tx, now, at, newId }: Context,
+  personId: string,
+  erasers: readonly privacy.Eraser[],
+): Promise<Result<{ erasure: string }, "people.unknown">> {
+  const person = await find(tx, personId);
+  if (!person.ok) return person;
+  const nodes = await nodesOf(tx, person.value);
+  const id = newId();
+  await privacy.forget(tx, person.value, nodes, { id, now, at });
+  for (const eraser of erasers) await eraser(tx, person.value);
+  await store.eraseRows(tx, person.value);
+  return ok({ erasure: id });
+}

@@ -1,0 +1,134 @@
+// Real engines for every test: one PostgreSQL and one ClickHouse a run, a private clone of a migrated template a world.
+import { randomBytes, randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startEngines } from "../src/engines/engines.ts";
+import { connectColumns, type Columns } from "../src/kernel/columns.ts";
+import { keysFrom } from "../src/kernel/crypto.ts";
+import type { House, Settings } from "../src/kernel/endpoint.ts";
+import { newIdFrom } from "../src/kernel/ids.ts";
+import { newLog } from "../src/kernel/log.ts";
+import { migrate, migrateColumns } from "../src/kernel/migrate.ts";
+import { connect } from "../src/kernel/sql.ts";
+
+/** Vitest calls this once: engines of its own, and a migrated template that every world clones. */
+export async function setup() {
+  const home = await mkdtemp(join(tmpdir(), "liuke-test-"));
+  const engines = await startEngines({
+    home,
+    log: ({ level, ...line }) => {
+      if (level === "error") console.error(line);
+    },
+    postgresFlags: ["-c", "fsync=off", "-c", "max_connections=300"], // nothing here must outlive the run
+  });
+  process.env["TEST_OWNER_URL"] = engines.databaseOwnerUrl;
+  process.env["TEST_APP_URL"] = engines.databaseUrl;
+  process.env["TEST_COLUMNS_URL"] = engines.clickhouseUrl;
+  process.env["TEST_REPORT_URL"] = engines.clickhouseReportUrl;
+  await using template = owned("liuke");
+  await migrate(template.sql, "migrations");
+  return async () => {
+    await engines.stop();
+    await rm(home, { recursive: true, force: true });
+  };
+}
+
+const withDatabase = (url: string, database: string) => {
+  const to = new URL(url);
+  to.pathname = `/${database}`;
+  return to.href;
+};
+const owned = (database: string, max = 2) => {
+  const sql = connect(withDatabase(process.env["TEST_OWNER_URL"]!, database), { max });
+  return { sql, [Symbol.asyncDispose]: () => sql.end() };
+};
+
+/** Columns in a database of their own, made when something first asks for them. */
+function lazyColumns(name: string): Columns {
+  let made: Promise<Columns> | null = null;
+  const open = () =>
+    (made ??= (async () => {
+      const all = connectColumns(
+        process.env["TEST_COLUMNS_URL"]!,
+        process.env["TEST_COLUMNS_URL"]!,
+      );
+      await all.run(`create database if not exists ${name}`);
+      await all.close();
+      const columns = connectColumns(
+        withDatabase(process.env["TEST_COLUMNS_URL"]!, name),
+        withDatabase(process.env["TEST_REPORT_URL"]!, name),
+      );
+      await migrateColumns(columns, "clickhouse", false);
+      return columns;
+    })());
+  return {
+    read: async (query, values) => (await open()).read(query, values),
+    run: async (query, values) => (await open()).run(query, values),
+    insert: async (table, rows, token) => (await open()).insert(table, rows, token),
+    insertText: async (table, text, token) => (await open()).insertText(table, text, token),
+    close: async () => {
+      if (!made) return;
+      const columns = await made;
+      await columns.run(`drop database if exists ${name}`);
+      await columns.close();
+    },
+  };
+}
+
+export type World = Awaited<ReturnType<typeof world>>;
+/** A house over a private clone, with a shop clock and a machine clock to move by hand. */
+export async function world(given: { timeZone?: string; settings?: Partial<Settings> } = {}) {
+  const name = `t_${randomUUID().replaceAll("-", "")}`;
+  await using admin = owned("postgres");
+  // A template can be copied while nobody is connected to it: worlds are made one at a time.
+  for (let tries = 0; ; tries++)
+    try {
+      await admin.sql.unsafe(`create database ${name} template liuke`);
+      break;
+    } catch (thrown) {
+      if (tries > 100) throw thrown;
+      await new Promise((resolve) => setTimeout(resolve, 20 + Math.random() * 50));
+    }
+  const owner = connect(withDatabase(process.env["TEST_OWNER_URL"]!, name), { max: 1 });
+  const sql = connect(withDatabase(process.env["TEST_APP_URL"]!, name));
+  const clock = {
+    shop: new Date("2026-03-01T04:00:00Z"),
+    machine: new Date("2026-11-05T09:00:00Z"),
+  };
+  const columns = lazyColumns(name);
+  const house: House = {
+    sql,
+    columns,
+    keys: keysFrom(Buffer.alloc(32, 7)),
+    log: newLog("fatal"),
+    clocks: {
+      shop: () => clock.shop,
+      machine: () => clock.machine,
+      timeZone: given.timeZone ?? "Asia/Shanghai",
+    },
+    newId: newIdFrom(() => clock.machine, randomBytes),
+    settings: {
+      publicUrl: "http://localhost:8420",
+      currency: "CNY",
+      smtpUrl: null,
+      mailFrom: "Liuke <liuke@localhost>",
+      secureCookies: false,
+      ...given.settings,
+    },
+  };
+  return {
+    house,
+    sql,
+    /** The owner's connection: sees and changes what the program may not. */
+    owner,
+    clock,
+    [Symbol.asyncDispose]: async () => {
+      await sql.end();
+      await owner.end();
+      await columns.close();
+      await using last = owned("postgres");
+      await last.sql.unsafe(`drop database if exists ${name} with (force)`);
+    },
+  };
+}
