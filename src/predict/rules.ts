@@ -39,7 +39,7 @@ export type Buyer = {
 
 /** What a shop's own orders teach, as of a day. Plain data: goes through JSON unchanged. */
 export type Learned = {
-  /** ISO day; only what happened before it was read, apart from `orders` and `amountMinor` as they were handed over. */
+  /** ISO day; of the purchase days only those before it were read. `orders` and `amountMinor` count as handed over. */
   asOf: string;
   buying: Buying;
   stages: LearnedStages;
@@ -71,7 +71,9 @@ export function learnFrom(
   today: string,
   categoryDays: ReadonlyMap<string, readonly (readonly string[])[]> = new Map(),
 ): Learned {
-  const known = buyers.filter((buyer) => buyer.days[0]! < today);
+  const known = buyers
+    .map((buyer) => ({ ...buyer, days: buyer.days.filter((day) => day < today) }))
+    .filter((buyer) => buyer.days.length > 0);
   const histories = fromPurchaseDays(
     known.map((buyer) => buyer.days.map(dayNumber)),
     dayNumber(today) - 1,
@@ -93,14 +95,15 @@ export function learnFrom(
   };
 }
 
-/** What is said of one customer at an instant. */
+/** What is said at an instant of one customer, who bought something by then. Later days are not read. */
 export function predictionOf(
-  buyer: Buyer,
+  whole: Buyer,
   learned: Learned,
   now: Date,
   timeZone: string,
 ): Prediction {
   const today = dayOf(now, timeZone);
+  const buyer = { ...whole, days: whole.days.filter((day) => day <= today) };
   const bought = boughtBy(buyer, today);
   const scores = learned.rfmCuts && scoresOf(bought, learned.rfmCuts);
   const tx = daysBetween(buyer.days[0]!, buyer.days.at(-1)!);

@@ -68,7 +68,7 @@ export const explainScores = ({ r, f, m }: Scores, cuts: Cuts) => ({
   orders: whole(range(f, cuts.orders)),
   amount: range(m, cuts.amount),
 });
-export type CellMeaning = ReturnType<typeof explainScores>;
+type CellMeaning = ReturnType<typeof explainScores>;
 
 /** One square of the matrix of recency against frequency. */
 export type Cell = {

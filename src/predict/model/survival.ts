@@ -13,7 +13,7 @@ export type Curve = {
   open: number;
 };
 
-export const fewestWatched = 30;
+const fewestWatched = 30;
 /** Ten years: a longer gap counts as this long. */
 export const longestGap = 3650;
 
