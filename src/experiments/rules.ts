@@ -11,10 +11,8 @@ import { Z95 } from "./model/normal.ts";
 import { detectable, peopleNeeded } from "./model/power.ts";
 import { sampleRatio, type SampleRatio } from "./model/srm.ts";
 
-export { arm, type Arm } from "./model/hash.ts";
-
 /** One entry a person who was assigned, 0 for who bought nothing; minor units of one currency. */
-export type Outcome = { returned: number; spentMinor: readonly number[] };
+type Outcome = { returned: number; spentMinor: readonly number[] };
 export type Measure = {
   treated: Outcome;
   control: Outcome;
@@ -26,7 +24,7 @@ export type Measure = {
 };
 
 export type People = { people: number; returned: number };
-export type Rate = People & { rateBp: number };
+type Rate = People & { rateBp: number };
 export type Verdict = "helped" | "harmed" | "not_shown" | "too_few" | "broken_split";
 export type Primary = {
   treated: Rate;

@@ -17,7 +17,7 @@ export type { History, Purchase };
 export type Taste = { today: string; replenish: Replenish; alike: Alike };
 
 /** Bought on `times` days, the last on `lastDay`; usually again after so many days, eight of ten between the two. */
-export type AgainReason = {
+type AgainReason = {
   times: number;
   lastDay: string;
   usualGapDays: number;
@@ -26,7 +26,7 @@ export type AgainReason = {
   latestDay: string;
 };
 /** `both` of the `buyers` of `sku`, which the person bought, bought this as well. */
-export type AlikeReason = { sku: string; both: number; buyers: number };
+type AlikeReason = { sku: string; both: number; buyers: number };
 export type Pick =
   | { sku: string; kind: "again"; score: number; reason: AgainReason }
   | { sku: string; kind: "alike"; score: number; reason: AlikeReason };
