@@ -13,6 +13,7 @@ import {
 } from "./bgnbd.ts";
 import { compress, type Histories } from "./histories.ts";
 import { fitNbd, nbdExpected, nbdLogLikelihood } from "./nbd.ts";
+import { lgamma } from "./special.ts";
 
 const folder = `${process.env.LIUKE_SHARED ?? "../shared"}/data/cdnow`;
 const relative = (value: number, expected: number) => Math.abs(value / expected - 1);
@@ -125,6 +126,19 @@ test("no number is ever missing, up to a thousand purchases, and each stays in i
       if (x === 0) expect(alive).toBe(1);
     }),
     { numRuns: 1000 },
+  );
+});
+
+test("P(alive) is what Bayes' rule makes of having dropped out at the last purchase or not", () => {
+  const logBeta = (a: number, b: number) => lgamma(a) + lgamma(b) - lgamma(a + b);
+  fc.assert(
+    fc.property(models, past, ({ r, alpha, a, b }, { x, tx, T }) => {
+      fc.pre(x > 0);
+      const stayed = logBeta(a, b + x) - (r + x) * Math.log(alpha + T);
+      const left = logBeta(a + 1, b + x - 1) - (r + x) * Math.log(alpha + tx);
+      const alive = 1 / (1 + Math.exp(left - stayed));
+      expect(pAlive({ r, alpha, a, b }, x, tx, T)).toBeCloseTo(alive, 8);
+    }),
   );
 });
 

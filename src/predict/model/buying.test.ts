@@ -70,6 +70,23 @@ test("where nobody drops out it says so, and nobody is called alive", () => {
   expect(degenerate).toBeGreaterThanOrEqual(13);
 });
 
+test("in forty small shops of faithful customers, where chance alone looks like dropout, nearly none is fooled", () => {
+  const small = Array.from({ length: 40 }, (_, seed) =>
+    learnBuying(live({ r: 0.7, alpha: 65 }, 400, seed), 90),
+  );
+  expect(small.filter(({ model }) => model === "nbd").length).toBeGreaterThanOrEqual(39);
+});
+
+test("a dropout that takes away no order in a hundred is none, however many customers prove it", () => {
+  const rows = live({ r: 0.7, alpha: 65, dropout: { a: 0.02, b: 5 } }, 5000, 8);
+  const chain = { ...rows, people: rows.people.map((n) => 500 * n) };
+  const learned = learnBuying(chain, 90);
+  expect(learned).toMatchObject({ model: "nbd", why: "degenerate_dropout" });
+  if (learned.model !== "nbd") return;
+  expect(learned.evidence.likelihoodRatio).toBeGreaterThan(criticalRatio);
+  expect(learned.evidence.lostShare).toBeGreaterThan(0);
+});
+
 test("where people do drop out it is found, with its strength", () => {
   fc.assert(
     fc.property(seeds, between(0.3, 1), between(10, 50), between(0.3, 1.5), (seed, r, alpha, a) => {

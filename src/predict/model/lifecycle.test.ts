@@ -37,6 +37,13 @@ test("every purchase but the first closes a gap, every customer has one open, an
   );
 });
 
+test("an open gap lasts to the end of yesterday", () => {
+  const { all } = gapsOf([[day(0), day(7)]], day(10));
+  expect(all.closed[7]).toBe(1);
+  expect(all.open[2]).toBe(1); // days 8 and 9 passed without a purchase; day 10 has only begun
+  expect(gapsOf([[day(9)]], day(10)).first.open[0]).toBe(1);
+});
+
 test("who comes back on a rhythm: thresholds follow it, twice as slow gives twice as long", () => {
   // Everybody returns after 1 … 10 days in turn, until a day from which they stay away.
   const rhythm = (slow: number) =>
