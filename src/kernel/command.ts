@@ -231,18 +231,32 @@ async function write(tx: Tx, fresh: { item: Item; done: Done }[], at: Date): Pro
       ${rows.map((r) => r.endpoint)}::text[], ${rows.map((r) => r.answer)}::text[])
       as n(key, actor, endpoint, answer)
     where i.key = n.key and i.actor = n.actor and i.endpoint = n.endpoint`;
-  const lines = fresh.map(({ item, done: { answer } }) => ({
-    at,
-    actor: item.actor.id,
-    endpoint: item.endpoint,
-    target: tx.json(item.target as never),
-    outcome: answer.ok ? "ok" : answer.code,
-    requestId: item.requestId,
-  }));
-  await tx`insert into audit ${tx(lines)}`;
+  await audit(
+    tx,
+    fresh.map(({ item, done: { answer } }) => ({
+      at,
+      actor: item.actor.id,
+      endpoint: item.endpoint,
+      target: item.target,
+      outcome: answer.ok ? "ok" : answer.code,
+      requestId: item.requestId,
+    })),
+  );
   const events = fresh.flatMap(({ done }) => done.events);
   if (events.length > 0) await tx`insert into outbox ${tx(events)}`;
 }
+/** Who did what to what, and what came of it. Ids and codes only. `at` is of the machine's clock. */
+export type AuditLine = {
+  at: Date;
+  actor: string;
+  endpoint: string;
+  target: Record<string, unknown>;
+  outcome: string;
+  requestId: string | null;
+};
+/** The write path does it for every command; a direct route that changes something calls it in its own transaction. */
+export const audit = (tx: Tx, lines: AuditLine[]) =>
+  tx`insert into audit ${tx(lines.map((line) => ({ ...line, target: tx.json(line.target as never) })))}`;
 const plain = (answer: Answer<string>) => {
   const { headers: _, ...kept } = answer;
   return kept;
