@@ -18,7 +18,7 @@ export const criticalRatio = 9.21;
  * What dropout must change for a reader: at least 1 % of the orders expected within the horizon. With enough
  * customers any misfit is "significant"; a dropout that moves no figure is none.
  */
-const leastLostShare = 0.01;
+export const leastLostShare = 0.01;
 
 /** How BG/NBD and NBD compare on these customers. */
 export type DropoutEvidence = {

@@ -1,0 +1,160 @@
+// What a caller can ask of what we know. Each function works in the transaction it is given.
+import { daysBetween } from "#kernel/clock.ts";
+import type { House } from "#kernel/endpoint.ts";
+import { emitAll } from "#kernel/outbox.ts";
+import type { PersonKey, Tx } from "#kernel/sql.ts";
+import { setTimers } from "#kernel/timers.ts";
+import * as people from "#people/service.ts";
+import { staged } from "./events.ts";
+import { ownWeight, stageConfidence } from "./model/confidence.ts";
+import { thresholdsFor } from "./model/lifecycle.ts";
+import { predictionOf, type Buyer, type Learned, type Prediction } from "./rules.ts";
+import * as store from "./store.ts";
+
+/** The timer of whatever changes a stage by time alone: one a person. */
+export const stageTimer = "predict.stage";
+/** Figures of a person that a model may show, under their attribute's name. */
+export type Shown = "order_chance_90d" | "expected_orders_90d" | "p_alive";
+export const shownBy = ({ buying }: Learned): Shown[] =>
+  buying.model === "none"
+    ? []
+    : buying.model === "nbd"
+      ? ["order_chance_90d", "expected_orders_90d"]
+      : ["order_chance_90d", "expected_orders_90d", "p_alive"];
+
+/** One person to look at: what they bought before `at`, and the event that is the reason to look. */
+export type Look = { person: PersonKey; buyer: Buyer; at: Date; cause?: string };
+
+/**
+ * Says of each person what the fit says: tags lifecycle, rfm and rfm_segment, the figures of the next 90 days, and
+ * the timer of the next change by time alone. Returns how many stages changed. `tell`: also tells other domains of
+ * each change. `outdated`: figures that this fit no longer has, taken away from everybody looked at.
+ */
+export async function say(
+  house: House,
+  tx: Tx,
+  { id, learned }: store.Fit,
+  looks: readonly Look[],
+  { tell, outdated = [] }: { tell: boolean; outdated?: readonly Shown[] },
+): Promise<number> {
+  const now = house.clocks.shop();
+  const seen = looks.map((look) => ({
+    ...look,
+    said: predictionOf(look.buyer, learned, look.at, house.clocks.timeZone),
+  }));
+  await store.savePeople(
+    tx,
+    id,
+    seen.map(({ person, buyer, said, at }) => ({
+      ...person,
+      r: said.rfm?.scores.r ?? null,
+      f: said.rfm?.scores.f ?? null,
+      m: said.rfm?.scores.m ?? null,
+      orders: buyer.orders,
+      amountMinor: buyer.amountMinor,
+      chance: said.outlook ? tidy(said.outlook.orderChance) : null,
+      expected: said.outlook ? tidy(said.outlook.expectedOrders) : null,
+      at,
+    })),
+  );
+  await people.setAttributes(
+    tx,
+    seen.flatMap((one) => attributesOf(one, learned, outdated)),
+    now,
+  );
+  const changed = await people.setTags(
+    tx,
+    house.newId,
+    seen.flatMap((one) => tagsOf(one, learned)),
+  );
+  await setTimers(
+    tx,
+    seen.flatMap(({ person, said }) =>
+      said.stage.nextChangeAt
+        ? [{ ...person, kind: stageTimer, key: "stage", dueAt: said.stage.nextChangeAt }]
+        : [],
+    ),
+  );
+  const stages = changed.filter(({ tag }) => tag === "lifecycle");
+  if (tell) {
+    const by = new Map(looks.map((look) => [look.person.personId, look]));
+    await emitAll(
+      house,
+      tx,
+      staged,
+      stages.map(({ personId, logId, before, after }) => {
+        const { person, cause } = by.get(personId)!;
+        return { person, data: { from: before, to: after!, log: logId, cause: cause ?? null } };
+      }),
+    );
+  }
+  return stages.length;
+}
+
+type Seen = Look & { said: Prediction };
+
+/** Six places: what lies behind them is the noise of the arithmetic. */
+const tidy = (figure: number): number => Math.round(figure * 1e6) / 1e6;
+const sure = (figure: number): number => Math.round(figure * 100) / 100;
+
+function attributesOf(
+  { person, buyer, said: { outlook }, at }: Seen,
+  { asOf, buying }: Learned,
+  outdated: readonly Shown[],
+): people.AttributeChange[] {
+  const set = (name: Shown, value: number | null, confidence: number) => ({
+    person,
+    name,
+    value,
+    source: "predict",
+    at,
+    confidence,
+  });
+  const gone = outdated.map((name) => set(name, null, 0));
+  if (!outlook || buying.model === "none") return gone;
+  const { alpha } = buying.model === "nbd" ? buying.nbd : buying.bgnbd;
+  const weight = sure(ownWeight(alpha, Math.max(0, daysBetween(buyer.days[0]!, asOf))));
+  return [
+    ...gone,
+    set("order_chance_90d", tidy(outlook.orderChance), weight),
+    set("expected_orders_90d", tidy(outlook.expectedOrders), weight),
+    ...(outlook.model === "bgnbd" ? [set("p_alive", tidy(outlook.alive), weight)] : []),
+  ];
+}
+
+function tagsOf(
+  { person, buyer, said: { stage, rfm }, at, cause }: Seen,
+  { asOf, stages }: Learned,
+): people.TagChange[] {
+  const common = { person, kind: "statistic" as const, source: "predict", cause, at };
+  const tags: people.TagChange[] = [
+    {
+      ...common,
+      tag: "lifecycle",
+      value: stage.stage,
+      reason: { ...stage.why, sinceDay: stage.sinceDay, learnedOn: asOf },
+      confidence: sure(stageConfidence(stage, thresholdsFor(stages, buyer.category))),
+    },
+  ];
+  if (!rfm) return tags;
+  const { r, f, m } = rfm.scores;
+  const { recencyDays, orders, amount: amountMinor } = rfm.bought;
+  tags.push(
+    {
+      ...common,
+      tag: "rfm",
+      value: `${r}-${f}-${m}`,
+      reason: { recencyDays, orders, amountMinor, learnedOn: asOf },
+    },
+    {
+      ...common,
+      tag: "rfm_segment",
+      value: rfm.segment,
+      reason: { r, f, m, shopify: rfm.shopify },
+    },
+  );
+  return tags;
+}
+
+/** Everything predict holds of a person; the tags and figures go with people's own. */
+export const erase = store.erasePerson;
