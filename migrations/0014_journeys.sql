@@ -33,7 +33,7 @@ create table journeys_enrolment (
   run_id uuid not null,
   id uuid not null,
   arm text not null check (arm in ('treated', 'control')),
-  node text not null check (node in ('waiting', 'sent', 'no_budget', 'held_out')),
+  node text not null check (node in ('waiting', 'sent', 'no_budget', 'no_coupon', 'held_out')),
   cause uuid, -- the line of the segment's log by which they came in
   coupon_id uuid,
   at timestamptz not null, -- shop clock

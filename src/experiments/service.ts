@@ -1,9 +1,10 @@
 // What other domains ask of experiments: write a design down, split people by it, measure once, decide once.
 import type { House } from "#kernel/endpoint.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
-import type { PersonKey, Tx } from "#kernel/sql.ts";
+import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
 import * as people from "#people/service.ts";
 import { arm, bucketOf } from "./model/hash.ts";
+import { adviceSentence, resultSentence } from "./model/sentence.ts";
 import { advise, report } from "./rules.ts";
 import * as store from "./store.ts";
 import type { Arm, DecisionRow, Design, PersonOutcome, ResultRow } from "./store.ts";
@@ -44,6 +45,12 @@ export async function assign(
   });
   await store.assign(tx, id, rows, house.clocks.shop());
   return new Map((await store.armsOf(tx, id)).map((row) => [row.personId, row.arm]));
+}
+
+export async function armCounts(reader: Reader, experimentId: string) {
+  const rows = await store.armCounts(reader, experimentId);
+  const of = (side: Arm) => rows.find((row) => row.arm === side)?.people ?? 0;
+  return { treated: of("treated"), control: of("control") };
 }
 
 export type Window = { from: Date; until: Date; currency: string };
@@ -105,3 +112,49 @@ export async function decide(
   await store.addDecision(tx, row);
   return ok(row);
 }
+
+/** One run as a screen shows it: design, arms, result and decision, each with its sentences. Instants are ISO text. */
+export async function read(reader: Reader, id: string) {
+  const design = await store.design(reader, id);
+  if (!design) return null;
+  const result = await store.resultOf(reader, id);
+  const decision = result && (await store.decisionOf(reader, result.id));
+  return {
+    design: shown(design),
+    arms: [...(await store.armCounts(reader, id))],
+    result: result && {
+      id: result.id,
+      from: result.fromAt.toISOString(),
+      until: result.untilAt.toISOString(),
+      measuredAt: result.measuredAt.toISOString(),
+      report: result.report,
+      sentence: {
+        zh: resultSentence(result.report, "zh"),
+        en: resultSentence(result.report, "en"),
+      },
+    },
+    decision: decision && {
+      id: decision.id,
+      resultId: decision.resultId,
+      decidedAt: decision.decidedAt.toISOString(),
+      advice: decision.decision.advice,
+      because: decision.decision.because,
+      evidence: decision.decision.evidence,
+      sentence: {
+        zh: adviceSentence(decision.decision, "zh"),
+        en: adviceSentence(decision.decision, "en"),
+      },
+    },
+  };
+}
+
+const shown = ({ id, seed, hashVersion, treatedShareBp, alphaBp, writtenAt }: Design) => ({
+  id,
+  seed,
+  hashVersion,
+  treatedShareBp,
+  primary: "return_rate" as const,
+  secondary: "revenue_per_person" as const,
+  alphaBp,
+  writtenAt: writtenAt.toISOString(),
+});

@@ -80,11 +80,16 @@ export async function addOutcomes(
   outcomes: readonly PersonOutcome[],
 ): Promise<void> {
   for (let i = 0; i < outcomes.length; i += chunk) {
-    const rows = outcomes.slice(i, i + chunk).map(({ arm: _, ...row }) => ({
-      ...row,
+    const rows = outcomes.slice(i, i + chunk).map((row) => ({
+      bucket: row.bucket,
+      personId: row.personId,
       experimentId,
       id: newId(),
       returned: row.orders > 0,
+      orders: row.orders,
+      revenueMinor: row.revenueMinor,
+      firstEventId: row.firstEventId,
+      firstAt: row.firstAt,
     }));
     await tx`insert into experiments_outcome ${tx(rows)}`;
   }

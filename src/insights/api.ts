@@ -10,8 +10,8 @@ const engine = z.enum(["columns", "sql"]);
 const instant = z.iso.datetime();
 
 const freshness = z.object({
-  /** When the latest event that we know of happened; null before the first. */
-  lastEventAt: instant.nullable(),
+  /** When the latest order that we know of was placed; null before the first. */
+  lastOrderAt: instant.nullable(),
   /** Lines of the log that profiles have not taken in yet. */
   profilesBehind: count,
   /** Lines of the log that the columns engine has not got, or has not confirmed, yet. */

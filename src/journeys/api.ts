@@ -6,8 +6,10 @@ const sentence = z.object({ zh: z.string(), en: z.string() });
 const arm = z.enum(["treated", "control"]);
 /** Minor units as text: above 2^53 a number would be rounded. */
 const minor = z.string().regex(/^-?\d+$/);
-/** Where a person of a run stands: waiting for the step, reached, reached too late for the budget, or held out. */
-const node = z.enum(["waiting", "sent", "no_budget", "held_out"]);
+/** Where a person of a run stands: waiting for the step, reached, not reached for want of budget or coupon, held out. */
+const node = z.enum(["waiting", "sent", "no_budget", "no_coupon", "held_out"]);
+/** Of a message on one channel: "waiting" until quiet hours end, then on its way, then one of the rest. */
+const verdict = z.enum(["waiting", "ready", "sending", "sent", "preview", "failed", "suppressed"]);
 const state = z.enum(["ready", "running", "measured"]);
 const count = z.int().nonnegative();
 
@@ -24,7 +26,15 @@ const run = z.object({
   nodes: z.array(z.object({ node, people: count })),
   coupons: z.object({ issued: count, redeemed: count }),
   /** One row a channel and what became of its messages. */
-  messages: z.array(z.object({ channel: z.string(), verdict: z.string(), messages: count })),
+  messages: z.array(
+    z.object({
+      channel: z.string(),
+      verdict,
+      /** A code that says why; null where nothing stood in the way. */
+      reason: z.string().nullable(),
+      messages: count,
+    }),
+  ),
   /** Null until the window is over: a look in between would be a second test. */
   result: result.nullable(),
   decision: decision.nullable(),
@@ -82,8 +92,16 @@ export const readProgramme = endpoint({
     design,
     windowDays: z.int(),
     picks: z.int(),
+    /** Of the coupon campaign; money given away already and held for coupons that may still be used. */
     budget: z
-      .object({ currency: z.string(), totalMinor: minor, usedMinor: minor, leftMinor: minor })
+      .object({
+        campaignId: z.uuid(),
+        currency: z.string(),
+        couponLimit: count.nullable(),
+        coupons: count,
+        minorLimit: minor.nullable(),
+        minor,
+      })
       .nullable(),
     run: run.nullable(),
     /** Every run, the oldest first. */
@@ -119,7 +137,7 @@ export const programmePeople = endpoint({
     node: node.optional(),
     coupon: z.enum(["issued", "redeemed"]).optional(),
     channel: z.string().max(40).optional(),
-    verdict: z.string().max(40).optional(),
+    verdict: verdict.optional(),
     after: z.uuid().optional(),
     limit: z.coerce.number().int().min(1).max(500).default(100),
   }),
@@ -138,7 +156,7 @@ export const programmePeople = endpoint({
         returned: z.boolean().nullable(),
         revenueMinor: minor.nullable(),
         couponId: z.uuid().nullable(),
-        messages: z.array(z.object({ id: z.uuid(), channel: z.string(), verdict: z.string() })),
+        messages: z.array(z.object({ id: z.uuid(), channel: z.string(), verdict })),
       }),
     ),
     /** Give it as `after` for the next page; null at the end. */
