@@ -63,7 +63,7 @@ grant select, insert, update on lease to liuke_app;
 
 -- One row: what the shop's clock shows. `real` follows the machine's; `hand` stands until it is moved.
 create table shop_clock (
-  only boolean primary key default true check (only),
+  single boolean primary key default true check (single),
   mode text not null check (mode in ('real', 'hand')),
   at timestamptz, -- where the hand stands
   check ((mode = 'hand') = (at is not null))

@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startEngines } from "../src/engines/engines.ts";
+import { startEngines, type Engines } from "../src/engines/engines.ts";
 import { connectColumns, type Columns } from "../src/kernel/columns.ts";
 import { keysFrom } from "../src/kernel/crypto.ts";
 import type { House, Settings } from "../src/kernel/endpoint.ts";
@@ -20,18 +20,24 @@ export async function setup() {
     log: ({ level, ...line }) => {
       if (level === "error") console.error(line);
     },
+    clickhouse: false,
+    temporary: true,
     postgresFlags: ["-c", "fsync=off", "-c", "max_connections=300"], // nothing here must outlive the run
   });
   process.env["TEST_OWNER_URL"] = engines.databaseOwnerUrl;
   process.env["TEST_APP_URL"] = engines.databaseUrl;
-  process.env["TEST_COLUMNS_URL"] = engines.clickhouseUrl;
-  process.env["TEST_REPORT_URL"] = engines.clickhouseReportUrl;
-  await using template = owned("liuke");
-  await migrate(template.sql, "migrations");
-  return async () => {
+  const stop = async () => {
     await engines.stop();
     await rm(home, { recursive: true, force: true });
   };
+  try {
+    await using template = owned("liuke");
+    await migrate(template.sql, "migrations");
+  } catch (thrown) {
+    await stop();
+    throw thrown;
+  }
+  return stop;
 }
 
 const withDatabase = (url: string, database: string) => {
@@ -44,34 +50,30 @@ const owned = (database: string, max = 2) => {
   return { sql, [Symbol.asyncDispose]: () => sql.end() };
 };
 
-/** Columns in a database of their own, made when something first asks for them. */
-function lazyColumns(name: string): Columns {
-  let made: Promise<Columns> | null = null;
-  const open = () =>
-    (made ??= (async () => {
-      const all = connectColumns(
-        process.env["TEST_COLUMNS_URL"]!,
-        process.env["TEST_COLUMNS_URL"]!,
-      );
-      await all.run(`create database if not exists ${name}`);
-      await all.close();
-      const columns = connectColumns(
-        withDatabase(process.env["TEST_COLUMNS_URL"]!, name),
-        withDatabase(process.env["TEST_REPORT_URL"]!, name),
-      );
+/** Columns of a world's own, started when something first asks for them: what they hold belongs to no other world. */
+function lazyColumns(): Columns & { engine: () => Promise<Engines> } {
+  let started: Promise<{ engines: Engines; columns: Columns; home: string }> | null = null;
+  const start = () =>
+    (started ??= (async () => {
+      const home = await mkdtemp(join(tmpdir(), "liuke-columns-"));
+      const engines = await startEngines({ home, log: () => {}, postgres: false });
+      const columns = connectColumns(engines.clickhouseUrl, engines.clickhouseReportUrl);
       await migrateColumns(columns, "clickhouse", false);
-      return columns;
+      return { engines, columns, home };
     })());
+  const open = async () => (await start()).columns;
   return {
     read: async (query, values) => (await open()).read(query, values),
     run: async (query, values) => (await open()).run(query, values),
     insert: async (table, rows, token) => (await open()).insert(table, rows, token),
     insertText: async (table, text, token) => (await open()).insertText(table, text, token),
+    engine: async () => (await start()).engines,
     close: async () => {
-      if (!made) return;
-      const columns = await made;
-      await columns.run(`drop database if exists ${name}`);
+      if (!started) return;
+      const { engines, columns, home } = await started;
       await columns.close();
+      await engines.stop();
+      await rm(home, { recursive: true, force: true });
     },
   };
 }
@@ -96,7 +98,7 @@ export async function world(given: { timeZone?: string; settings?: Partial<Setti
     shop: new Date("2026-03-01T04:00:00Z"),
     machine: new Date("2026-11-05T09:00:00Z"),
   };
-  const columns = lazyColumns(name);
+  const columns = lazyColumns();
   const house: House = {
     sql,
     columns,
@@ -120,6 +122,7 @@ export async function world(given: { timeZone?: string; settings?: Partial<Setti
   return {
     house,
     sql,
+    columns,
     /** The owner's connection: sees and changes what the program may not. */
     owner,
     clock,

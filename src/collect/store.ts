@@ -1,7 +1,7 @@
 // Every SQL statement that writes the log, and its own reads.
 import { pipeline } from "node:stream/promises";
 import { Readable } from "node:stream";
-import type { Reader, Sql, Tx } from "#kernel/sql.ts";
+import { bigintList, type Reader, type Sql, type Tx } from "#kernel/sql.ts";
 import { copyText } from "./rules.ts";
 
 export type EventRow = {
@@ -67,7 +67,7 @@ export async function unread(tx: Tx, consumer: string, limit: number): Promise<S
 }
 export const saveRead = (tx: Tx, consumer: string, { buckets, tos }: Slice) => tx`
   update collect_consumer c set next = n.next
-  from unnest(${buckets}::smallint[], ${tos.map((to) => to + 1n)}::bigint[]) as n(bucket, next)
+  from unnest(${buckets}::smallint[], ${bigintList(tos.map((to) => to + 1n))}::bigint[]) as n(bucket, next)
   where c.consumer = ${consumer} and c.bucket = n.bucket`;
 
 function take(rows: { bucket: number; from: bigint; to: bigint }[], limit: number): Slice {
@@ -95,16 +95,16 @@ export async function cut(tx: Tx, target: string, limit: number): Promise<Batch 
   if (buckets.length === 0) return null;
   const [counted] = await tx<{ rows: bigint }[]>`
     select count(*) as rows
-    from unnest(${buckets}::smallint[], ${froms}::bigint[], ${tos}::bigint[]) as r(bucket, "from", "to")
+    from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[]) as r(bucket, "from", "to")
     join collect_event e on e.bucket = r.bucket and e."offset" between r."from" and r."to"`;
   const [batch] = await tx<Batch[]>`
     insert into collect_batch (target, buckets, froms, tos, rows, state)
-    values (${target}, ${buckets}::smallint[], ${froms}::bigint[], ${tos}::bigint[],
+    values (${target}, ${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[],
       ${counted!.rows}, 'cut')
     returning id, target, buckets, froms, tos, rows, attempt, state`;
   await tx`
     update collect_cut c set next = n.next
-    from unnest(${buckets}::smallint[], ${tos.map((to) => to + 1n)}::bigint[]) as n(bucket, next)
+    from unnest(${buckets}::smallint[], ${bigintList(tos.map((to) => to + 1n))}::bigint[]) as n(bucket, next)
     where c.target = ${target} and c.bucket = n.bucket`;
   return batch!;
 }

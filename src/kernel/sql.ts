@@ -22,6 +22,11 @@ export type Tx = postgres.TransactionSql<{ bigint: bigint; day: string }>;
 /** Whatever can be asked: a transaction, or the pool. Views take this and never write. */
 export type Reader = Sql | Tx;
 
+/** Lists as parameters, where the driver would take the first element for the whole: bytes go as `::text[]::bytea[]`. */
+export const byteList = (list: readonly Buffer[]): string[] =>
+  list.map((bytes) => `\\x${bytes.toString("hex")}`);
+export const bigintList = (list: readonly bigint[]): string[] => list.map(String);
+
 /** PostgreSQL refuses these for now; nothing was saved, the same request may come again. */
 const passing = new Set(["55P03", "40001", "40P01"]);
 export const isPassing = (thrown: unknown): boolean =>

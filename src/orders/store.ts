@@ -1,5 +1,5 @@
 // Every SQL statement that writes orders. Lines come from the log in slices and never leave the database on their way.
-import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
+import { bigintList, type PersonKey, type Reader, type Tx } from "#kernel/sql.ts";
 import { nobody } from "#kernel/ids.ts";
 
 /** A part of the log: for each bucket the offsets [from, to]. */
@@ -13,7 +13,7 @@ export const addLines = (tx: Tx, { buckets, froms, tos }: Slice) => tx`
   select coalesce(n.person_bucket, e.bucket), coalesce(n.person_id, ${nobody}::uuid), e.id, e.source_id,
     e.data->>'order', e.data->>'sku', (e.data->>'quantity')::int, (e.data->>'unitPrice')::bigint,
     (e.data->>'amountMinor')::bigint, e.data->>'kind', e.at
-  from unnest(${buckets}::smallint[], ${froms}::bigint[], ${tos}::bigint[]) as s(bucket, "from", "to")
+  from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[]) as s(bucket, "from", "to")
   join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
   left join people_node n on n.bucket = e.bucket and n.node_id = e.node_id
   where e.name = ${lineName}`;
@@ -41,7 +41,7 @@ export const addOrders = (tx: Tx, { buckets, froms, tos }: Slice, timeZone: stri
       coalesce(n.person_id, ${nobody}::uuid) as person_id, e.source_id, e.data->>'order' as ref,
       e.data->>'kind' as kind, (e.data->>'quantity')::int as quantity,
       (e.data->>'amountMinor')::bigint as amount, e.data->>'currency' as currency, e.at, e.id
-    from unnest(${buckets}::smallint[], ${froms}::bigint[], ${tos}::bigint[]) as s(bucket, "from", "to")
+    from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[]) as s(bucket, "from", "to")
     join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
     left join people_node n on n.bucket = e.bucket and n.node_id = e.node_id
     where e.name = ${lineName} and e.data->>'kind' <> 'adjustment'
@@ -102,7 +102,7 @@ export const countriesOf = (tx: Tx, { buckets, froms, tos }: Slice) => tx<
 >`
   select distinct on (n.person_bucket, n.person_id) n.person_bucket as bucket, n.person_id,
     e.data->>'country' as country, e.at
-  from unnest(${buckets}::smallint[], ${froms}::bigint[], ${tos}::bigint[]) as s(bucket, "from", "to")
+  from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[]) as s(bucket, "from", "to")
   join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
   join people_node n on n.bucket = e.bucket and n.node_id = e.node_id
   where e.name = ${lineName} and e.data ? 'country'

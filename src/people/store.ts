@@ -1,5 +1,5 @@
 // Every SQL statement that writes people, and its own reads.
-import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
+import { byteList, type PersonKey, type Reader, type Tx } from "#kernel/sql.ts";
 
 export const way = (reader: Reader, personId: string) =>
   reader<PersonKey[]>`select bucket, person_id from people_way where person_id = ${personId}`;
@@ -19,7 +19,7 @@ export const nodesByBlind = (reader: Reader, blinds: Buffer[]) =>
     select i.blind, n.bucket as node_bucket, n.node_id, n.person_bucket as bucket, n.person_id
     from people_identifier i
     join people_node n on n.bucket = i.bucket and n.node_id = i.node_id
-    where i.blind = any(${blinds}::bytea[])`;
+    where i.blind = any(${byteList(blinds)}::text[]::bytea[])`;
 
 /** Claims identifiers that nobody has; those claimed by another transaction meanwhile are not returned. */
 export const claimIdentifiers = (

@@ -1,5 +1,5 @@
 // Node keys, tombstones and erasures: every statement that writes them.
-import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
+import { byteList, type PersonKey, type Reader, type Tx } from "#kernel/sql.ts";
 
 export type NodeRef = { bucket: number; nodeId: string };
 
@@ -16,12 +16,12 @@ export const destroyKeys = (tx: Tx, nodes: NodeRef[]) => tx`
     and node_id = any(${nodes.map((n) => n.nodeId)}::uuid[])`;
 
 export const addTombstones = (tx: Tx, blinds: Buffer[], at: Date) => tx`
-  insert into privacy_tombstone (blind, at) select unnest(${blinds}::bytea[]), ${at}
+  insert into privacy_tombstone (blind, at) select unnest(${byteList(blinds)}::text[]::bytea[]), ${at}
   on conflict (blind) do update set at = greatest(privacy_tombstone.at, excluded.at)`;
 
 export const tombstones = (reader: Reader, blinds: Buffer[]) =>
   reader<{ blind: Buffer; at: Date }[]>`
-    select blind, at from privacy_tombstone where blind = any(${blinds}::bytea[])`;
+    select blind, at from privacy_tombstone where blind = any(${byteList(blinds)}::text[]::bytea[])`;
 
 export const addErasure = (
   tx: Tx,

@@ -1,0 +1,88 @@
+// What becomes of the log: consumers read it in slices, and the columns get every event exactly once.
+import type { House } from "#kernel/endpoint.ts";
+import type { Tx } from "#kernel/sql.ts";
+import * as store from "./store.ts";
+
+/** One transaction reads at most so many events, and one batch for the columns holds at most so many. */
+const sliceLimit = 20_000;
+const batchLimit = 100_000;
+const consumer = "people";
+
+export type Consume = (house: House, tx: Tx, slice: store.Slice) => Promise<void>;
+
+/** Reads the next slice of the log; says how many events were read. Call again until it says 0. */
+export const consume = (house: House, consumers: readonly Consume[]): Promise<number> =>
+  house.sql.begin(async (tx) => {
+    await tx`set local statement_timeout = '5min'`;
+    const slice = await store.unread(tx, consumer, sliceLimit);
+    if (slice.buckets.length === 0) return 0;
+    for (const each of consumers) await each(house, tx, slice);
+    await store.saveRead(tx, consumer, slice);
+    return size(slice);
+  });
+
+const size = ({ froms, tos }: store.Slice): number =>
+  froms.reduce((sum, from, i) => sum + Number(tos[i]! - from + 1n), 0);
+
+/** Cuts the next batch and sends it; says how many rows went. Call again until it says 0. */
+export async function ship(house: House): Promise<number> {
+  const batch = await house.sql.begin((tx) => store.cut(tx, "event", batchLimit));
+  if (!batch) {
+    await store.checkpoint(house.sql);
+    return 0;
+  }
+  await send(house, batch);
+  return Number(batch.rows);
+}
+const send = async (house: House, batch: store.Batch): Promise<void> => {
+  const text = await store.batchText(house.sql, batch.id);
+  await house.columns.insertText(batch.target, text, tokenOf(batch));
+  await store.markBatch(house.sql, batch.id, "sent");
+};
+/** Names the rows by what they are: a batch's ranges never change, and a new attempt is a new name. */
+const tokenOf = ({ target, id, attempt }: store.Batch) => `${target}:${id}:${attempt}`;
+
+/**
+ * At start: a crash may have come between cutting and sending, and a power cut may have taken a part that was
+ * acknowledged while the deduplication log remembers it. So every open batch is counted in the columns, and one that is
+ * short is cleared and sent again under a new attempt. Says how many were sent again.
+ */
+export async function mend(house: House): Promise<number> {
+  let again = 0;
+  for (const batch of await store.openBatches(house.sql)) {
+    const there = await count(house, batch);
+    if (there !== batch.rows) {
+      if (there > 0n) await clear(house, batch);
+      const [row] = await store.nextAttempt(house.sql, batch.id);
+      await send(house, { ...batch, attempt: row!.attempt });
+      again++;
+    }
+    await store.markBatch(house.sql, batch.id, "checkpoint");
+  }
+  return again;
+}
+// One range at a time in `arrayExists` would look at every row: joined by bucket the key narrows it first.
+const inRanges = `(bucket, offset) in (
+  select bucket, arrayJoin(range(toUInt64(f), toUInt64(t) + 1)) from (
+    select arrayJoin(arrayZip({buckets:Array(UInt8)}, {froms:Array(UInt64)}, {tos:Array(UInt64)})) as r,
+      r.1 as bucket, r.2 as f, r.3 as t))`;
+const ranges = ({ buckets, froms, tos }: store.Batch) => ({
+  buckets,
+  froms: froms.map(String),
+  tos: tos.map(String),
+});
+async function count(house: House, batch: store.Batch): Promise<bigint> {
+  const [row] = await house.columns.read<{ there: string | number }>(
+    `select uniqExact(bucket, offset) as there from ${batch.target} where ${inRanges}`,
+    ranges(batch),
+  );
+  return BigInt(row!.there);
+}
+const clear = (house: House, batch: store.Batch): Promise<void> =>
+  house.columns.run(`alter table ${batch.target} delete where ${inRanges}`, ranges(batch));
+
+/** Message keys are kept 35 days of the machine's clock, then an event is taken as new again. */
+export const forgetKeys = (house: House) =>
+  house.sql`
+    delete from collect_message_key
+    where at < ${new Date(house.clocks.machine().getTime() - 35 * 86_400_000)}`;

@@ -1,0 +1,31 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import * as collect from "#collect/service.ts";
+import { consume, mend, ship } from "#collect/jobs.ts";
+import { consumers } from "../app.ts";
+import { world } from "../../test/database.ts";
+import { importLines } from "./import.ts";
+import type { LineMapping } from "./rules.ts";
+
+test("the whole file", async () => {
+  await using shop = await world({ timeZone: "Europe/London" });
+  const mapping = JSON.parse(readFileSync("data/online-retail.map.json", "utf8")) as LineMapping;
+  shop.clock.shop = new Date("2011-12-10T00:00:00Z");
+  const source = await collect.sourceNamed(shop.house, shop.sql, "demo", "import");
+  const t0 = performance.now();
+  const counts = await importLines(shop.house, { path: "data/online-retail.csv.gz", mapping, source });
+  const t1 = performance.now();
+  console.log(counts, t1 - t0);
+  while ((await consume(shop.house, consumers)) > 0);
+  const t2 = performance.now();
+  console.log("consume", t2 - t1);
+  await shop.columns.engine();
+  const t3 = performance.now();
+  while ((await ship(shop.house)) > 0);
+  console.log("ship", performance.now() - t3);
+  console.log(await shop.columns.read("select count() as n, uniqExact(bucket, offset) as d from event"));
+  console.log(await mend(shop.house));
+  console.log(await shop.sql`select kind, count(*), sum(amount_minor), count(distinct ref), count(distinct person_id) from orders_line where person_id <> '00000000-0000-0000-0000-000000000000' group by 1`);
+  console.log(await shop.sql`select attributes from people_profile limit 1`);
+  expect(counts.lines).toBe(541909);
+}, 300000);
