@@ -97,7 +97,12 @@ export const changePassword = endpoint({
   },
   input: z.strictObject({ current: z.string().min(1).max(200), next: password }),
   output: none,
-  failures: ["access.wrong_password", "access.password_is_email", "request.too_many"],
+  failures: [
+    "access.wrong_password",
+    "access.password_is_email",
+    "request.too_many",
+    "request.unauthenticated",
+  ],
 });
 
 // ── reset ──────────────────────────────────────────────────────────────────────────────────────────────────────────

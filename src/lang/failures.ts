@@ -44,6 +44,7 @@ export const failures = {
     en: "The system is recovering. Try again soon.",
   },
   "request.broken": { status: 500, zh: "系统出错了。", en: "Something broke on our side." },
+  "people.unknown": { status: 404, zh: "没有这个用户。", en: "There is no such person." },
   "access.wrong_sign_in": {
     status: 401,
     zh: "邮箱或密码不对。",
