@@ -1,14 +1,19 @@
 // What happened to what we know of people, as other domains see it.
 import { z } from "zod";
 
-/** A person's stage changed by an order or by time alone. */
+/** What is said of a person changed, by an order or by time alone. */
 export const staged = {
   name: "predict.staged",
   data: z.object({
-    from: z.string().nullable(),
-    to: z.string(),
-    log: z.uuid(), // the line of the tag log
-    cause: z.uuid().nullable(), // the event behind it
+    changes: z.array(
+      z.object({
+        tag: z.string(),
+        before: z.string().nullable(),
+        after: z.string().nullable(),
+        log: z.uuid(), // the line of the tag log
+      }),
+    ),
+    cause: z.uuid().nullable(), // the event behind it; null where time alone did it
   }),
 };
 /** The whole shop was learned from anew, and everybody looked at again. Belongs to no person. */

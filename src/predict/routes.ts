@@ -13,6 +13,7 @@ import {
   type Cuts,
   type RfmSegment,
 } from "./model/rfm.ts";
+import { segmentNames, type Sentence } from "./model/names.ts";
 import * as words from "./model/sentence.ts";
 import { backBy } from "./model/survival.ts";
 import { horizonDays } from "./rules.ts";
@@ -188,13 +189,13 @@ const rfm = answer(api.rfm, async ({ house, now }) => {
     }),
     segments: rfmSegments.map((segment: RfmSegment) => {
       const { people: n, amountMinor } = add(groups.filter((one) => segmentOf(one) === segment));
-      const name = words.segmentNames[segment];
+      const name = segmentNames[segment];
       return { segment, name, people: n, meanAmountMinor: mean(amountMinor, n) };
     }),
   });
 });
 
-const nothingYet: words.Sentence = {
+const nothingYet: Sentence = {
   zh: "还没有从订单中学习过。",
   en: "Nothing has been learned from orders yet.",
 };

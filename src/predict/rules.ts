@@ -25,6 +25,8 @@ import {
   type ShopifyGroup,
 } from "./model/rfm.ts";
 
+export { segmentNames, stageNames } from "./model/names.ts";
+
 /** The time ahead that every chance and expectation is about. */
 export const horizonDays = 90;
 

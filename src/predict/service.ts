@@ -75,20 +75,31 @@ export async function say(
         : [],
     ),
   );
-  const stages = changed.filter(({ tag }) => tag === "lifecycle");
-  if (tell) {
-    const by = new Map(looks.map((look) => [look.person.personId, look]));
-    await emitAll(
-      house,
-      tx,
-      staged,
-      stages.map(({ personId, logId, before, after }) => {
-        const { person, cause } = by.get(personId)!;
-        return { person, data: { from: before, to: after!, log: logId, cause: cause ?? null } };
-      }),
-    );
-  }
-  return stages.length;
+  if (tell) await tellOf(house, tx, looks, changed);
+  return changed.filter(({ tag }) => tag === "lifecycle").length;
+}
+
+/** One event a person, with every tag of theirs that changed; stages first, so that they are the reason given. */
+async function tellOf(
+  house: House,
+  tx: Tx,
+  looks: readonly Look[],
+  changed: readonly people.TagChanged[],
+): Promise<void> {
+  const of = Map.groupBy(changed, ({ personId }) => personId);
+  await emitAll(
+    house,
+    tx,
+    staged,
+    looks.flatMap(({ person, cause }) => {
+      const changes = of.get(person.personId);
+      if (!changes) return [];
+      const sorted = changes
+        .map(({ tag, before, after, logId }) => ({ tag, before, after, log: logId }))
+        .toSorted((a, b) => (a.tag < b.tag ? -1 : 1));
+      return [{ person, data: { changes: sorted, cause: cause ?? null } }];
+    }),
+  );
 }
 
 type Seen = Look & { said: Prediction };
@@ -98,11 +109,11 @@ const tidy = (figure: number): number => Math.round(figure * 1e6) / 1e6;
 const sure = (figure: number): number => Math.round(figure * 100) / 100;
 
 function attributesOf(
-  { person, buyer, said: { outlook }, at }: Seen,
+  { person, buyer, said: { outlook, rfm }, at }: Seen,
   { asOf, buying }: Learned,
   outdated: readonly Shown[],
 ): people.AttributeChange[] {
-  const set = (name: Shown, value: number | null, confidence: number) => ({
+  const set = (name: Shown | "spend_score", value: number | null, confidence: number) => ({
     person,
     name,
     value,
@@ -110,12 +121,15 @@ function attributesOf(
     at,
     confidence,
   });
-  const gone = outdated.map((name) => set(name, null, 0));
-  if (!outlook || buying.model === "none") return gone;
+  const sums = [
+    ...outdated.map((name) => set(name, null, 0)),
+    ...(rfm ? [set("spend_score", rfm.scores.m, 1)] : []),
+  ];
+  if (!outlook || buying.model === "none") return sums;
   const { alpha } = buying.model === "nbd" ? buying.nbd : buying.bgnbd;
   const weight = sure(ownWeight(alpha, Math.max(0, daysBetween(buyer.days[0]!, asOf))));
   return [
-    ...gone,
+    ...sums,
     set("order_chance_90d", tidy(outlook.orderChance), weight),
     set("expected_orders_90d", tidy(outlook.expectedOrders), weight),
     ...(outlook.model === "bgnbd" ? [set("p_alive", tidy(outlook.alive), weight)] : []),

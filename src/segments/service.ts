@@ -1,0 +1,81 @@
+// What a caller can ask of segments. Each function works in the transaction it is given.
+import { bucketOfText } from "#kernel/crypto.ts";
+import type { Context, House } from "#kernel/endpoint.ts";
+import { nobody } from "#kernel/ids.ts";
+import { emitAll } from "#kernel/outbox.ts";
+import { fail, ok, type Result } from "#kernel/result.ts";
+import type { Reader, Tx } from "#kernel/sql.ts";
+import { defined } from "./events.ts";
+import { dependsOn, dormantWorth, inOrder, sentenceOf, type Rule, type Sentence } from "./rules.ts";
+import * as store from "./store.ts";
+
+type Define = { id?: string | undefined; name: Sentence; rule: Rule; purpose: store.Purpose };
+type Defined = { id: string; version: number; sentence: Sentence };
+type Refused = "segments.unknown" | "segments.unknown_in_rule" | "segments.circular";
+
+/** Defines a segment, or changes one. Who is in it is worked out right after, by whoever relays the outbox. */
+export const define = ({ tx, house }: Context, asked: Define): Promise<Result<Defined, Refused>> =>
+  put(house, tx, asked, null);
+
+async function put(
+  house: House,
+  tx: Tx,
+  { id, name, rule, purpose }: Define,
+  code: string | null,
+): Promise<Result<Defined, Refused>> {
+  const all = await store.allLocked(tx);
+  const had = all.find((one) => one.id === id);
+  if (id !== undefined && !had) return fail("segments.unknown");
+  const segment: store.Segment = {
+    id: had?.id ?? house.newId(),
+    code: had?.code ?? code,
+    name,
+    rule,
+    purpose,
+    version: (had?.version ?? 0) + 1,
+    definedAt: house.clocks.shop(),
+    refreshedAt: null,
+  };
+  const then = [...all.filter((one) => one !== had), segment];
+  if (!namesKnown(rule, then)) return fail("segments.unknown_in_rule");
+  if (!inOrder(then)) return fail("segments.circular");
+  await store.put(tx, segment);
+  const event = { person: { bucket: bucketOfText(segment.id), personId: nobody } };
+  const data = { segment: segment.id, version: segment.version };
+  await emitAll(house, tx, defined, [{ ...event, data }]);
+  return ok({ id: segment.id, version: segment.version, sentence: read(house, rule, then) });
+}
+
+/** Does every segment that the rule names exist? */
+export const namesKnown = (rule: Rule, all: readonly { id: string }[]): boolean =>
+  [...dependsOn(rule).segments].every((id) => all.some((one) => one.id === id));
+/** A rule read back, with the names of the segments in it. */
+export const read = (house: House, rule: Rule, all: readonly store.Segment[]): Sentence =>
+  sentenceOf(rule, {
+    currency: house.settings.currency,
+    timeZone: house.clocks.timeZone,
+    segments: new Map(all.map(({ id, name }) => [id, name])),
+  });
+
+/** "Dormant, worth winning back": made once, then the shop's to change. Its id. */
+export async function seedDormantWorth(house: House, tx: Tx): Promise<string> {
+  const { code, name, rule } = dormantWorth;
+  const had = (await store.allLocked(tx)).find((one) => one.code === code);
+  if (had) return had.id;
+  const made = await put(house, tx, { name, rule, purpose: "marketing" }, code);
+  if (!made.ok) throw new Error(`${code}: ${made.code}`);
+  return made.value.id;
+}
+
+/** Everybody in a segment now, by bucket and id: an order that means nothing to the shop. */
+export const members = (reader: Reader, segmentId: string) => store.members(reader, segmentId);
+export const find = async (
+  reader: Reader,
+  id: string,
+): Promise<Result<store.Segment, "segments.unknown">> => {
+  const segment = await store.byId(reader, id);
+  return segment ? ok(segment) : fail("segments.unknown");
+};
+
+/** Everything segments hold of a person. */
+export const erase = store.erasePerson;
