@@ -70,6 +70,7 @@ export function server(usersFile: string): string {
   </merge_tree>`;
   return `<clickhouse>
   <users_config>${escape(usersFile)}</users_config>
+  <user_scripts_path>/dev/null/none</user_scripts_path>
 ${lines.join("\n")}
 ${mergeTree}
 </clickhouse>

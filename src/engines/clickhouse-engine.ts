@@ -2,7 +2,7 @@
 // and roles stay on a connection; a second one runs beside it, so a slow report holds no insert up.
 import { database } from "./clickhouse-config.ts";
 import { ClickHouseFailure, told } from "./clickhouse-error.ts";
-import { refuseFiles, refuseKind, settingsFor, type Role } from "./clickhouse-guard.ts";
+import { refuseOutside, refuseKind, settingsFor, type Role } from "./clickhouse-guard.ts";
 import { lane } from "./clickhouse-lanes.ts";
 import {
   loadNative,
@@ -42,6 +42,8 @@ export type Engine = {
 /** Wide enough together to leave some of libuv's 16 threads (UV_THREADPOOL_SIZE) to compression. */
 const widths: Record<Role, number> = { program: 8, report: 4 };
 const waiting = 256;
+const noData = 108;
+const none: Counts = { readRows: 0, readBytes: 0, writtenRows: 0, writtenBytes: 0 };
 const versionless = / \(version [\d.]+(?: \(official build\))?\)$/;
 
 const quoted = (value: string) => `'${value.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
@@ -91,7 +93,7 @@ export async function openEngine(data: string, configFile: string): Promise<Engi
       );
     }
     refuseKind(role, analysis);
-    await refuseFiles(text, parameters, canonical);
+    await refuseOutside(text, parameters, canonical);
     return analysis;
   }
 
@@ -130,7 +132,6 @@ export async function openEngine(data: string, configFile: string): Promise<Engi
     try {
       await native.QueryAsyncConnection(c, opening(statement), "Null");
       const { queryClass } = await check(c, statement);
-      const none = { readRows: 0, readBytes: 0, writtenRows: 0, writtenBytes: 0 };
       if (queryClass === 0 && statement.data !== undefined)
         throw new ClickHouseFailure(
           62,
@@ -144,12 +145,7 @@ export async function openEngine(data: string, configFile: string): Promise<Engi
       }
       if (statement.data !== undefined) {
         const { text, data: rows } = statement;
-        const written = await native
-          .InsertRawAsyncConnection(c, text, rows, false)
-          .catch((error: unknown) => {
-            if (told(error).code === 108) return { rowsWritten: 0, bytesWritten: 0 };
-            throw error;
-          });
+        const written = await native.InsertRawAsyncConnection(c, text, rows, false);
         const { rowsWritten: writtenRows, bytesWritten: writtenBytes } = written;
         return { pieces: only(new Uint8Array()), counts: { ...none, writtenRows, writtenBytes } };
       }
@@ -158,6 +154,8 @@ export async function openEngine(data: string, configFile: string): Promise<Engi
       return { pieces: only(rows.bytes), counts };
     } catch (error) {
       if (error instanceof ClickHouseFailure) throw error;
+      // An INSERT of no rows is nothing wrong to a server; only the library minds.
+      if (told(error).code === noData) return { pieces: only(new Uint8Array()), counts: none };
       throw new Error(told(error).text.replace(versionless, ""), { cause: error });
     } finally {
       if (!streaming) done();

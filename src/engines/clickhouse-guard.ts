@@ -19,52 +19,56 @@ export function refuseKind(role: Role, analysis: Analysis): void {
     throw denied("SET, USE, SYSTEM, KILL, BACKUP and files are not for this user.");
 }
 
+// Functions that reach outside the database and have no right of their own, or hide a statement in a text; and the
+// clauses that the library, unlike a server, carries out on its own disk.
+const outside =
+  "file|infile|outfile|executable|executablepool|eval|catboostevaluate|ai(?:classify|embed|extract|generate|translate)";
+const couldBeOutside = new RegExp(`${outside}|input_format_values`, "i");
+const isOutside = new RegExp(`^(?:${outside})$|^input_format_values`, "i");
+
 /**
- * Whether a text, as it was sent, could name the scalar function `file` or the clauses INFILE and OUTFILE, which have no
- * right of their own. Errs on the side of yes: the word anywhere, or a backslash that could spell it, or a name that
- * comes as a parameter. What may be so is looked at closely (`namesFiles`), the rest is spared the second look.
+ * Whether a text, as it was sent, could name any of those. Errs on the side of yes: the word anywhere, or a backslash
+ * that could spell it inside a quoted name. What may be so is looked at closely (`namesOutside`), the rest is spared it.
  */
-export function mayNameFiles(text: string, parameters: Iterable<string>): boolean {
-  if (/file/i.test(text) || /[`"][^`"]*\\/.test(text)) return true;
-  if (!/Identifier/i.test(text)) return false;
-  for (const value of parameters) if (/file|\\/i.test(value)) return true;
-  return false;
+export function mayNameOutside(text: string): boolean {
+  return couldBeOutside.test(text) || /[`"][^`"]*\\/.test(text);
 }
 
 /**
- * Whether a statement in ClickHouse's canonical form (formatQuery: no comments, one way of quoting) names `file`,
- * INFILE or OUTFILE anywhere but inside a string.
+ * Whether a statement in ClickHouse's canonical form (formatQuery: no comments, one way of quoting) names any of those
+ * anywhere but inside a string.
  */
-export function namesFiles(canonical: string): boolean {
+export function namesOutside(canonical: string): boolean {
   const words =
     /'(?:[^'\\]|\\.|'')*'|`((?:[^`\\]|\\.|``)*)`|"((?:[^"\\]|\\.|"")*)"|([\p{L}_$][\p{L}\p{N}_$]*)/gsu;
   for (const [, ticked, quoted, bare] of canonical.matchAll(words)) {
     const name = ticked ?? quoted ?? bare;
-    if (name === undefined) continue;
-    if (name.includes("\\") || /^(file|infile|outfile)$/i.test(name)) return true;
+    if (name !== undefined && (name.includes("\\") || isOutside.test(name))) return true;
   }
   return false;
 }
 
-/** Refuses a text that names files, or that could and cannot be read with certainty. `format` is formatQuery. */
-export async function refuseFiles(
+/** Refuses a text that names what lies outside, or that could and cannot be read with certainty. `format` is formatQuery. */
+export async function refuseOutside(
   text: string,
   parameters: ReadonlyMap<string, string>,
   format: (text: string) => Promise<string>,
 ): Promise<void> {
-  if (!mayNameFiles(text, parameters.values())) return;
-  for (const value of parameters.values())
-    if (/Identifier/i.test(text) && /file|\\/i.test(value)) throw denied("Files cannot be named.");
+  // A name may come in as a parameter: {f:Identifier}.
+  if (/Identifier/i.test(text))
+    for (const value of parameters.values()) if (mayNameOutside(value)) throw denied(reason);
+  if (!mayNameOutside(text)) return;
   const canonical = await format(text);
   // Values that stand in the statement are not part of the canonical form: they could call functions.
-  if (/\bINSERT\b/.test(canonical) && /\bVALUES\b\s*$/.test(canonical))
+  if (/^INSERT\b.*\bFORMAT Values\s*$/s.test(canonical))
     throw denied("Values that mention files are sent in a body with a format.");
-  if (namesFiles(canonical)) throw denied("The function file, INFILE and OUTFILE cannot be used.");
+  if (namesOutside(canonical)) throw denied(reason);
 }
+const reason = "Files, scripts and what else lies outside the database cannot be named.";
 
 /** Settings that a caller may not choose: they read files, change the dialect, or undo the guard. */
 const reserved =
-  /^(readonly|dialect|allow_ddl|allow_introspection_functions|format_schema.*|format_template.*|.*_udf.*|implicit_select|input_format_values_interpret_expressions|allow_experimental_ai_functions)$/;
+  /^(readonly|dialect|allow_ddl|allow_introspection_functions|format_schema.*|format_template.*|.*_udf.*|implicit_select|input_format_values_.*|allow_experimental_(ai_functions|eval_table_function))$/;
 
 /** Settings of the HTTP layer itself, which the engine does not know. */
 const http =
@@ -95,6 +99,7 @@ export function settingsFor(role: Role, sent: ReadonlyMap<string, string>): Map<
     // As a server has them; embedded, ClickHouse would take a bare expression for a query.
     ["implicit_select", "0"],
     ["input_format_values_interpret_expressions", "0"],
+    ["input_format_values_deduce_templates_of_expressions", "0"],
   ]);
   if (role === "program")
     for (const [name, value] of Object.entries(programDefaults)) settings.set(name, value);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { startClickHouse } from "./clickhouse.ts";
 import { lockHome } from "./lock.ts";
 import { thisPlatform, unsupported } from "./platform.ts";
+import { removePlaces } from "./postgres-place.ts";
 import { startPostgres } from "./postgres.ts";
 import type { EngineLog, EngineState } from "./types.ts";
 
@@ -18,6 +19,8 @@ export type EngineOptions = {
   postgresFlags?: string[];
   /** A folder `native` of another version of the PostgreSQL package. */
   postgresBinaries?: string;
+  /** For tests: stop() takes the home and all data away. */
+  temporary?: boolean;
 };
 
 export type Engines = {
@@ -64,6 +67,7 @@ export async function startEngines(options: EngineOptions): Promise<Engines> {
             tell,
             flags: options.postgresFlags ?? [],
             binaries: options.postgresBinaries,
+            temporary: options.temporary ?? false,
           }),
     clickhouse: options.clickhouse === false ? undefined : startClickHouse({ home, log, tell }),
   };
@@ -98,6 +102,7 @@ export async function startEngines(options: EngineOptions): Promise<Engines> {
       stopped ??= (async () => {
         await Promise.all([postgres?.stop(), clickhouse?.stop()]);
         await unlock();
+        if (options.temporary === true) await removePlaces(home);
       })();
       return stopped;
     },

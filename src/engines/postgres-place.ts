@@ -16,6 +16,7 @@ import {
   rm,
   symlink,
 } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { dirname, join, resolve, sep } from "node:path";
 import { mayReach, postgresUser, type User } from "./postgres-user.ts";
 
@@ -100,18 +101,25 @@ export async function placeBinaries(
 }
 
 /**
- * Where the data of this home is, or is to be: `home`/postgres, or a folder of its own under /var/lib/liuke that a
- * link leads to. The data itself may not exist yet.
+ * Where the data of this home is, or is to be: `home`/postgres, or a folder of its own that a link leads to, under
+ * /var/lib/liuke, or in the system's temporary folder for data that is thrown away. It may not exist yet.
  */
-export async function placeData(home: string): Promise<{ data: string; user: User | undefined }> {
+export async function placeData(
+  home: string,
+  temporary: boolean,
+): Promise<{ data: string; user: User | undefined }> {
   const own = join(home, "postgres");
   const link = await readlink(own).catch(() => undefined);
   const user = await postgresUser(link ?? own);
   if (link !== undefined) return { data: link, user };
   if (await mayReach(own, user)) return { data: own, user };
-  const room = join(shared, randomBytes(12).toString("hex"));
-  await mkdir(shared, { recursive: true, mode: 0o755 });
+  const below = temporary ? await realpath(tmpdir()) : shared;
+  const room = join(below, `liuke-${randomBytes(12).toString("hex")}`);
+  await mkdir(below, { recursive: true, mode: 0o755 });
   await mkdir(room, { mode: 0o711 });
+  await chmod(room, 0o711);
+  if (!(await mayReach(join(room, "postgres"), user)))
+    throw new Error(`The user that PostgreSQL runs as cannot reach ${room}.`);
   const data = join(room, "postgres");
   // Where the home was open before and is closed now, what is there moves along, owner and all.
   await rename(own, data).catch((error: NodeJS.ErrnoException) => {
@@ -119,4 +127,11 @@ export async function placeData(home: string): Promise<{ data: string; user: Use
   });
   await symlink(data, own);
   return { data, user };
+}
+
+/** Takes away the home and the data that its link leads to. */
+export async function removePlaces(home: string): Promise<void> {
+  const link = await readlink(join(home, "postgres")).catch(() => undefined);
+  if (link !== undefined) await rm(dirname(link), { recursive: true, force: true });
+  await rm(home, { recursive: true, force: true });
 }

@@ -18,14 +18,22 @@ export function scramVerifier(password: string, salt = randomBytes(16), rounds =
  */
 export function setupStatements(ownerPassword: string, appPassword: string): string {
   return [
-    `create role liuke_owner login createdb password '${scramVerifier(ownerPassword)}'`,
-    `create role liuke_app login password '${scramVerifier(appPassword)}'`,
+    "create role liuke_owner login createdb",
+    "create role liuke_app login",
     "create database liuke owner liuke_owner",
     "revoke all on database liuke from public",
     "grant connect on database liuke to liuke_app",
     "revoke connect on database postgres from public",
     "grant connect on database postgres to liuke_owner",
-    "alter role liuke_setup nologin",
+    passwordStatements(ownerPassword, appPassword),
+  ].join("\n");
+}
+
+/** The statements that give both roles their passwords. */
+export function passwordStatements(ownerPassword: string, appPassword: string): string {
+  return [
+    `alter role liuke_owner password '${scramVerifier(ownerPassword)}'`,
+    `alter role liuke_app password '${scramVerifier(appPassword)}'`,
     "",
   ].join("\n");
 }

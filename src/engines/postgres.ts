@@ -15,11 +15,11 @@ import {
 import { dirname, join } from "node:path";
 import { freePort } from "./ports.ts";
 import { packagedBinaries, placeBinaries, placeData } from "./postgres-place.ts";
-import { setupStatements } from "./postgres-roles.ts";
+import { passwordStatements, setupStatements } from "./postgres-roles.ts";
 import { access, initSettings, serverSettings } from "./postgres-settings.ts";
 import type { User } from "./postgres-user.ts";
 import { processesIn, signal, startOf, waitFor } from "./processes.ts";
-import { secret } from "./secrets.ts";
+import { hasSecret, secret } from "./secrets.ts";
 import type { EngineLog, EngineState, Running } from "./types.ts";
 import { keepRunning, type Child } from "./watch.ts";
 
@@ -78,6 +78,14 @@ async function makeCluster(home: string, place: Place, sync: boolean): Promise<v
   if (!sync) alone.push("-c", "fsync=off");
   await runProgram(place, "postgres", [...alone, "template1"], setupStatements(owner, app));
   await rename(partial, place.data);
+}
+
+/** Gives the roles new passwords, where the files that held the old ones are gone. */
+async function setPasswords(home: string, place: Place): Promise<void> {
+  const owner = await secret(home, "postgres-owner");
+  const app = await secret(home, "postgres-app");
+  const alone = ["--single", "-D", place.data, "-c", "exit_on_error=true"];
+  await runProgram(place, "postgres", [...alone, "template1"], passwordStatements(owner, app));
 }
 
 /** Ends a postmaster, and what it left behind, that still runs on this data after its parent was killed. */
@@ -163,6 +171,8 @@ export type PostgresOptions = {
   flags: string[];
   /** A folder `native` of another version's package. */
   binaries: string | undefined;
+  /** The data is thrown away afterwards. */
+  temporary: boolean;
 };
 
 /** Makes the cluster where there is none, starts it and keeps it running. Both URLs name the database `liuke`. */
@@ -170,7 +180,7 @@ export async function startPostgres(
   options: PostgresOptions,
 ): Promise<Running & { ownerUrl: string; url: string }> {
   const { home, log, tell, flags } = options;
-  const { data, user } = await placeData(home);
+  const { data, user } = await placeData(home, options.temporary);
   const bin = await placeBinaries(options.binaries ?? packagedBinaries(), home, user);
   const major = Number(/^\d+/.exec(await versionOf(bin))?.[0]);
   const place: Place = { bin, data, user, major };
@@ -187,6 +197,8 @@ export async function startPostgres(
     );
   }
   await endOrphans(place, log);
+  if (made !== "" && !(await hasSecret(home, "postgres-owner", "postgres-app")))
+    await setPasswords(home, place);
   await writeFile(join(data, "pg_hba.conf"), access);
   await chmod(join(data, "pg_hba.conf"), 0o600);
   await giveTo(join(data, "pg_hba.conf"), user);
