@@ -37,8 +37,9 @@ async function missingLinks(native: string): Promise<Link[]> {
   const text = await readFile(join(native, "pg-symlinks.json"), "utf8").catch(() => "[]");
   const missing: Link[] = [];
   for (const { source, target } of JSON.parse(text) as Link[]) {
-    const at = resolve(native, "..", target);
-    const to = resolve(native, "..", source);
+    // Both are told from the package's folder, whatever `native` is called here.
+    const at = resolve(native, target.replace(/^native\//, ""));
+    const to = resolve(native, source.replace(/^native\//, ""));
     if (!at.startsWith(native + sep) || !to.startsWith(native + sep)) continue;
     if (!(await lstat(at).catch(() => undefined))) missing.push({ source: to, target: at });
   }

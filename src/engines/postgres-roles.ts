@@ -25,6 +25,7 @@ export function setupStatements(ownerPassword: string, appPassword: string): str
     "grant connect on database liuke to liuke_app",
     "revoke connect on database postgres from public",
     "grant connect on database postgres to liuke_owner",
+    "alter role liuke_setup nologin",
     passwordStatements(ownerPassword, appPassword),
   ].join("\n");
 }
