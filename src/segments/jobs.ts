@@ -118,7 +118,7 @@ export async function refreshPeople(
 /** No circle comes through `define`; were there one, each would still be looked at. */
 const ordered = (all: readonly store.Segment[]): readonly store.Segment[] => inOrder(all) ?? all;
 const keyOf = ({ bucket, personId }: PersonKey): PersonKey => ({ bucket, personId });
-const factsOf = ({ tags, attributes, segments }: views.FactsRow) => ({
+export const factsOf = ({ tags, attributes, segments }: views.FactsRow) => ({
   tags: new Map(
     Object.entries(tags).map(([tag, { value, expiresAt }]) => [
       tag,

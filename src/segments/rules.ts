@@ -191,7 +191,8 @@ export type Words = { currency: string; timeZone: string; segments: ReadonlyMap<
 export function sentenceOf(rule: Rule, words: Words): Sentence {
   if (rule.kind === "everybody") return { zh: "所有人。", en: "Everybody." };
   const { zh, en } = read(rule, words, false);
-  return { zh: `${zh}的人。`, en: `People ${en}.` };
+  // Between figures or Latin letters and Chinese ones there is a blank.
+  return { zh: `${zh}${/\w$/.test(zh) ? " " : ""}的人。`, en: `People ${en}.` };
 }
 
 function read(rule: Rule, words: Words, nested: boolean): Sentence {

@@ -69,6 +69,8 @@ export async function seedDormantWorth(house: House, tx: Tx): Promise<string> {
 
 /** Everybody in a segment now, by bucket and id: an order that means nothing to the shop. */
 export const members = (reader: Reader, segmentId: string) => store.members(reader, segmentId);
+/** Every segment, for reading a rule back with the names in it. */
+export const all = (reader: Reader) => store.all(reader);
 export const find = async (
   reader: Reader,
   id: string,

@@ -29,7 +29,7 @@ export async function byId(reader: Reader, id: string): Promise<Segment | undefi
 }
 
 export const put = (tx: Tx, { name, rule, ...rest }: Segment) => tx`
-  insert into segments_segment as s
+  insert into segments_segment
     ${tx({ ...rest, nameZh: name.zh, nameEn: name.en, rule: tx.json(rule as never) })}
   on conflict (id) do update set name_zh = excluded.name_zh, name_en = excluded.name_en,
     rule = excluded.rule, purpose = excluded.purpose, version = excluded.version,

@@ -1,0 +1,148 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { addDays, dayOf, daysBetween, instantOf } from "#kernel/clock.ts";
+import {
+  atInstant,
+  dormantWorth,
+  fits,
+  inOrder,
+  nextTurn,
+  sentenceOf,
+  type Facts,
+  type Rule,
+} from "./rules.ts";
+
+const words = { currency: "GBP", timeZone: "Europe/London", segments: new Map() };
+const facts = (attributes: Record<string, unknown>, tags: Record<string, string> = {}): Facts => ({
+  attributes: new Map(Object.entries(attributes)),
+  tags: new Map(Object.entries(tags).map(([tag, value]) => [tag, { value, expiresAt: null }])),
+  segments: new Set(),
+});
+const london = (at: Date) => ({ at, timeZone: "Europe/London" });
+
+test("a rule reads itself back as one sentence in each language", () => {
+  expect(sentenceOf(dormantWorth.rule, words)).toEqual({
+    zh: "生命周期阶段为“沉睡”，并且（购买过的天数不低于 2，或者消费分（1 至 5）不低于 3）的人。",
+    en: "People whose lifecycle stage is “dormant” and (whose number of days with a purchase is at least 2 or whose spend score (1 to 5) is at least 3).",
+  });
+  const rule: Rule = {
+    kind: "and",
+    of: [
+      { kind: "not", of: { kind: "segment", segment: "s1" } },
+      { kind: "number", attribute: "spent_minor", is: "gt", value: 12_050 },
+      { kind: "days_since", attribute: "last_order_at", is: "le", days: 30 },
+      { kind: "text", attribute: "country", in: ["France", "Germany"] },
+      { kind: "instant", attribute: "first_order_at", is: "from", at: "2011-05-31T23:00:00.000Z" },
+    ],
+  };
+  const segments = new Map([["s1", { zh: "员工", en: "Staff" }]]);
+  expect(sentenceOf(rule, { ...words, segments })).toEqual({
+    zh: "并非在人群“员工”中，并且累计消费大于 120.50 GBP，并且最近一次下单距今不超过 30 天，并且国家或地区为“France”或“Germany”，并且首次下单不早于 2011-06-01 的人。",
+    en: "People other than those in the segment “Staff” and whose total spend is more than 120.50 GBP and whose last order was at most 30 days ago and whose country or region is “France” or “Germany” and whose first order is 2011-06-01 or later.",
+  });
+  expect(sentenceOf({ kind: "everybody" }, words)).toEqual({ zh: "所有人。", en: "Everybody." });
+});
+
+test("dormant is not enough: whoever bought a little, once, is left alone", () => {
+  const now = new Date("2011-09-09T00:00:00Z");
+  const rule = atInstant(dormantWorth.rule, london(now));
+  const dormant = { lifecycle: "dormant" };
+  expect(fits(rule, facts({ purchase_days: 1, spend_score: 2 }, dormant), now)).toBe(false);
+  expect(fits(rule, facts({ purchase_days: 2, spend_score: 1 }, dormant), now)).toBe(true);
+  expect(fits(rule, facts({ purchase_days: 1, spend_score: 3 }, dormant), now)).toBe(true);
+  expect(
+    fits(rule, facts({ purchase_days: 9, spend_score: 5 }, { lifecycle: "active" }), now),
+  ).toBe(false);
+});
+
+test("of whom nothing is known no comparison is true, and not turns that round", () => {
+  const now = new Date("2011-09-09T00:00:00Z");
+  const few: Rule = { kind: "number", attribute: "orders", is: "lt", value: 3 };
+  const fit = (rule: Rule, attributes: Record<string, unknown>) =>
+    fits(atInstant(rule, london(now)), facts(attributes), now);
+  expect(fit(few, {})).toBe(false);
+  expect(fit(few, { orders: null })).toBe(false);
+  expect(fit(few, { orders: "1" })).toBe(false);
+  expect(fit({ kind: "not", of: few }, {})).toBe(true);
+  expect(fit({ kind: "known", attribute: "orders" }, { orders: null })).toBe(false);
+});
+
+const tag: Facts["tags"] = new Map([
+  ["vip", { value: "yes", expiresAt: new Date("2011-09-10T12:00:00Z") }],
+]);
+test("a tag that has expired is no tag, and its end is a turn to wait for", () => {
+  const rule: Rule = { kind: "tag", tag: "vip", in: ["yes"] };
+  const person = { ...facts({}), tags: tag };
+  const before = new Date("2011-09-10T11:59:59Z");
+  expect(fits(atInstant(rule, london(before)), person, before)).toBe(true);
+  expect(nextTurn(rule, person, london(before))).toEqual(new Date("2011-09-10T12:00:00Z"));
+  const after = new Date("2011-09-10T12:00:00Z");
+  expect(fits(atInstant(rule, london(after)), person, after)).toBe(false);
+  expect(nextTurn(rule, person, london(after))).toBeUndefined();
+});
+
+// Days on which London changes its clocks are among them.
+const instants = fc.date({
+  min: new Date("2011-01-01T00:00:00Z"),
+  max: new Date("2011-12-31T00:00:00Z"),
+  noInvalidDate: true,
+});
+const sinceRule = fc.record({
+  kind: fc.constant("days_since" as const),
+  attribute: fc.constant("last_order_at"),
+  is: fc.constantFrom("lt", "le", "gt", "ge"),
+  days: fc.integer({ min: 0, max: 200 }),
+});
+
+test("days since something are whole days of the shop's calendar", () => {
+  fc.assert(
+    fc.property(instants, instants, sinceRule, (then, now, rule) => {
+      const days = daysBetween(dayOf(then, "Europe/London"), dayOf(now, "Europe/London"));
+      const expected = {
+        lt: days < rule.days,
+        le: days <= rule.days,
+        gt: days > rule.days,
+        ge: days >= rule.days,
+      }[rule.is];
+      const person = facts({ last_order_at: then.toISOString() });
+      expect(fits(atInstant(rule, london(now)), person, now)).toBe(expected);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test("before its next turn nobody's answer changes, and at it a single condition's does", () => {
+  fc.assert(
+    fc.property(instants, instants, sinceRule, fc.nat(1000), (then, now, rule, part) => {
+      const person = facts({ last_order_at: then.toISOString() });
+      const at = (when: Date) => fits(atInstant(rule, london(when)), person, when);
+      const turn = nextTurn(rule, person, london(now));
+      const end = turn?.getTime() ?? Date.parse("2013-01-01T00:00:00Z");
+      const between = new Date(now.getTime() + Math.floor(((end - now.getTime()) * part) / 1001));
+      expect(at(between)).toBe(at(now));
+      if (turn) {
+        expect(at(new Date(turn.getTime() - 1))).toBe(at(now));
+        expect(at(turn)).toBe(!at(now));
+        const day = dayOf(turn, "Europe/London");
+        expect(instantOf(`${day}T00:00`, "Europe/London")).toEqual(turn);
+        expect(addDays(dayOf(now, "Europe/London"), 1) <= day).toBe(true);
+      }
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test("segments come after those that their rules name, and a circle is seen", () => {
+  const names = (id: string, ...of: string[]) => ({
+    id,
+    rule: {
+      kind: "and",
+      of: [{ kind: "everybody" }, ...of.map((segment) => ({ kind: "segment", segment }))],
+    } as Rule,
+  });
+  expect(inOrder([names("a", "b", "c"), names("b", "c"), names("c")])?.map(({ id }) => id)).toEqual(
+    ["c", "b", "a"],
+  );
+  expect(inOrder([names("a", "b"), names("b", "c"), names("c", "a")])).toBeNull();
+  expect(inOrder([names("a", "a")])).toBeNull();
+});
