@@ -147,6 +147,11 @@ export async function read(reader: Reader, id: string) {
     },
   };
 }
+/** The same of a run by its place in a series; it need not have begun. */
+export async function readSeries(reader: Reader, series: string, number: number) {
+  const id = await store.designIn(reader, series, number);
+  return id === null ? null : read(reader, id);
+}
 
 const shown = ({ id, seed, hashVersion, treatedShareBp, alphaBp, writtenAt }: Design) => ({
   id,

@@ -48,6 +48,11 @@ export async function design(reader: Reader, id: string): Promise<Design | null>
     from experiments_experiment where id = ${id}`;
   return row ?? null;
 }
+export async function designIn(reader: Reader, series: string, number: number) {
+  const [row] = await reader<{ id: string }[]>`
+    select id from experiments_experiment where series = ${series} and number = ${number}`;
+  return row?.id ?? null;
+}
 
 const chunk = 5000;
 /** Who is assigned already keeps their arm. */
