@@ -138,10 +138,10 @@ export type FieldRow = PersonKey & {
   at: Date;
 };
 export const putFields = (tx: Tx, rows: FieldRow[]) => tx`
-  insert into people_field as f ${tx(rows)}
+  insert into people_field ${tx(rows)}
   on conflict (bucket, person_id, field) do update set node_bucket = excluded.node_bucket,
     node_id = excluded.node_id, sealed = excluded.sealed, source = excluded.source, at = excluded.at
-  where f.at <= excluded.at`;
+  where people_field.at <= excluded.at`;
 export const fieldsOf = (reader: Reader, people: PersonKey[], field: string) => {
   const buckets = [...new Set(people.map(({ bucket }) => bucket))];
   return reader<FieldRow[]>`
