@@ -270,14 +270,18 @@ export async function redeem(
       take: async (last, total) => (await store.giveBack(last, had.campaignId, total)).count === 1,
       code: "offers.coupon_used",
     });
-  emit(events.redeemed, had, {
-    coupon: had.id,
-    campaign: had.campaignId,
-    cause: had.cause,
-    order,
-    discountMinor: String(off.value),
-    currency,
-  });
+  emit(
+    events.redeemed,
+    { bucket: had.bucket, personId: had.personId },
+    {
+      coupon: had.id,
+      campaign: had.campaignId,
+      cause: had.cause,
+      order,
+      discountMinor: String(off.value),
+      currency,
+    },
+  );
   return answer(off.value);
 }
 

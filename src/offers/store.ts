@@ -140,7 +140,7 @@ export async function addCoupons(tx: Tx, rows: (Coupon & { blind: Buffer })[]): 
 }
 /** Takes away coupons that this same transaction added: the budget was short, and nobody saw them. */
 export async function dropCoupons(tx: Tx, rows: (Coupon & { blind: Buffer })[]): Promise<void> {
-  await tx`delete from offers_code where blind = any(${rows.map(({ blind }) => blind)}::bytea[])`;
+  await tx`delete from offers_code where blind in ${tx(rows.map(({ blind }) => blind))}`;
   await tx`
     delete from offers_coupon where bucket = any(${rows.map(({ bucket }) => bucket)}::smallint[])
       and person_id = any(${rows.map(({ personId }) => personId)}::uuid[])
