@@ -66,7 +66,7 @@ function lazyColumns(): Columns & { engine: () => Promise<Engines> } {
     read: async (query, values) => (await open()).read(query, values),
     run: async (query, values) => (await open()).run(query, values),
     insert: async (table, rows, token) => (await open()).insert(table, rows, token),
-    insertText: async (table, text, token) => (await open()).insertText(table, text, token),
+    insertLines: async (table, rows, token) => (await open()).insertLines(table, rows, token),
     engine: async () => (await start()).engines,
     close: async () => {
       if (!started) return;

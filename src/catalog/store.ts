@@ -1,5 +1,5 @@
 // Every SQL statement that writes products.
-import type { Tx } from "#kernel/sql.ts";
+import { bigintList, type Tx } from "#kernel/sql.ts";
 
 /** Products as the newest lines of a slice of the log tell them; an older line never overwrites a newer one. */
 export const addSeen = (
@@ -12,7 +12,7 @@ export const addSeen = (
     e.source_id, e.data->>'sku', e.data->>'name', e.data->>'category', e.data->>'merchant',
     (e.data->>'unitPrice')::bigint, e.data->>'currency', (e.data->>'goods')::boolean, e.at,
     min(e.at) over (partition by e.source_id, e.data->>'sku')
-  from unnest(${buckets}::smallint[], ${froms}::bigint[], ${tos}::bigint[]) as s(bucket, "from", "to")
+  from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[]) as s(bucket, "from", "to")
   join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
   where e.name = 'Order Line'
   order by e.source_id, e.data->>'sku', (e.data->>'kind' = 'sale') desc, e.at desc, e.id

@@ -5,7 +5,7 @@ import * as store from "./store.ts";
 
 /** One transaction reads at most so many events, and one batch for the columns holds at most so many. */
 const sliceLimit = 20_000;
-const batchLimit = 100_000;
+const batchLimit = 50_000;
 const consumer = "people";
 
 export type Consume = (house: House, tx: Tx, slice: store.Slice) => Promise<void>;
@@ -35,8 +35,8 @@ export async function ship(house: House): Promise<number> {
   return Number(batch.rows);
 }
 const send = async (house: House, batch: store.Batch): Promise<void> => {
-  const text = await store.batchText(house.sql, batch.id);
-  await house.columns.insertText(batch.target, text, tokenOf(batch));
+  const lines = await store.batchLines(house.sql, batch.id);
+  await house.columns.insertLines(batch.target, lines, tokenOf(batch));
   await store.markBatch(house.sql, batch.id, "sent");
 };
 /** Names the rows by what they are: a batch's ranges never change, and a new attempt is a new name. */

@@ -1,7 +1,8 @@
 // Every SQL statement that writes the log, and its own reads.
 import { pipeline } from "node:stream/promises";
 import { Readable } from "node:stream";
-import { bigintList, type Reader, type Sql, type Tx } from "#kernel/sql.ts";
+import { nobody } from "#kernel/ids.ts";
+import { bigintList, type Reader, type Tx } from "#kernel/sql.ts";
 import { copyText } from "./rules.ts";
 
 export type EventRow = {
@@ -127,25 +128,20 @@ export const nextAttempt = (reader: Reader, id: bigint) =>
   reader<{ attempt: number }[]>`
     update collect_batch set attempt = attempt + 1, state = 'cut' where id = ${id} returning attempt`;
 
-/** A batch's rows as tab-separated text, which both engines read and write alike. */
-export const batchText = (sql: Sql, id: bigint) =>
-  // COPY takes no parameters. The id is a bigint of our own making, and nothing else goes into the text.
-  sql
-    .unsafe(
-      `copy (
-        select e.bucket, e."offset", e.id, e.source_id,
-          coalesce(e.node_id, '00000000-0000-0000-0000-000000000000'), e.name,
-          to_char(e.at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS'),
-          coalesce(e.data->>'order', ''), coalesce(e.data->>'kind', ''), coalesce(e.data->>'sku', ''),
-          coalesce((e.data->>'quantity')::bigint, 0), coalesce((e.data->>'amountMinor')::bigint, 0),
-          case when e.name = 'Order Line' then '{}' else e.data::text end
-        from collect_batch b, unnest(b.buckets, b.froms, b.tos) as r(bucket, "from", "to")
-        join collect_event e on e.bucket = r.bucket and e."offset" between r."from" and r."to"
-        where b.id = ${BigInt(id)}
-        order by e.bucket, e."offset"
-      ) to stdout`,
-    )
-    .readable();
+/** A batch's rows, each as the line of JSON that the columns read. */
+export const batchLines = (reader: Reader, id: bigint) => reader<{ line: string }[]>`
+  select json_build_object(
+    'bucket', e.bucket, 'offset', e."offset", 'id', e.id, 'source_id', e.source_id,
+    'node_id', coalesce(e.node_id, ${nobody}::uuid), 'name', e.name,
+    'at', to_char(e.at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS'),
+    'order_ref', coalesce(e.data->>'order', ''), 'order_kind', coalesce(e.data->>'kind', ''),
+    'sku', coalesce(e.data->>'sku', ''),
+    'quantity', coalesce((e.data->>'quantity')::bigint, 0),
+    'amount_minor', coalesce((e.data->>'amountMinor')::bigint, 0),
+    'data', case when e.name = 'Order Line' then '{}' else e.data::text end)::text as line
+  from collect_batch b, unnest(b.buckets, b.froms, b.tos) as r(bucket, "from", "to")
+  join collect_event e on e.bucket = r.bucket and e."offset" between r."from" and r."to"
+  where b.id = ${id}`;
 
 export type SourceRow = {
   id: string;

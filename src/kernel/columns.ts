@@ -1,5 +1,5 @@
 // ClickHouse, by its own client over its own protocol, embedded or not. Derived data only: PostgreSQL is the truth.
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { createClient, type ClickHouseClient } from "@clickhouse/client";
 
 export type Columns = {
@@ -9,8 +9,12 @@ export type Columns = {
   run: (query: string, values?: Record<string, unknown>) => Promise<void>;
   /** Sent twice with one token, rows are there once, in tables with a deduplication window. */
   insert: (table: string, rows: readonly object[], token: string) => Promise<void>;
-  /** The same with rows as tab-separated text, as COPY writes it. */
-  insertText: (table: string, text: Readable, token: string) => Promise<void>;
+  /** The same with rows that are lines of JSON already. */
+  insertLines: (
+    table: string,
+    rows: readonly { line: string }[],
+    token: string,
+  ) => Promise<void>;
   close: () => Promise<void>;
 };
 
@@ -54,8 +58,13 @@ export function connectColumns(url: string, reportUrl: string): Columns {
     insert: async (table, values, token) => {
       await own.insert({ table, values, format: "JSONEachRow", ...durably(token) });
     },
-    insertText: async (table, values, token) => {
-      await own.insert({ table, values, format: "TabSeparated", ...durably(token) });
+    insertLines: async (table, rows, token) => {
+      const { stream } = await own.exec({
+        query: `insert into ${table} format JSONEachRow`,
+        values: Readable.from([rows.map(({ line }) => line).join("\n")], { objectMode: false }),
+        ...durably(token),
+      });
+      for await (const _ of stream); // an answer that is not read to its end keeps its connection
     },
     close: async () => {
       await own.close();

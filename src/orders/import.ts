@@ -58,7 +58,7 @@ export const shopOf = (mapping: LineMapping): Shop => ({
 type FileRecord = { number: number; fields: string[] | null };
 
 /** Records as they come. A record that cannot be parsed is given too, with its number: nothing is dropped in silence. */
-async function* records(path: string): AsyncGenerator<FileRecord[]> {
+export async function* records(path: string): AsyncGenerator<FileRecord[]> {
   const file = createReadStream(path, { highWaterMark: 256 * 1024 });
   const text = path.endsWith(".gz") ? file.pipe(createGunzip()) : file;
   const parser = parse({
@@ -155,7 +155,7 @@ export async function importLines(house: House, options: ImportOptions): Promise
   return total;
 }
 
-function textOf(fields: string[], heading: Map<string, number>, mapping: LineMapping): LineText {
+export function textOf(fields: string[], heading: Map<string, number>, mapping: LineMapping): LineText {
   const get = (column: string | undefined): string =>
     column === undefined ? "" : (fields[heading.get(column)!] ?? "").trim();
   const c = mapping.columns;
