@@ -4,6 +4,8 @@ import type { Channel, ConsentLine, Language, Policy, Purpose, Settings } from "
 
 type Text = { subject: string; body: string };
 const bucketsOf = (rows: readonly PersonKey[]) => rows.map(({ bucket }) => bucket);
+/** The driver takes a list of dates for one date: it gets their texts. */
+const textOf = (dates: readonly (Date | null)[]) => dates.map((at) => at?.toISOString() ?? null);
 const peopleOf = (rows: readonly PersonKey[]) => rows.map(({ personId }) => personId);
 
 /**
@@ -143,8 +145,8 @@ export const judgeAgain = (tx: Tx, rows: readonly Message[]) =>
     update messages_message m set due_at = n.due_at, verdict = n.verdict, reason = n.reason,
       released_at = n.released_at, consents = n.consents, policy = n.policy::jsonb
     from unnest(${bucketsOf(rows)}::smallint[], ${peopleOf(rows)}::uuid[], ${rows.map(({ id }) => id)}::uuid[],
-      ${rows.map(({ dueAt }) => dueAt)}::timestamptz[], ${rows.map(({ verdict }) => verdict)}::text[],
-      ${rows.map(({ reason }) => reason)}::text[], ${rows.map(({ releasedAt }) => releasedAt)}::timestamptz[],
+      ${textOf(rows.map(({ dueAt }) => dueAt))}::timestamptz[], ${rows.map(({ verdict }) => verdict)}::text[],
+      ${rows.map(({ reason }) => reason)}::text[], ${textOf(rows.map(({ releasedAt }) => releasedAt))}::timestamptz[],
       ${rows.map(({ consents }) => consents)}::int[], ${rows.map(({ policy }) => JSON.stringify(policy))}::text[])
       as n (bucket, person_id, id, due_at, verdict, reason, released_at, consents, policy)
     where (m.bucket, m.person_id, m.id) = (n.bucket, n.person_id, n.id) and m.verdict = 'waiting'`;
@@ -197,9 +199,9 @@ export const saveDeliveries = (tx: Tx, rows: readonly Delivery[]) =>
     from unnest(${bucketsOf(rows)}::smallint[], ${peopleOf(rows)}::uuid[],
       ${rows.map(({ messageId }) => messageId)}::uuid[], ${rows.map(({ channel }) => channel)}::text[],
       ${rows.map(({ state }) => state)}::text[], ${rows.map(({ reason }) => reason)}::text[],
-      ${rows.map(({ attempts }) => attempts)}::smallint[], ${rows.map(({ dueAt }) => dueAt)}::timestamptz[],
-      ${rows.map(({ nextAt }) => nextAt)}::timestamptz[], ${rows.map(({ language }) => language)}::text[],
-      ${rows.map(({ consents }) => consents)}::int[], ${rows.map(({ sentAt }) => sentAt)}::timestamptz[])
+      ${rows.map(({ attempts }) => attempts)}::smallint[], ${textOf(rows.map(({ dueAt }) => dueAt))}::timestamptz[],
+      ${textOf(rows.map(({ nextAt }) => nextAt))}::timestamptz[], ${rows.map(({ language }) => language)}::text[],
+      ${rows.map(({ consents }) => consents)}::int[], ${textOf(rows.map(({ sentAt }) => sentAt))}::timestamptz[])
       as n (bucket, person_id, message_id, channel, state, reason, attempts, due_at, next_at, language,
         consents, sent_at)
     where (d.bucket, d.person_id, d.message_id, d.channel) = (n.bucket, n.person_id, n.message_id, n.channel)`;
