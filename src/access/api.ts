@@ -37,7 +37,6 @@ const self = z.object({
   }),
   language,
 });
-export type Self = z.output<typeof self>;
 
 export const whoAmI = endpoint({
   method: "GET",

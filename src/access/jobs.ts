@@ -1,9 +1,6 @@
 import type { House } from "#kernel/endpoint.ts";
-import type { Reaction } from "#kernel/outbox.ts";
 import { setTimers, type TimerKind } from "#kernel/timers.ts";
 import { answerResets, resetKind, sweep, type Mail } from "./service.ts";
-
-export const reactions: readonly Reaction[] = [];
 
 const sweepKind = "access.sweep";
 const sweepEveryMs = 3_600_000;

@@ -154,7 +154,8 @@ export async function signIn(
   if (!same.ok) return same;
   const endpoint = "POST /v1/session";
   return house.sql.begin(async (tx) => {
-    if (!row || !same.value || row.disabledAt) {
+    // Looked at again under its lock: a password changed meanwhile must not leave a session of the old one behind.
+    if (!row || !same.value || !(await store.isStillPassword(tx, row.id, row.password))) {
       const target = row ? { operator: row.id } : {};
       await note(tx, at, { actor: "anonymous", endpoint, target, outcome: "access.wrong_sign_in" });
       return fail("access.wrong_sign_in");
@@ -220,8 +221,7 @@ export async function changePassword(
   const hashed = await hashPassword(next);
   if (!hashed.ok) return hashed;
   return house.sql.begin(async (tx) => {
-    const [now] = await store.lockWithOwners(tx, id);
-    if (!now) return fail("access.wrong_password");
+    if (!(await store.isStillPassword(tx, id, row.password))) return fail("access.wrong_password");
     await renew(tx, id, hashed.value);
     await note(tx, at, { actor: actor.id, endpoint: "POST /v1/session/password" });
     return ok(await enter(house, tx, id, remote, at));
@@ -624,7 +624,7 @@ export async function erase(tx: Tx, person: PersonKey): Promise<void> {
 
 // ── keys ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-export type Source = { id: string; kind: "server" | "public" };
+type Source = { id: string; kind: "server" | "public" };
 /** What a key that everybody can read, in a page or an app, may be good for. */
 const publicMay = new Set(["events:write"]);
 
@@ -642,7 +642,7 @@ export const keys = async (house: House) =>
     usedAt: row.usedAt,
   }));
 
-export type NewKey = {
+type NewKey = {
   name: string;
   permissions: readonly string[];
   source?: Source | null;
@@ -746,8 +746,8 @@ function lookups(house: House): Lookups {
   return { key, tokenKey };
 }
 
-export type Shopper = { userId: string; sourceId: string };
-export type PersonTokens = (token: string) => Promise<Shopper | null>;
+type Shopper = { userId: string; sourceId: string };
+type PersonTokens = (token: string) => Promise<Shopper | null>;
 /** Reads person tokens; null where one is not right. For ingest, which strips the token before anything is stored. */
 export function personTokens(house: House, { tokenKey } = lookups(house)): PersonTokens {
   return async (token) => {

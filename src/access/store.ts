@@ -55,6 +55,13 @@ export const setPassword = async (tx: Tx, id: string, password: string): Promise
   await tx`
     update access_operator set password = ${password}, reset_asked_at = null where id = ${id}`;
 };
+/** False where the password is no longer the one that was looked at: somebody else changed it meanwhile. */
+export const isStillPassword = async (tx: Tx, id: string, password: string): Promise<boolean> =>
+  (
+    await tx`
+      select from access_operator
+      where id = ${id} and password = ${password} and disabled_at is null for update`
+  ).count === 1;
 export const setName = (tx: Tx, id: string, name: Buffer) =>
   tx`update access_operator set name = ${name} where id = ${id}`;
 export const setLanguage = (tx: Tx, id: string, language: string | null) =>

@@ -41,17 +41,15 @@ test("a password is kept as argon2id with 19 MiB, two passes and one lane", asyn
 test("where there is no account, as much work is done and the answer is no", async () => {
   const made = await hashPassword("correct horse battery");
   if (!made.ok) throw new Error(made.code);
-  const time = async (phc: string | null) => {
-    const took: number[] = [];
-    for (let i = 0; i < 7; i++) {
-      const from = performance.now();
-      expect(await isPassword("wrong", phc)).toEqual({ ok: true, value: false });
-      took.push(performance.now() - from);
-    }
-    return took.toSorted((a, b) => a - b)[3]!;
-  };
-  const [known, unknown] = [await time(made.value), await time(null)];
-  // Loose, as other work shares the cores: without the hash it would be a thousandth.
-  expect(unknown).toBeGreaterThan(known / 3);
-  expect(unknown).toBeLessThan(known * 3);
+  // Turn by turn, and the quickest of each: other work shares the cores.
+  const quickest = [Infinity, Infinity];
+  for (let i = 0; i < 20; i++) {
+    const from = performance.now();
+    const phc = i % 2 === 0 ? made.value : null;
+    expect(await isPassword("wrong", phc)).toEqual({ ok: true, value: false });
+    quickest[i % 2] = Math.min(quickest[i % 2]!, performance.now() - from);
+  }
+  const [known, unknown] = quickest as [number, number];
+  expect(unknown).toBeGreaterThan(known / 2);
+  expect(unknown).toBeLessThan(known * 2);
 });

@@ -3,7 +3,7 @@ import { createPublicKey } from "node:crypto";
 import { decodeProtectedHeader, errors, jwtVerify } from "jose";
 import { lives } from "../rules.ts";
 
-export const audience = "liuke";
+const audience = "liuke";
 export type TokenKey = {
   id: string;
   sourceId: string;
