@@ -132,14 +132,17 @@ function tagSentence({ tag, before, after, silent }: Story["tags"][number]): Bot
     value === null
       ? { zh: "无", en: "none" }[language]
       : (tag === "lifecycle" && stages[value]?.[language]) || value;
-  const what = tag === "lifecycle" ? { zh: "生命周期", en: "Lifecycle" } : { zh: tag, en: tag };
+  const what =
+    tag === "lifecycle"
+      ? { zh: "生命周期", en: "lifecycle" }
+      : { zh: `标签“${tag}”`, en: `tag “${tag}”` };
   const change = (language: keyof Both) => `${word(before, language)} → ${word(after, language)}`;
   return silent
     ? {
         zh: `此后一直没有再买，${what.zh}随时间变化：${change("zh")}`,
-        en: `No purchase since then, and time alone changed ${what.en.toLowerCase()}: ${change("en")}`,
+        en: `No purchase since then, and time alone changed ${what.en}: ${change("en")}`,
       }
-    : { zh: `${what.zh}变化：${change("zh")}`, en: `${what.en} changed: ${change("en")}` };
+    : { zh: `${what.zh}变化：${change("zh")}`, en: `Changed ${what.en}: ${change("en")}` };
 }
 const unreached: Record<string, Both> = {
   no_budget: {

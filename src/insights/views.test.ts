@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 import { consume, ship } from "#collect/jobs.ts";
 import * as collect from "#collect/service.ts";
+import * as orders from "#orders/jobs.ts";
 import { lineEvent } from "#orders/service.ts";
 import * as people from "#people/service.ts";
-import { consumers } from "../app.ts";
+
 import { world, type World } from "../../test/database.ts";
 import { triangle } from "./rules.ts";
 import * as views from "./views.ts";
@@ -22,7 +23,7 @@ async function sell(shop: World, lines: Line[]): Promise<void> {
     return lineEvent(`${order}/${i}`, { at: new Date(at), customer, data });
   });
   await house.sql.begin((tx) => collect.accept(house, tx, source as never, events));
-  while ((await consume(house, consumers)) > 0);
+  while ((await consume(house, [orders.consume])) > 0);
 }
 async function fillColumns({ house }: World): Promise<void> {
   while ((await ship(house)) > 0);

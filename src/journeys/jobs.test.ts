@@ -8,11 +8,12 @@ import { ringDue } from "#kernel/timers.ts";
 import * as messagesJobs from "#messages/jobs.ts";
 import * as messages from "#messages/service.ts";
 import * as offers from "#offers/service.ts";
+import * as orders from "#orders/jobs.ts";
 import { lineEvent } from "#orders/service.ts";
 import * as people from "#people/service.ts";
 import { refresh } from "#segments/jobs.ts";
 import * as segments from "#segments/service.ts";
-import { consumers } from "../app.ts";
+
 import { world, type World } from "../../test/database.ts";
 import { start, timers } from "./jobs.ts";
 import { routes } from "./routes.ts";
@@ -34,7 +35,7 @@ async function sell({ house, sql }: World, lines: Line[]): Promise<void> {
     return lineEvent(order, { at: new Date(at), customer, data });
   });
   await house.sql.begin((tx) => collect.accept(house, tx, source as never, events));
-  while ((await consume(house, consumers)) > 0);
+  while ((await consume(house, [orders.consume])) > 0);
 }
 
 /** Two hundred people who bought twice and then no more; a coupon for a hundred of them, consent of all but ten. */
