@@ -1,4 +1,5 @@
--- The design is written down before a result can be seen, and nothing of it can be changed afterwards.
+-- The design is written down before a result can be seen, and nothing of it can be changed afterwards: a series can
+-- only be taken away whole, as demo data is.
 create table experiments_experiment (
   id uuid primary key,
   series text not null, -- the act that is tried; its runs are pooled and counted
@@ -12,7 +13,7 @@ create table experiments_experiment (
   written_at timestamptz not null, -- shop clock
   unique (series, number)
 );
-grant select, insert on experiments_experiment to liuke_app;
+grant select, insert, delete on experiments_experiment to liuke_app;
 
 -- What is hashed is the shop's own number of a person, which stands here nowhere: only the place it came to.
 create table experiments_assignment (
@@ -56,5 +57,5 @@ create table experiments_decision (
   advice text not null check (advice in ('mend', 'stop', 'repeat', 'change')),
   decision jsonb not null
 );
-grant select, insert on experiments_result, experiments_decision to liuke_app;
+grant select, insert, delete on experiments_result, experiments_decision to liuke_app;
 grant select, insert, delete on experiments_outcome to liuke_app;

@@ -9,7 +9,7 @@ import { advise, report } from "./rules.ts";
 import * as store from "./store.ts";
 import type { Arm, DecisionRow, Design, PersonOutcome, ResultRow } from "./store.ts";
 
-export { erase } from "./store.ts";
+export { erase, removeSeries } from "./store.ts";
 export type { Arm, Design, PersonOutcome } from "./store.ts";
 
 const hashVersion = 2;

@@ -126,6 +126,18 @@ export const past = (reader: Reader, series: string, number: number) =>
     join experiments_decision d on d.result_id = r.id
     where e.series = ${series} and e.number < ${number} order by e.number`;
 
+/** Everything of a series, designs included. */
+export async function removeSeries(tx: Tx, series: string): Promise<void> {
+  const ids = tx`select id from experiments_experiment where series = ${series}`;
+  await tx`
+    delete from experiments_decision where result_id in (
+      select id from experiments_result where experiment_id in (${ids}))`;
+  await tx`delete from experiments_result where experiment_id in (${ids})`;
+  await tx`delete from experiments_outcome where experiment_id in (${ids})`;
+  await tx`delete from experiments_assignment where experiment_id in (${ids})`;
+  await tx`delete from experiments_experiment where series = ${series}`;
+}
+
 export async function erase(tx: Tx, { bucket, personId }: PersonKey): Promise<void> {
   await tx`
     delete from experiments_assignment where bucket = ${bucket} and person_id = ${personId}`;

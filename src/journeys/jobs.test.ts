@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { consume } from "#collect/jobs.ts";
+import { consume, ship } from "#collect/jobs.ts";
 import * as collect from "#collect/service.ts";
 import { arm } from "#experiments/model/hash.ts";
 import { routes as insights } from "#insights/routes.ts";
@@ -245,7 +245,7 @@ test("a programme reaches each treated person once, leaves the held out alone, a
   // One walk from the event to the decision, each step from the one before.
   const one = (await behind({ coupon: "issued", returned: "true" })).people[0]!;
   type Walk = {
-    steps: { id: string; kind: string; from: string | null; sentence: { zh: string } }[];
+    steps: { id: string; kind: string; from: string | null; data: Record<string, unknown> }[];
   };
   const walk = await ask<Walk>(s, "/v1/members/:person/trace", { person: one.personId }, insights);
   const kinds = walk.steps.map(({ kind }) => kind);
@@ -265,6 +265,14 @@ test("a programme reaches each treated person once, leaves the held out alone, a
     if (i > 0) expect(ids).toContain(from);
     ids.add(id);
   }
+  // The same walk from the order whose silence began it, and from the order that ended it.
+  while ((await ship(house)) > 0);
+  const firstOrder = walk.steps[0]!.id;
+  const answer = walk.steps.find(({ kind }) => kind === "outcome")!.data["firstEventId"];
+  expect(answer).not.toBe(firstOrder);
+  for (const event of [firstOrder, answer])
+    expect(await ask<Walk>(s, "/v1/trace/:event", { event }, insights)).toEqual(walk);
+
   const heldOut = (await behind({ arm: "control", returned: "false" })).people[0]!;
   const quiet = await ask<Walk>(
     s,
@@ -289,6 +297,15 @@ test("a programme reaches each treated person once, leaves the held out alone, a
   const designs = await sql<{ seed: string }[]>`
     select seed from experiments_experiment order by number`;
   expect(designs.map((design) => design.seed)).toEqual([seed, `${seed}/2`]);
+
+  // Taken away, as demo data is, nothing of it is left, and its timers find nothing to do.
+  await sql.begin((tx) => service.remove(tx, "win-back"));
+  for (const table of ["programme", "run", "enrolment", "move"])
+    expect((await sql`select from ${sql(`journeys_${table}`)}`).count).toBe(0);
+  for (const table of ["experiment", "assignment", "result", "outcome", "decision"])
+    expect((await sql`select from ${sql(`experiments_${table}`)}`).count).toBe(0);
+  await ring(s);
+  expect((await sql`select from timer where kind = ${service.stepTimer}`).count).toBe(0);
 });
 
 test("a step that breaks off leaves nothing behind, and is done once when it is done", async () => {

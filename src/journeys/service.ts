@@ -12,6 +12,15 @@ export { erase } from "./store.ts";
 export const stepTimer = "journeys.step";
 export const finishTimer = "journeys.finish";
 
+/** Takes a programme away with its runs, results and decisions: for demo data. A timer that is left finds nothing. */
+export async function remove(tx: Tx, ref: string): Promise<Result<null, "journeys.unknown">> {
+  const programme = await store.programme(tx, ref);
+  if (!programme) return fail("journeys.unknown");
+  await store.remove(tx, programme.id);
+  await experiments.removeSeries(tx, programme.id);
+  return ok(null);
+}
+
 type New = Omit<store.Programme, "id" | "at">;
 /**
  * Writes a programme down, and with it the seed of its first run, before anybody can know a result. One whose key is

@@ -106,6 +106,14 @@ export async function move(tx: Tx, rows: readonly Moved[], at: Date): Promise<vo
   await addMoves(tx, rows, at);
 }
 
+/** A programme and every run of it. */
+export async function remove(tx: Tx, programmeId: string): Promise<void> {
+  const ids = tx`select id from journeys_run where programme_id = ${programmeId}`;
+  await tx`delete from journeys_move where run_id in (${ids})`;
+  await tx`delete from journeys_enrolment where run_id in (${ids})`;
+  await tx`delete from journeys_programme where id = ${programmeId}`; // and its runs
+}
+
 export async function erase(tx: Tx, { bucket, personId }: PersonKey): Promise<void> {
   await tx`delete from journeys_enrolment where bucket = ${bucket} and person_id = ${personId}`;
   await tx`delete from journeys_move where bucket = ${bucket} and person_id = ${personId}`;
