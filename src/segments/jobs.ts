@@ -1,6 +1,6 @@
 // Who is in which segment: all of one at once, or one person in all of them as soon as something about them changes.
 import type { House } from "#kernel/endpoint.ts";
-import type { Happened, Reaction } from "#kernel/outbox.ts";
+import type { Reaction } from "#kernel/outbox.ts";
 import type { PersonKey, Tx } from "#kernel/sql.ts";
 import { setTimers, type TimerKind } from "#kernel/timers.ts";
 import {
@@ -77,24 +77,40 @@ async function setAllTurns(house: House, tx: Tx, segment: store.Segment, now: Cl
   }
 }
 
-/** Works out these people's place in every segment. `causes` by person id; without one, time did it. */
+/** Why people are looked at: lines of the tag log, and the event behind them. Neither where time alone did it. */
+export type Why = { lines: readonly { tag: string; log: string }[]; event: string | null };
+
+/** The change of a tag that the rule asks about; else the event; else whatever else changed. */
+function causeOf(why: Why | undefined, asked: ReadonlySet<string>): store.Cause | null {
+  const line = why?.lines.find(({ tag }) => asked.has(tag));
+  if (line) return { kind: "tag", id: line.log };
+  if (why?.event) return { kind: "event", id: why.event };
+  const other = why?.lines[0];
+  return other ? { kind: "tag", id: other.log } : null;
+}
+
+/** Works out these people's place in every segment. `whys` by person id. */
 export async function refreshPeople(
   house: House,
   tx: Tx,
   people: readonly PersonKey[],
-  causes: ReadonlyMap<string, store.Cause>,
+  whys: ReadonlyMap<string, Why>,
   segments?: readonly store.Segment[],
 ): Promise<void> {
   const all = ordered(segments ?? (await store.lockShared(tx)));
   if (all.length === 0 || people.length === 0) return;
   const now = clockOf(house);
-  const rules = all.map((segment) => ({ segment, rule: atInstant(segment.rule, now) }));
+  const rules = all.map((segment) => ({
+    segment,
+    rule: atInstant(segment.rule, now),
+    tags: dependsOn(segment.rule).tags,
+  }));
   const changes: store.Change[] = [];
   const turns = [];
   for (const row of await views.facts(tx, people)) {
     const person = keyOf(row);
     const facts = factsOf(row);
-    for (const { segment, rule } of rules) {
+    for (const { segment, rule, tags } of rules) {
       const is = facts.segments.has(segment.id);
       const be = fits(rule, facts, now.at);
       turns.push(...turnOf(person, segment, facts, now));
@@ -106,7 +122,7 @@ export async function refreshPeople(
         segmentId: segment.id,
         version: segment.version,
         change: be ? "entered" : "left",
-        cause: causes.get(row.personId) ?? null,
+        cause: causeOf(whys.get(row.personId), tags),
         at: now.at,
       });
     }
@@ -146,13 +162,13 @@ export const reactions: Reaction[] = [
   {
     on: "predict.staged",
     react: (house, tx, events) => {
-      const causes = new Map(
-        events.flatMap(({ personId, data }): [string, store.Cause][] => {
-          const [first] = data["changes"] as { log: string }[];
-          return first ? [[personId, { kind: "tag", id: first.log }]] : [];
-        }),
+      const whys = new Map(
+        events.map(({ personId, data }) => [
+          personId,
+          { lines: data["changes"] as Why["lines"], event: data["cause"] as string | null },
+        ]),
       );
-      return refreshPeople(house, tx, peopleOf(events), causes);
+      return refreshPeople(house, tx, peopleOf(events), whys);
     },
   },
   {
@@ -161,8 +177,15 @@ export const reactions: Reaction[] = [
       const segments = await store.lockShared(tx);
       // An order changes attributes at once; the tags that follow from it tell of themselves.
       if (!segments.some(({ rule }) => dependsOn(rule).attributes.size > 0)) return;
-      const causes = new Map(events.map(causeOf));
-      await refreshPeople(house, tx, peopleOf(events), causes, segments);
+      const ids = events.map(({ data }) => String(data["eventId"]));
+      const lines = Map.groupBy(await views.linesBy(tx, ids), ({ personId }) => personId);
+      const whys = new Map(
+        events.map(({ personId }, i) => [
+          personId,
+          { lines: lines.get(personId) ?? [], event: ids[i]! },
+        ]),
+      );
+      await refreshPeople(house, tx, peopleOf(events), whys, segments);
     },
   },
   { on: "predict.known", react: (house, tx) => refreshAllIn(house, tx) },
@@ -173,8 +196,4 @@ export const reactions: Reaction[] = [
         await refreshIn(house, tx, id);
     },
   },
-];
-const causeOf = ({ personId, data }: Happened): [string, store.Cause] => [
-  personId,
-  { kind: "event", id: String(data["eventId"]) },
 ];

@@ -118,11 +118,20 @@ export const difference = (
   from changed c
   left join people_profile f on f.bucket = c.bucket and f.person_id = c.person_id
   left join lateral (
-    select id from people_tag_log t
-    where t.bucket = c.bucket and t.person_id = c.person_id and t.tag = any(${tags}::text[])
-    order by t.at desc, t.id desc limit 1
+    select g.id from people_tag_log g
+    left join people_tag t on t.bucket = g.bucket and t.person_id = g.person_id
+      and t.tag = g.tag and t.log_id = g.id
+    where g.bucket = c.bucket and g.person_id = c.person_id and g.tag = any(${tags}::text[])
+    -- Of two changes at one instant, the one that stands.
+    order by g.at desc, t.log_id is not null desc, g.id desc limit 1
   ) l on true
   order by c.bucket, c.person_id`;
+
+/** Changes of tags that these events brought. */
+export const linesBy = (reader: Reader, eventIds: readonly string[]) =>
+  reader<{ personId: string; tag: string; log: string }[]>`
+    select person_id, tag, id as log from people_tag_log
+    where cause = any(${eventIds as string[]}::uuid[]) order by tag`;
 
 export type FactsRow = PersonKey & {
   tags: Record<string, { value: string; expiresAt: string | null }>;

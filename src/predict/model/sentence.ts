@@ -1,6 +1,6 @@
 // What was learned, read back in words. Figures stand in the sentence, so that it explains itself.
 import { horizonDays, type Learned } from "../rules.ts";
-import { levels, type Stage, type StageWhy, type Thresholds } from "./lifecycle.ts";
+import { levels, stages, type Stage, type StageWhy, type Thresholds } from "./lifecycle.ts";
 import { stageNames, type Sentence } from "./names.ts";
 import type { Cell } from "./rfm.ts";
 
@@ -66,6 +66,8 @@ export function changeSentence(
       zh: `${step.zh}：下了订单，至今共在 ${purchaseDays} 天买过。`,
       en: `${step.en}: placed an order, with purchases on ${days(purchaseDays)} so far.`,
     };
+  // Time alone only leads on to the next stage: whoever goes back does so by new thresholds.
+  if (from && stages.indexOf(to) < stages.indexOf(from)) return relearned(step, to, why);
   const limit = to === "lost" ? why.lostAfterDays : why.dormantAfterDays;
   if ((to === "lost" || to === "dormant") && limit !== undefined)
     return {
@@ -78,26 +80,52 @@ export function changeSentence(
   };
 }
 
+function relearned(step: Sentence, to: Stage, why: Partial<StageWhy>): Sentence {
+  const { silentDays = 0, newForDays, dormantAfterDays, lostAfterDays } = why;
+  const limit = {
+    new: newForDays,
+    active: dormantAfterDays,
+    dormant: lostAfterDays,
+    lost: undefined,
+  };
+  const until = limit[to];
+  return {
+    zh: `${step.zh}：分界重新学习过，${until === undefined ? "" : `现为 ${until} 天，`}距上次购买 ${silentDays} 天。`,
+    en: `${step.en}: the thresholds were learned anew${until === undefined ? "" : `, this one now at ${days(until)}`}; last purchase ${days(silentDays)} ago.`,
+  };
+}
+
 /** What a square of the matrix means in this shop. */
 export function cellSentence({ people: n, recencyDays, orderCount }: Cell): Sentence {
-  const range = (
-    { least, most }: { least: number | undefined; most: number | undefined },
-    unit: { zh: string; en: string; one: string },
-  ): Sentence => {
-    const [low, high] = [least ?? 0, most];
-    if (high === undefined) return { zh: `${low} ${unit.zh}以上`, en: `${low} ${unit.en} or more` };
-    if (low >= high)
-      return { zh: `${high} ${unit.zh}`, en: `${high} ${high === 1 ? unit.one : unit.en}` };
-    return { zh: `${low} 到 ${high} ${unit.zh}`, en: `${low} to ${high} ${unit.en}` };
-  };
-  const ago = range(recencyDays, { zh: "天", en: "days", one: "day" });
-  const times = range(
-    { ...orderCount, least: orderCount.least ?? 1 },
-    { zh: "单", en: "orders", one: "order" },
-  );
+  const empty = ({
+    least = 0,
+    most = Infinity,
+  }: {
+    least?: number | undefined;
+    most?: number | undefined;
+  }) => least > most;
+  if (empty(recencyDays) || empty(orderCount))
+    return {
+      zh: `${n} 人：本店的分界重合，没有人能落在这一格。`,
+      en: `${people(n)}: two bounds of this shop are the same, so that nobody can stand here.`,
+    };
+  const { least: from = 0, most: to } = recencyDays;
+  const ago =
+    to === undefined
+      ? { zh: `${from} 天前或更早`, en: `${days(from)} ago or earlier` }
+      : from === to
+        ? { zh: `${to} 天前`, en: `${days(to)} ago` }
+        : { zh: `${from} 到 ${to} 天前`, en: `${from} to ${days(to)} ago` };
+  const { least: few = 1, most: many } = orderCount;
+  const times =
+    many === undefined
+      ? { zh: `${few} 单或更多`, en: `${few} or more orders` }
+      : few === many
+        ? { zh: `${few} 单`, en: few === 1 ? "1 order" : `${few} orders` }
+        : { zh: `${few} 到 ${many} 单`, en: `${few} to ${many} orders` };
   return {
-    zh: `${n} 人：上次购买在 ${ago.zh}前，共下过 ${times.zh}。`,
-    en: `${people(n)}: last purchase ${ago.en} ago, ${times.en} in all.`,
+    zh: `${n} 人：上次购买在 ${ago.zh}，共下过 ${times.zh}。`,
+    en: `${people(n)}: last purchase ${ago.en}, ${times.en} in all.`,
   };
 }
 

@@ -1,0 +1,234 @@
+import { expect, test } from "vitest";
+import { addDays, instantOf } from "#kernel/clock.ts";
+import { nobody } from "#kernel/ids.ts";
+import { emitAll, relay } from "#kernel/outbox.ts";
+import { ringDue } from "#kernel/timers.ts";
+import { recorded } from "#orders/events.ts";
+import * as people from "#people/service.ts";
+import { known, staged } from "#predict/events.ts";
+import { world, type World } from "../../test/database.ts";
+import { reactions, refresh, refreshAll, timers } from "./jobs.ts";
+import type { Rule } from "./rules.ts";
+import { define, erase, members, seedDormantWorth } from "./service.ts";
+
+const zone = "Asia/Shanghai";
+const idOf = (i: number) => `01890000-0000-7000-8000-${String(i).padStart(12, "0")}`;
+const keyOf = (i: number) => ({ bucket: i % 256, personId: idOf(i) });
+const event = "01890000-0000-7000-8000-0000000000ee";
+
+/** `n` people without anything known of them, the first of them number 1. */
+async function open(n: number) {
+  const shop = await world({ timeZone: zone });
+  shop.clock.shop = instantOf("2026-03-01T12:00", zone);
+  const rows = Array.from({ length: n }, (_, i) => ({
+    ...keyOf(i + 1),
+    sourceId: idOf(0),
+    seenAt: shop.clock.shop,
+  }));
+  await shop.sql`insert into people_person ${shop.sql(rows)}`;
+  return shop;
+}
+const tell = (
+  { house, sql, clock }: World,
+  i: number,
+  tag: string,
+  value: string | null,
+  cause?: string,
+) =>
+  sql.begin(async (tx) => {
+    const [changed] = await people.setTags(tx, house.newId, [
+      {
+        person: keyOf(i),
+        tag,
+        value,
+        kind: "hand",
+        source: "test",
+        reason: {},
+        cause,
+        at: clock.shop,
+      },
+    ]);
+    return changed!.logId;
+  });
+const know = ({ sql, clock }: World, i: number, name: string, value: unknown) =>
+  sql.begin((tx) =>
+    people.setAttributes(
+      tx,
+      [{ person: keyOf(i), name, value, source: "test", at: clock.shop }],
+      clock.shop,
+    ),
+  );
+const make = async ({ house, sql }: World, rule: Rule, id?: string) => {
+  const made = await sql.begin((tx) =>
+    define({ tx, house } as never, { id, name: { zh: "测", en: "T" }, rule, purpose: "marketing" }),
+  );
+  if (!made.ok) throw new Error(made.code);
+  return made.value;
+};
+const settle = async ({ house }: World) => {
+  while ((await relay(house, reactions)) > 0);
+};
+const inside = async ({ sql }: World, id: string) =>
+  (await members(sql, id)).map(({ personId }) => Number(personId.slice(-12)));
+const log = ({ sql }: World, id: string) => sql<
+  { change: string; causeKind: string | null; cause: string | null; version: number }[]
+>`
+  select change, cause_kind, cause, version from segments_log where segment_id = ${id}
+  order by at, person_id, id`;
+const dormant: Rule = { kind: "tag", tag: "lifecycle", in: ["dormant"] };
+
+test("whoever comes to fit is in, whoever no longer does is out, and the log names the change behind it", async () => {
+  await using shop = await open(4);
+  const first = await tell(shop, 2, "lifecycle", "dormant");
+  const { id } = await make(shop, dormant);
+  await settle(shop);
+  expect(await inside(shop, id)).toEqual([2]);
+  expect([...(await log(shop, id))]).toEqual([
+    { change: "entered", causeKind: "tag", cause: first, version: 1 },
+  ]);
+
+  // Predict tells of single people; nobody else is looked at.
+  await tell(shop, 3, "lifecycle", "dormant");
+  shop.clock.shop = new Date(shop.clock.shop.getTime() + 1000);
+  const out = await tell(shop, 2, "lifecycle", "active");
+  const change = { tag: "lifecycle", before: "dormant", after: "active", log: out };
+  await shop.sql.begin((tx) =>
+    emitAll(shop.house, tx, staged, [
+      { person: keyOf(2), data: { changes: [change], cause: event } },
+    ]),
+  );
+  await settle(shop);
+  expect(await inside(shop, id)).toEqual([]);
+  expect((await log(shop, id)).at(-1)).toEqual({
+    change: "left",
+    causeKind: "tag",
+    cause: out,
+    version: 1,
+  });
+
+  // After a night everybody is.
+  await shop.sql.begin((tx) =>
+    emitAll(shop.house, tx, known, [
+      { person: { bucket: 1, personId: nobody }, data: { fit: idOf(9), people: 4 } },
+    ]),
+  );
+  await settle(shop);
+  expect(await inside(shop, id)).toEqual([3]);
+  expect(await refresh(shop.house, id)).toEqual({ entered: 0, left: 0 });
+});
+
+test("an order changes who is in a segment of attributes, with the order's event as the cause", async () => {
+  await using shop = await open(2);
+  const { id } = await make(shop, { kind: "number", attribute: "orders", is: "ge", value: 2 });
+  await settle(shop);
+  await know(shop, 1, "orders", 2);
+  const data = {
+    ref: "1",
+    kind: "sale" as const,
+    at: "2026-03-01T04:00:00.000Z",
+    day: "2026-03-01",
+  };
+  await shop.sql.begin((tx) =>
+    emitAll(shop.house, tx, recorded, [
+      { person: keyOf(1), data: { ...data, amountMinor: "100", eventId: event } },
+    ]),
+  );
+  await settle(shop);
+  expect(await inside(shop, id)).toEqual([1]);
+  expect([...(await log(shop, id))]).toMatchObject([{ causeKind: "event", cause: event }]);
+});
+
+test("where an order changed a tag that the rule asks about, that change is the cause", async () => {
+  await using shop = await open(1);
+  const both: Rule = {
+    kind: "or",
+    of: [dormant, { kind: "number", attribute: "orders", is: "ge", value: 2 }],
+  };
+  const { id } = await make(shop, both);
+  await settle(shop);
+  const line = await tell(shop, 1, "lifecycle", "dormant", event);
+  const data = {
+    ref: "1",
+    kind: "sale" as const,
+    at: "2026-03-01T04:00:00.000Z",
+    day: "2026-03-01",
+  };
+  await shop.sql.begin((tx) =>
+    emitAll(shop.house, tx, recorded, [
+      { person: keyOf(1), data: { ...data, amountMinor: "100", eventId: event } },
+    ]),
+  );
+  await settle(shop);
+  expect([...(await log(shop, id))]).toMatchObject([{ causeKind: "tag", cause: line }]);
+});
+
+test("who leaves a window of time leaves at midnight by a timer of their own, whether looked at together or alone", async () => {
+  await using shop = await open(3);
+  const rule: Rule = { kind: "days_since", attribute: "last_order_at", is: "le", days: 7 };
+  const { id } = await make(shop, rule);
+  await know(shop, 1, "last_order_at", instantOf("2026-02-27T09:00", zone).toISOString());
+  await know(shop, 2, "last_order_at", instantOf("2026-02-20T09:00", zone).toISOString());
+  await settle(shop);
+  expect(await inside(shop, id)).toEqual([1]);
+  const [timer] = await shop.sql<{ dueAt: Date; count: number }[]>`
+    select due_at, count(*) over ()::int from timer where kind = 'segments.turn'`;
+  const turn = instantOf(`${addDays("2026-02-27", 8)}T00:00`, zone);
+  expect(timer).toEqual({ dueAt: turn, count: 1 });
+  shop.clock.shop = new Date(turn.getTime() - 1);
+  expect(await ringDue(shop.house, timers)).toBe(0);
+  shop.clock.shop = turn;
+  expect(await ringDue(shop.house, timers)).toBe(1);
+  expect(await inside(shop, id)).toEqual([]);
+  expect((await log(shop, id)).at(-1)).toMatchObject({ change: "left", cause: null });
+});
+
+test("a segment of segments follows those it names", async () => {
+  await using shop = await open(3);
+  const named = await make(shop, dormant);
+  const others = await make(shop, {
+    kind: "not",
+    of: { kind: "segment", segment: named.id },
+  });
+  await tell(shop, 1, "lifecycle", "dormant");
+  await refreshAll(shop.house);
+  expect(await inside(shop, others.id)).toEqual([2, 3]);
+  const line = await tell(shop, 2, "lifecycle", "dormant");
+  const change = { tag: "lifecycle", before: null, after: "dormant", log: line };
+  await shop.sql.begin((tx) =>
+    emitAll(shop.house, tx, staged, [
+      { person: keyOf(2), data: { changes: [change], cause: null } },
+    ]),
+  );
+  await settle(shop);
+  expect(await inside(shop, named.id)).toEqual([1, 2]);
+  expect(await inside(shop, others.id)).toEqual([3]);
+});
+
+test("a new rule has a new version, and the members are those of the new one", async () => {
+  await using shop = await open(2);
+  await tell(shop, 1, "lifecycle", "dormant");
+  await tell(shop, 2, "lifecycle", "lost");
+  const { id } = await make(shop, dormant);
+  await settle(shop);
+  const again = await make(shop, { kind: "tag", tag: "lifecycle", in: ["lost"] }, id);
+  expect(again).toMatchObject({ id, version: 2 });
+  await settle(shop);
+  expect(await inside(shop, id)).toEqual([2]);
+  const second = (await log(shop, id)).filter(({ version }) => version === 2);
+  expect(second.map(({ change }) => change).toSorted()).toEqual(["entered", "left"]);
+});
+
+test("the segment to win back is made once, and fits the dormant who are worth it", async () => {
+  await using shop = await open(4);
+  for (const i of [1, 2, 3]) await tell(shop, i, "lifecycle", "dormant");
+  await know(shop, 1, "purchase_days", 3);
+  await know(shop, 2, "spend_score", 4);
+  await know(shop, 3, "spend_score", 2);
+  await know(shop, 4, "spend_score", 5);
+  const id = await shop.sql.begin((tx) => seedDormantWorth(shop.house, tx));
+  expect(await shop.sql.begin((tx) => seedDormantWorth(shop.house, tx))).toBe(id);
+  await settle(shop);
+  expect(await inside(shop, id)).toEqual([1, 2]);
+  await shop.sql.begin((tx) => erase(tx, keyOf(1)));
+  expect(await inside(shop, id)).toEqual([2]);
+});
