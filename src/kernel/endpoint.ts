@@ -39,6 +39,8 @@ export type Endpoint<I extends z.ZodType, O extends z.ZodType, C extends string>
   failures: readonly C[];
   /** The answer shows a secret once: it is not saved, and a replay of the key is told so. */
   secret?: true;
+  /** A direct route that reads the body itself and judges each item alone; `input` is for the document only. */
+  ownBody?: true;
 };
 export const endpoint = <I extends z.ZodType, O extends z.ZodType, const C extends string>(
   e: Endpoint<I, O, C>,

@@ -45,6 +45,41 @@ export const failures = {
   },
   "request.broken": { status: 500, zh: "系统出错了。", en: "Something broke on our side." },
   "people.unknown": { status: 404, zh: "没有这个用户。", en: "There is no such person." },
+  "people.tag_reserved": {
+    status: 409,
+    zh: "这个标签由系统按订单计算，不能手动改。",
+    en: "This tag is worked out from orders and cannot be set by hand.",
+  },
+  "people.tag_expired": {
+    status: 422,
+    zh: "到期时间要晚于现在。",
+    en: "The time it ends has to lie ahead.",
+  },
+  "people.tag_names": {
+    status: 422,
+    zh: "标签里不能写邮箱、电话或网址。",
+    en: "A tag must not hold an e-mail, a phone number or an address on the web.",
+  },
+  "collect.no_source": {
+    status: 403,
+    zh: "这个密钥不属于任何数据来源，不能发送事件。",
+    en: "This key belongs to no source, so it cannot send events.",
+  },
+  "collect.source_unknown": {
+    status: 404,
+    zh: "没有这个数据来源。",
+    en: "There is no such source.",
+  },
+  "collect.name_taken": {
+    status: 409,
+    zh: "已经有同名的数据来源了。",
+    en: "There is a source with this name already.",
+  },
+  "orders.server_only": {
+    status: 403,
+    zh: "只有商店服务器的密钥可以发送订单。",
+    en: "Only a key of the shop's own server may send orders.",
+  },
   "access.wrong_sign_in": {
     status: 401,
     zh: "邮箱或密码不对。",

@@ -1,0 +1,146 @@
+import { z } from "zod";
+import { endpoint } from "#kernel/endpoint.ts";
+
+const instant = z.iso.datetime();
+const id = z.string().min(1).max(200);
+
+/** One event as a shop, its server or its pages tell it. */
+export const event = z.strictObject({
+  /** The source's own name of this event: the same key again is the same event. */
+  key: id,
+  name: z.string().min(1).max(100),
+  /** The shop's own number of the person. */
+  user: id.optional(),
+  /** A visitor nobody has named yet. */
+  anonymous: id.optional(),
+  at: z.iso.datetime({ offset: true }),
+  data: z.record(z.string().max(100), z.unknown()).optional(),
+  /** Of "identify": what the person is called, where they live, how they can be reached. */
+  traits: z.record(z.string().max(100), z.unknown()).optional(),
+});
+/** In the document an event looks like one; at the door each is judged alone, so that none costs its neighbours. */
+const { $schema: _, ...shape } = z.toJSONSchema(event, { io: "input" });
+
+export const verdict = z.object({
+  verdict: z.enum(["accepted", "double", "refused"]),
+  id: z.uuid().nullable(), // of the event in the log; null where it was refused
+  reason: z.string().nullable(), // a code
+  field: z.string().nullable(), // as "events.3.at"
+});
+/** One verdict for each that was sent, in order, and how many of each there are. */
+export const verdicts = z.object({
+  accepted: z.number(),
+  doubles: z.number(),
+  refused: z.number(),
+  results: z.array(verdict),
+});
+
+export const send = endpoint({
+  method: "POST",
+  path: "/v1/events",
+  permission: "events:write",
+  summary: {
+    zh: "发送事件：最多 1000 条、500 KB；答复即已落盘",
+    en: "Send events, up to 1,000 and 500 KB: what is answered is on disk",
+  },
+  input: z.object({ events: z.array(z.unknown().meta(shape)).min(1).max(1000) }),
+  output: verdicts,
+  failures: ["request.invalid", "request.too_large", "collect.no_source"],
+  ownBody: true,
+});
+
+const kind = z.enum(["server", "public", "import"]);
+export const sources = endpoint({
+  method: "GET",
+  path: "/v1/sources",
+  permission: "house:read",
+  summary: {
+    zh: "数据来源：各有多少事件、最近一条在何时、拒收了多少",
+    en: "Sources: how many events each sent, when the last came, how many were refused",
+  },
+  input: z.strictObject({}),
+  output: z.object({
+    sources: z.array(
+      z.object({
+        id: z.uuid(),
+        name: z.string(),
+        kind,
+        demo: z.boolean(),
+        createdAt: instant,
+        events: z.number(),
+        lastAt: instant.nullable(), // when the last one came, on the machine's clock
+        rejected: z.number(),
+        lastRejectedAt: instant.nullable(),
+      }),
+    ),
+  }),
+  failures: [],
+});
+
+export const makeSource = endpoint({
+  method: "POST",
+  path: "/v1/sources",
+  permission: "house:write",
+  summary: { zh: "新建数据来源", en: "Make a source" },
+  input: z.strictObject({ name: z.string().trim().min(1).max(100), kind }),
+  output: z.object({ id: z.uuid() }),
+  failures: ["collect.name_taken"],
+});
+
+export const rejected = endpoint({
+  method: "GET",
+  path: "/v1/sources/:source/rejected",
+  permission: "house:read",
+  summary: {
+    zh: "拒收清单：行号、原因和字段；原文只给能管理系统的人看",
+    en: "What was refused: number, reason and field; the text only for who may run the house",
+  },
+  input: z.strictObject({
+    source: z.uuid(),
+    after: z.string().max(120).optional(), // the last page's `next`
+    limit: z.coerce.number().int().min(1).max(200).default(50),
+  }),
+  output: z.object({
+    total: z.number(),
+    rejected: z.array(
+      z.object({
+        id: z.uuid(),
+        import: z.uuid().nullable(),
+        line: z.number().nullable(), // its number in the file
+        reason: z.string(), // a code
+        field: z.string().nullable(),
+        at: instant,
+        payload: z.string().nullable(), // null: the caller may not open it
+      }),
+    ),
+    next: z.string().nullable(),
+  }),
+  failures: ["collect.source_unknown"],
+});
+
+export const imports = endpoint({
+  method: "GET",
+  path: "/v1/imports",
+  permission: "house:read",
+  summary: { zh: "导入过的文件及进度", en: "Files imported, and how far they have come" },
+  input: z.strictObject({}),
+  output: z.object({
+    imports: z.array(
+      z.object({
+        id: z.uuid(),
+        source: z.uuid(),
+        sourceName: z.string(),
+        fromAt: instant.nullable(),
+        untilAt: instant.nullable(),
+        lines: z.number(),
+        accepted: z.number(),
+        rejected: z.number(),
+        outside: z.number(),
+        doubles: z.number(),
+        startedAt: instant,
+        finishedAt: instant.nullable(),
+      }),
+    ),
+  }),
+  failures: [],
+});

@@ -1,0 +1,254 @@
+import { z } from "zod";
+import { endpoint } from "#kernel/endpoint.ts";
+
+const instant = z.iso.datetime();
+const sentence = z.object({ zh: z.string(), en: z.string() });
+const minor = z.string(); // minor units as decimal text
+const code = z.string().regex(/^[a-z][a-z0-9_]{0,63}$/);
+const stage = z.enum(["new", "active", "dormant", "lost"]);
+const person = z.strictObject({ person: z.uuid() });
+
+/** Who somebody is on a list. Name and e-mail are masked, unless the caller may search by them. */
+const label = {
+  personId: z.uuid(),
+  userId: z.string().nullable(), // the shop's own number of them
+  name: z.string().nullable(),
+  email: z.string().nullable(),
+};
+
+export const list = endpoint({
+  method: "GET",
+  path: "/v1/members",
+  permission: "members:read",
+  scopes: ["cases"],
+  summary: {
+    zh: "会员列表：可按阶段、RFM、人群、标签、国家和语言筛选",
+    en: "Members, by stage, RFM, segment, tag, country and language",
+  },
+  input: z.strictObject({
+    stage: stage.optional(),
+    /** "5-4-3", or "5-4" for every M. */
+    rfm: z
+      .string()
+      .regex(/^[1-5]-[1-5](-[1-5])?$/)
+      .optional(),
+    rfmSegment: code.optional(),
+    segment: z.uuid().optional(),
+    /** A tag's name, or "name:value". */
+    tag: z
+      .string()
+      .regex(/^[a-z][a-z0-9_]{0,63}(:.{1,200})?$/)
+      .optional(),
+    value: z.string().min(1).max(200).optional(), // of `tag`
+    country: z.string().min(1).max(100).optional(),
+    language: z.string().min(1).max(35).optional(),
+    sort: z.enum(["last_order", "spent", "orders"]).default("last_order"), // the most first
+    after: z.string().max(120).optional(), // the last page's `next`
+    limit: z.coerce.number().int().min(1).max(200).default(50),
+  }),
+  output: z.object({
+    total: z.number(),
+    members: z.array(
+      z.object({
+        ...label,
+        stage: z.string().nullable(),
+        rfm: z.string().nullable(),
+        rfmSegment: z.string().nullable(),
+        orders: z.number(),
+        spentMinor: minor,
+        currency: z.string().nullable(),
+        lastOrderAt: instant.nullable(),
+        country: z.string().nullable(),
+      }),
+    ),
+    next: z.string().nullable(),
+  }),
+  failures: [],
+});
+
+export const find = endpoint({
+  method: "POST",
+  path: "/v1/members/find",
+  permission: "members:find",
+  summary: {
+    zh: "按完整的邮箱、手机号或商店用户编号查找会员（会记入审计）",
+    en: "Find a member by the whole e-mail, phone number or user id; it is audited",
+  },
+  input: z
+    .strictObject({
+      email: z.string().trim().min(3).max(254).optional(),
+      phone: z.string().trim().min(3).max(40).optional(),
+      userId: z.string().trim().min(1).max(200).optional(),
+      source: z.uuid().optional(), // whose user id it is; without it every source is looked at
+    })
+    .refine(({ email, phone, userId }) => [email, phone, userId].filter(Boolean).length === 1, {
+      path: ["email"],
+    }),
+  output: z.object({ personId: z.uuid() }),
+  failures: ["people.unknown"],
+});
+
+const tagKind = z.enum(["rule", "statistic", "model", "hand"]);
+export const show = endpoint({
+  method: "GET",
+  path: "/v1/members/:person",
+  permission: "members:read",
+  scopes: ["cases"],
+  summary: {
+    zh: "一位会员：每项资料和标签从哪里来、何时起、有多大把握",
+    en: "One member: every attribute and tag with its source, time and confidence",
+  },
+  input: person,
+  output: z.object({
+    ...label,
+    demo: z.boolean(), // from a source of demo data
+    source: z.string(), // where they were first seen
+    seenAt: instant,
+    attributes: z.array(
+      z.object({
+        name: z.string(),
+        value: z.unknown(),
+        source: z.string(),
+        at: instant,
+        confidence: z.number(),
+      }),
+    ),
+    tags: z.array(
+      z.object({
+        tag: z.string(),
+        value: z.string(),
+        kind: tagKind,
+        source: z.string(),
+        reason: z.record(z.string(), z.unknown()), // the figures behind it
+        sentence, // the same in words
+        confidence: z.number(),
+        at: instant,
+        expiresAt: instant.nullable(),
+        cause: z.uuid().nullable(), // the event that brought it
+      }),
+    ),
+    /** Direct fields: masked unless the caller may search by them. */
+    fields: z.array(
+      z.object({
+        field: z.string(),
+        value: z.string(),
+        masked: z.boolean(),
+        source: z.string(),
+        at: instant,
+      }),
+    ),
+    identifiers: z.array(
+      z.object({ type: z.string(), value: z.string(), masked: z.boolean(), source: z.string() }),
+    ),
+  }),
+  failures: ["people.unknown"],
+});
+
+export const timeline = endpoint({
+  method: "GET",
+  path: "/v1/members/:person/timeline",
+  permission: "members:read",
+  scopes: ["cases"],
+  summary: {
+    zh: "一位会员的时间线，最近的在前",
+    en: "What happened with a member, the newest first",
+  },
+  input: person.extend({
+    after: z.string().max(120).optional(), // the last page's `next`
+    limit: z.coerce.number().int().min(1).max(200).default(50),
+  }),
+  output: z.object({
+    entries: z.array(
+      z.object({
+        id: z.string(),
+        kind: z.enum([
+          "order",
+          "refund",
+          "event",
+          "tag",
+          "segment",
+          "programme",
+          "coupon",
+          "message",
+        ]),
+        at: instant,
+        event: z.uuid().nullable(), // opens in Trace
+        sentence,
+      }),
+    ),
+    next: z.string().nullable(),
+  }),
+  failures: ["people.unknown"],
+});
+
+export const tagHistory = endpoint({
+  method: "GET",
+  path: "/v1/members/:person/tags/:tag/history",
+  permission: "members:read",
+  scopes: ["cases"],
+  summary: {
+    zh: "一个标签的全部变化及原因，最近的在前",
+    en: "Every change of a tag and why, the newest first",
+  },
+  input: person.extend({ tag: code }),
+  output: z.object({
+    changes: z.array(
+      z.object({
+        id: z.uuid(),
+        before: z.string().nullable(),
+        after: z.string().nullable(), // null: taken away
+        source: z.string(),
+        reason: z.record(z.string(), z.unknown()),
+        sentence,
+        cause: z.uuid().nullable(),
+        at: instant,
+      }),
+    ),
+  }),
+  failures: ["people.unknown"],
+});
+
+export const tag = endpoint({
+  method: "POST",
+  path: "/v1/members/:person/tags",
+  permission: "segments:write",
+  summary: {
+    zh: "手动打标签或去掉标签，可设到期时间",
+    en: "Set a tag by hand, until a time if you like, or take one away",
+  },
+  input: person.extend({
+    tag: code,
+    value: z.string().trim().min(1).max(64).nullable(), // null takes it away
+    expiresAt: z.iso.datetime({ offset: true }).optional(),
+  }),
+  output: z.object({ changed: z.boolean() }),
+  failures: ["people.unknown", "people.tag_reserved", "people.tag_expired", "people.tag_names"],
+});
+
+export const erase = endpoint({
+  method: "DELETE",
+  path: "/v1/members/:person",
+  permission: "members:erase",
+  summary: {
+    zh: "彻底删除一位会员的数据；之后再来，就是一位新会员",
+    en: "Erase everything of a member; if they come back, it is as somebody new",
+  },
+  input: person,
+  output: z.object({ erasure: z.uuid() }),
+  failures: ["people.unknown"],
+});
+
+export const mine = endpoint({
+  method: "GET",
+  path: "/v1/me/profile",
+  permission: "person",
+  summary: { zh: "我的资料", en: "My profile" },
+  input: z.strictObject({}),
+  output: z.object({
+    personId: z.uuid(),
+    userId: z.string().nullable(),
+    fields: z.array(z.object({ field: z.string(), value: z.string(), at: instant })),
+    attributes: z.array(z.object({ name: z.string(), value: z.unknown(), at: instant })),
+  }),
+  failures: ["request.forbidden", "people.unknown"],
+});
