@@ -33,7 +33,7 @@ try {
   setTimeout(() => process.exit(1), graceMs).unref();
   server.closeIdleConnections();
   await new Promise((resolve) => server.close(resolve));
-  engine.close();
+  await engine.close();
   process.exit(0);
 } catch (error) {
   const portTaken = (error as NodeJS.ErrnoException).code === "EADDRINUSE";

@@ -1,8 +1,10 @@
 // ClickHouse in this process. Each statement has a connection of its own (0.3 ms to make), because settings, parameters
 // and roles stay on a connection; a second one runs beside it, so a slow report holds no insert up.
+import { rm } from "node:fs/promises";
 import { database } from "./clickhouse-config.ts";
 import { ClickHouseFailure, told } from "./clickhouse-error.ts";
 import { refuseOutside, refuseKind, settingsFor, type Role } from "./clickhouse-guard.ts";
+import { incomingFolder, insertFrom, withRows } from "./clickhouse-rows.ts";
 import { lane } from "./clickhouse-lanes.ts";
 import {
   loadNative,
@@ -32,11 +34,11 @@ export type Counts = {
 };
 
 /** What a statement gives: pieces of its output, in order. The first is fetched already, so that errors come early. */
-export type Result = { pieces: AsyncIterable<Uint8Array>; counts: Counts };
+type Result = { pieces: AsyncIterable<Uint8Array>; counts: Counts };
 
 export type Engine = {
   run: (statement: Statement) => Promise<Result>;
-  close: () => void;
+  close: () => Promise<void>;
 };
 
 /** Wide enough together to leave some of libuv's 16 threads (UV_THREADPOOL_SIZE) to compression. */
@@ -44,6 +46,7 @@ const widths: Record<Role, number> = { program: 8, report: 4 };
 const waiting = 256;
 const noData = 108;
 const none: Counts = { readRows: 0, readBytes: 0, writtenRows: 0, writtenBytes: 0 };
+const fromFile = /:? \(in file\/uri [^)]*\)/;
 const versionless = / \(version [\d.]+(?: \(official build\))?\)$/;
 
 const quoted = (value: string) => `'${value.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
@@ -64,6 +67,7 @@ function opening(statement: Statement): string {
 
 /** Opens the data (about 0.2 s) and makes the database. One engine a process, one process a folder. */
 export async function openEngine(data: string, configFile: string): Promise<Engine> {
+  const incoming = await incomingFolder(data);
   const native = loadNative();
   const args = [`--config-file=${configFile}`];
   // Stays open as long as the process: the engine lives while it has a connection.
@@ -75,17 +79,18 @@ export async function openEngine(data: string, configFile: string): Promise<Engi
   );
   const lanes = { program: lane(widths.program, waiting), report: lane(widths.report, waiting) };
 
+  async function canonical(c: Connection, text: string): Promise<string> {
+    const call = `SELECT formatQuery(${quoted(text)})`;
+    const rows = await native.QueryAsyncConnection(c, call, "RawBLOB");
+    return Buffer.from(rows.bytes).toString();
+  }
+
   async function check(c: Connection, statement: Statement): Promise<Analysis> {
     const { text, role, parameters } = statement;
-    const canonical = async (query: string) => {
-      const call = `SELECT formatQuery(${quoted(query)})`;
-      const rows = await native.QueryAsyncConnection(c, call, "RawBLOB");
-      return Buffer.from(rows.bytes).toString();
-    };
     const analysis = await native.DurableClassifyAsync(c, text, database);
     // What the classifier does not understand is a syntax error, which the parser words best, or nothing we allow.
     if (analysis.queryClass === 4) {
-      await canonical(text);
+      await canonical(c, text);
       throw new ClickHouseFailure(
         48,
         "NOT_IMPLEMENTED",
@@ -93,8 +98,17 @@ export async function openEngine(data: string, configFile: string): Promise<Engi
       );
     }
     refuseKind(role, analysis);
-    await refuseOutside(text, parameters, canonical);
+    await refuseOutside(text, parameters, (query) => canonical(c, query));
     return analysis;
+  }
+
+  async function insert(c: Connection, text: string, rows: Buffer): Promise<Result> {
+    const form = await canonical(c, text);
+    const written = await withRows(incoming, rows, (path) =>
+      native.InsertRawAsyncConnection(c, insertFrom(path, text, form), Buffer.alloc(0), false),
+    );
+    const { rowsWritten: writtenRows, bytesWritten: writtenBytes } = written;
+    return { pieces: only(new Uint8Array()), counts: { ...none, writtenRows, writtenBytes } };
   }
 
   /** The rows of a stream that runs, piece by piece. Whoever stops reading ends the query. */
@@ -143,12 +157,7 @@ export async function openEngine(data: string, configFile: string): Promise<Engi
         streaming = true;
         return { pieces: await begun(flow(stream, done)), counts: none };
       }
-      if (statement.data !== undefined) {
-        const { text, data: rows } = statement;
-        const written = await native.InsertRawAsyncConnection(c, text, rows, false);
-        const { rowsWritten: writtenRows, bytesWritten: writtenBytes } = written;
-        return { pieces: only(new Uint8Array()), counts: { ...none, writtenRows, writtenBytes } };
-      }
+      if (statement.data !== undefined) return await insert(c, statement.text, statement.data);
       const rows = await native.QueryAsyncConnection(c, statement.text, statement.format);
       const counts = { ...none, readRows: rows.rowsRead, readBytes: rows.bytesRead };
       return { pieces: only(rows.bytes), counts };
@@ -156,13 +165,18 @@ export async function openEngine(data: string, configFile: string): Promise<Engi
       if (error instanceof ClickHouseFailure) throw error;
       // An INSERT of no rows is nothing wrong to a server; only the library minds.
       if (told(error).code === noData) return { pieces: only(new Uint8Array()), counts: none };
-      throw new Error(told(error).text.replace(versionless, ""), { cause: error });
+      const text = told(error).text.replace(versionless, "").replace(fromFile, "");
+      throw new Error(text, { cause: error });
     } finally {
       if (!streaming) done();
     }
   }
 
-  return { run, close: () => native.CloseConnection(first) };
+  const close = async () => {
+    native.CloseConnection(first);
+    await rm(incoming, { recursive: true, force: true });
+  };
+  return { run, close };
 }
 
 async function* only(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

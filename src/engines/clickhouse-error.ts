@@ -30,6 +30,7 @@ const statuses: Record<number, number> = {
   48: 501,
   50: 501,
   159: 408,
+  243: 507,
   202: 503,
 };
 

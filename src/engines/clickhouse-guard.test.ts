@@ -97,6 +97,8 @@ describe("a report's settings", () => {
     "allow_ddl",
     "format_template_row",
     "max_bytes_to_read",
+    "input_format_record_errors_file_path",
+    "send_logs_level",
     "allow_introspection_functions",
   ])("do not include %s", (name) => {
     expect(() => settingsFor("report", new Map([[name, "1"]]))).toThrow("Code: 164.");

@@ -66,9 +66,25 @@ export async function refuseOutside(
 }
 const reason = "Files, scripts and what else lies outside the database cannot be named.";
 
-/** Settings that a caller may not choose: they read files, change the dialect, or undo the guard. */
-const reserved =
-  /^(readonly|dialect|allow_ddl|allow_introspection_functions|format_schema.*|format_template.*|.*_udf.*|implicit_select|input_format_values_.*|allow_experimental_(ai_functions|eval_table_function))$/;
+/** Settings that a caller may not choose: they read or write files, reach the network, or undo the guard. */
+const reserved = new RegExp(
+  `^(?:${[
+    "readonly",
+    "dialect",
+    "allow_ddl",
+    "allow_introspection_functions",
+    "allow_experimental_(?:ai_functions|eval_table_function)",
+    "implicit_select",
+    "input_format_values_.*",
+    "input_format_record_errors_.*",
+    "errors_output_format",
+    "format_schema.*",
+    "format_template.*",
+    "format_avro_schema_registry.*",
+    "send_logs_.*",
+    ".*_(?:path|url|udf.*)",
+  ].join("|")})$`,
+);
 
 /** Settings of the HTTP layer itself, which the engine does not know. */
 const http =
@@ -83,6 +99,7 @@ export const reportCaps: Readonly<Record<string, number>> = {
   max_execution_time: 60,
   max_memory_usage: 1_000_000_000,
   max_result_rows: 1_000_000,
+  max_result_bytes: 256_000_000,
 };
 
 const programDefaults: Readonly<Record<string, string>> = {

@@ -7,9 +7,9 @@ declare const stream: unique symbol;
 export type Connection = { readonly [connection]: true };
 export type NativeStream = { readonly [stream]: true };
 
-export type Rows = { bytes: Uint8Array; elapsed: number; rowsRead: number; bytesRead: number };
-export type Written = { rowsWritten: number; bytesWritten: number; elapsed: number };
-export type Chunk = { done: boolean; bytes: Uint8Array; numRows: number };
+type Rows = { bytes: Uint8Array; elapsed: number; rowsRead: number; bytesRead: number };
+type Written = { rowsWritten: number; bytesWritten: number; elapsed: number };
+type Chunk = { done: boolean; bytes: Uint8Array; numRows: number };
 
 /** ClickHouse's own reading of a text: what kind of statements, how many, and whether they write only our database. */
 export type Analysis = {

@@ -9,7 +9,7 @@ import { ClickHouseFailure } from "./clickhouse-error.ts";
 import type { Role } from "./clickhouse-guard.ts";
 
 /** The largest body, before and after decompression. An insert is held in memory while it is written. */
-export const bodyLimitBytes = 256 * 1024 * 1024;
+const bodyLimitBytes = 256 * 1024 * 1024;
 
 export type Secrets = Record<Role, string>;
 

@@ -19,6 +19,7 @@ beforeAll(async () => {
   program = createClient({ url: engines.clickhouseUrl, ...quiet });
   report = createClient({ url: engines.clickhouseReportUrl, ...quiet });
 });
+beforeAll(() => run("create table lines (s String) engine = MergeTree order by tuple()"));
 afterAll(async () => {
   await program?.close();
   await report?.close();
@@ -178,13 +179,17 @@ describe("ClickHouse's own client, unchanged", () => {
     ]);
   });
 
-  test("takes every text as it is, wherever it stands", async () => {
+  test("takes every row as it is, and none of it for a statement", async () => {
     await run("create table texts (s String, n UInt32) engine = MergeTree order by n");
-    let nth = 0;
+    await run("create table victim (a UInt32) engine = MergeTree order by a");
+    const drop = "drop table victim";
     const special = fc.constantFrom(
       " ",
       "\t",
       "\n",
+      "\n\n",
+      `\n\n${drop}\n`,
+      `;\n${drop};`,
       "\r\n",
       ";",
       "'",
@@ -198,23 +203,33 @@ describe("ClickHouse's own client, unchanged", () => {
     const value = fc
       .array(fc.oneof(special, fc.string({ unit: "grapheme" })))
       .map((parts) => parts.join(""));
-    const escape = (s: string) =>
-      s
-        .replaceAll("\\", "\\\\")
-        .replaceAll("\t", "\\t")
-        .replaceAll("\n", "\\n")
-        .replaceAll("\r", "\\r")
-        .replaceAll("\0", "\\0");
+    const escapes: Record<string, string> = {
+      "\\": "\\\\",
+      "\t": "\\t",
+      "\n": "\\n",
+      "\r": "\\r",
+      "\0": "\\0",
+    };
+    const escape = (s: string) => s.replace(/[\\\t\n\r\0]/g, (letter) => escapes[letter] ?? "");
     const quote = (s: string) => `"${s.replaceAll('"', '""')}"`;
+    const literal = (s: string) => `'${s.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
+    const uint32 = (n: number) => Buffer.from(Uint32Array.of(n).buffer);
+    const binary = (s: string, n: number) => {
+      const bytes = Buffer.from(s);
+      const length =
+        bytes.length < 128 ? [bytes.length] : [(bytes.length & 127) | 128, bytes.length >> 7];
+      return Buffer.concat([Buffer.from(length), bytes, uint32(n)]);
+    };
     await fc.assert(
       fc.asyncProperty(fc.array(value, { minLength: 1, maxLength: 5 }), async (texts) => {
         const bodies = {
           TSV: texts.map((s, n) => `${escape(s)}\t${n}\n`).join(""),
           CSV: texts.map((s, n) => `${quote(s)},${n}\n`).join(""),
-          JSONEachRow: texts.map((s, n) => `${JSON.stringify({ s, n })}\n`).join(""),
+          JSONEachRow: texts.map((s, n) => `${JSON.stringify({ s, n })}\n\n`).join(""),
+          Values: texts.map((s, n) => `(${literal(s)},${n})`).join(",\n\n"),
+          RowBinary: Buffer.concat(texts.map((s, n) => binary(s, n))),
         };
         for (const [format, body] of Object.entries(bodies)) {
-          nth++;
           await run("truncate table texts");
           const query = `insert into texts (s, n) format ${format}`;
           (
@@ -227,9 +242,24 @@ describe("ClickHouse's own client, unchanged", () => {
           ).toEqual(texts);
         }
       }),
-      { numRuns: 30 },
+      { numRuns: 30, examples: [[[`a\n\n${drop}\n`, "\r\n\n"]]] },
     );
-    expect(nth).toBeGreaterThan(60);
+    expect(await rows(report, "exists victim")).toEqual([{ result: 1 }]);
+  });
+
+  test.each([
+    ["LineAsString", "abc\n\ndrop table victim\n", ["abc", "", "drop table victim"]],
+    ["TSV", "\n\nset role all\n", ["", "", "set role all"]],
+    ["Values", "('a');\n\ndrop table victim", ["a"]],
+  ])("runs nothing that stands in rows as %s", async (format, body, expected) => {
+    await run("truncate table lines");
+    const query = `insert into lines (s) settings max_threads = 1 format ${format}`;
+    (await program.exec({ query, values: Readable.from([body]) })).stream.resume();
+    const found = await rows<{ s: string }>(report, "select s from lines");
+    expect(found.map((row) => row.s)).toEqual(expected);
+    expect(await rows(report, "exists victim")).toEqual([{ result: 1 }]);
+    const inText = `insert into lines (s) format TSV\nabc\n\ndrop table victim`;
+    await expect(run(inText)).rejects.toMatchObject({ code: "62" });
   });
 
   test("gives rows in the format of the text, of the header and by default", async () => {
