@@ -20,7 +20,9 @@ create table audit (
   endpoint text not null,
   target jsonb not null, -- ids only: no direct personal field stands here in clear
   outcome text not null,
-  request_id uuid
+  request_id uuid,
+  line uuid not null, -- the line's own id, given where it was made: a copy of a line has the same one
+  mac bytea not null -- HMAC-SHA-256 of all the above but id, under a key that is in no database
 );
 grant select, insert on audit to liuke_app;
 

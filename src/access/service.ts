@@ -1,6 +1,6 @@
 // What a caller can ask of access. Commands take the open transaction; whatever hears a password comes by a direct
 // route and opens its own: the write path keeps a digest of each body, and a fast digest of a password is a leak.
-import { audit } from "#kernel/command.ts";
+import { audit } from "#kernel/audit.ts";
 import { newSecret, open, seal, sha256 } from "#kernel/crypto.ts";
 import type { Actor, Context, House, Scope } from "#kernel/endpoint.ts";
 import { inOrder } from "#kernel/group.ts";
@@ -68,8 +68,12 @@ const brakeLinks = (house: House, remote: string) =>
 
 /** A direct route's own audit line. */
 type Deed = { actor: string; endpoint: string; target?: Record<string, string>; outcome?: string };
-const note = (tx: Tx, at: Date, { actor, endpoint, target = {}, outcome = "ok" }: Deed) =>
-  audit(tx, [{ at, actor, endpoint, target, outcome, requestId: null }]);
+const note = (
+  house: House,
+  tx: Tx,
+  at: Date,
+  { actor, endpoint, target = {}, outcome = "ok" }: Deed,
+) => audit(house, tx, [{ at, actor, endpoint, target, outcome, requestId: null }]);
 
 // ── session ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -157,12 +161,17 @@ export async function signIn(
     // Looked at again under its lock: a password changed meanwhile must not leave a session of the old one behind.
     if (!row || !same.value || !(await store.isStillPassword(tx, row.id, row.password))) {
       const target = row ? { operator: row.id } : {};
-      await note(tx, at, { actor: "anonymous", endpoint, target, outcome: "access.wrong_sign_in" });
+      await note(house, tx, at, {
+        actor: "anonymous",
+        endpoint,
+        target,
+        outcome: "access.wrong_sign_in",
+      });
       return fail("access.wrong_sign_in");
     }
     if (token) await store.dropSession(tx, sha256(token));
     await store.forgetTries(tx, house.keys.blind("access.try", pair));
-    await note(tx, at, { actor: `operator:${row.id}`, endpoint });
+    await note(house, tx, at, { actor: `operator:${row.id}`, endpoint });
     return ok(await enter(house, tx, row.id, remote, at));
   });
 }
@@ -171,7 +180,7 @@ export async function signOut(house: House, actor: Actor, token: string | null):
   const at = house.clocks.machine();
   await house.sql.begin(async (tx) => {
     if (token) await store.dropSession(tx, sha256(token));
-    await note(tx, at, { actor: actor.id, endpoint: "DELETE /v1/session" });
+    await note(house, tx, at, { actor: actor.id, endpoint: "DELETE /v1/session" });
   });
 }
 
@@ -223,7 +232,7 @@ export async function changePassword(
   return house.sql.begin(async (tx) => {
     if (!(await store.isStillPassword(tx, id, row.password))) return fail("access.wrong_password");
     await renew(tx, id, hashed.value);
-    await note(tx, at, { actor: actor.id, endpoint: "POST /v1/session/password" });
+    await note(house, tx, at, { actor: actor.id, endpoint: "POST /v1/session/password" });
     return ok(await enter(house, tx, id, remote, at));
   });
 }
@@ -248,7 +257,7 @@ export async function askReset(
   await house.sql.begin(async (tx) => {
     const key = emailBlind(house, email).toString("hex");
     await setTimers(tx, [{ kind: resetKind, key, dueAt: at }]);
-    await note(tx, at, { actor: "anonymous", endpoint: "POST /v1/password-resets" });
+    await note(house, tx, at, { actor: "anonymous", endpoint: "POST /v1/password-resets" });
   });
   return ok({});
 }
@@ -306,7 +315,7 @@ export async function completeReset(
     if (!taken) return fail("access.link_dead");
     await renew(tx, row.id, hashed.value);
     const actor = `operator:${row.id}`;
-    await note(tx, at, { actor, endpoint: "POST /v1/password-resets/complete" });
+    await note(house, tx, at, { actor, endpoint: "POST /v1/password-resets/complete" });
     return ok({});
   });
 }
@@ -339,7 +348,7 @@ export async function ownerLink(
     const expiresAt = after(at, lives.setupMs);
     const hash = sha256(token);
     await store.addLink(tx, { hash, kind: "setup", operatorId: null, forced: force, expiresAt });
-    await note(tx, at, { actor: "system:terminal", endpoint: "owner-link" });
+    await note(house, tx, at, { actor: "system:terminal", endpoint: "owner-link" });
     // What stands after # is sent to no server and stands in no log.
     return `${house.settings.publicUrl}/setup#${token}`;
   });
@@ -359,7 +368,7 @@ export async function exchangeSetup(
     const next = newSecret();
     const expiresAt = after(at, lives.setupMs);
     await store.addLink(tx, { ...taken, hash: sha256(next), kind: "setting_up", expiresAt });
-    await note(tx, at, { actor: "anonymous", endpoint: "POST /v1/setup/exchange" });
+    await note(house, tx, at, { actor: "anonymous", endpoint: "POST /v1/setup/exchange" });
     return ok({ token: next });
   });
 }
@@ -407,7 +416,7 @@ export async function completeSetup(
         at,
         password: hashed.value,
       });
-    await note(tx, at, { actor: `operator:${id}`, endpoint: "POST /v1/setup/complete" });
+    await note(house, tx, at, { actor: `operator:${id}`, endpoint: "POST /v1/setup/complete" });
     return ok(await enter(house, tx, id, remote, at));
   });
 }
@@ -512,7 +521,7 @@ export async function acceptInvitation(
     const fresh = { id, email, name, language, role, merchants, password: hashed.value, at };
     if (!(await add(house, tx, fresh))) return fail("access.link_dead");
     const target = { invitation: row.id };
-    await note(tx, at, {
+    await note(house, tx, at, {
       actor: `operator:${id}`,
       endpoint: "POST /v1/invitations/accept",
       target,

@@ -1,4 +1,5 @@
 // The write path, once. No domain can forget permission, idempotency, audit or outbox, because no domain writes them.
+import { audit } from "./audit.ts";
 import { dayOf } from "./clock.ts";
 import type { Actor, Context, Hot, House, Route } from "./endpoint.ts";
 import { inOrder, type Lane } from "./group.ts";
@@ -146,7 +147,7 @@ async function transaction(house: House, items: Item[], single: boolean) {
       answers.push(done.answer);
     }
     if (!single) await takeHot(tx, fresh);
-    if (fresh.length > 0) await write(tx, fresh, machine);
+    if (fresh.length > 0) await write(house, tx, fresh, machine);
     if (items.length === 1 && items[0]!.dryRun) throw new RollBack(answers);
     return answers;
   };
@@ -217,7 +218,12 @@ async function takeHot(tx: Tx, fresh: { done: Done }[]): Promise<void> {
 }
 
 /** Saved answers, audit lines and outbox events of a group: one statement each. */
-async function write(tx: Tx, fresh: { item: Item; done: Done }[], at: Date): Promise<void> {
+async function write(
+  house: House,
+  tx: Tx,
+  fresh: { item: Item; done: Done }[],
+  at: Date,
+): Promise<void> {
   const rows = fresh.map(({ item, done: { answer } }) => ({
     key: item.key,
     actor: item.actor.id,
@@ -232,6 +238,7 @@ async function write(tx: Tx, fresh: { item: Item; done: Done }[], at: Date): Pro
       as n(key, actor, endpoint, answer)
     where i.key = n.key and i.actor = n.actor and i.endpoint = n.endpoint`;
   await audit(
+    house,
     tx,
     fresh.map(({ item, done: { answer } }) => ({
       at,
@@ -245,18 +252,6 @@ async function write(tx: Tx, fresh: { item: Item; done: Done }[], at: Date): Pro
   const events = fresh.flatMap(({ done }) => done.events);
   if (events.length > 0) await tx`insert into outbox ${tx(events)}`;
 }
-/** Who did what to what, and what came of it. Ids and codes only. `at` is of the machine's clock. */
-export type AuditLine = {
-  at: Date;
-  actor: string;
-  endpoint: string;
-  target: Record<string, unknown>;
-  outcome: string;
-  requestId: string | null;
-};
-/** The write path does it for every command; a direct route that changes something calls it in its own transaction. */
-export const audit = (tx: Tx, lines: AuditLine[]) =>
-  tx`insert into audit ${tx(lines.map((line) => ({ ...line, target: tx.json(line.target as never) })))}`;
 const plain = (answer: Answer<string>) => {
   const { headers: _, ...kept } = answer;
   return kept;
