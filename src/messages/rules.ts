@@ -168,28 +168,28 @@ export const winBack = {
   purpose: "marketing",
   zh: {
     subject: "为您留了一张券，还有几样您可能正好需要的",
-    body: `{{name}}
+    body: `{{name}}，您好：
 
-好久不见。这是专门给您的：{{offer}}
+好久不见。
 
-券码：{{code}}（{{expires}}前有效）
+给您留了一张券：{{offer}}
+券码：{{code}}（有效期至{{expires}}）
 
-这几样也许正好该补了，或者您会喜欢：
-
+这几样您也许正好该补了，或者会喜欢：
 {{goods}}
 
 随时欢迎回来看看。`,
   },
   en: {
     subject: "A coupon for you, and a few things you may need about now",
-    body: `{{name}}
+    body: `Hello {{name}},
 
-It has been a while. This one is yours alone: {{offer}}
+It has been a while.
 
+We kept a coupon for you: {{offer}}
 Your code: {{code}} (good until {{expires}})
 
 A few things you may be running out of, or may like:
-
 {{goods}}
 
 Come and have a look whenever you feel like it.`,

@@ -35,23 +35,29 @@ const valueOf = (values: Values, name: string): readonly string[] => {
 const oneLine = (text: string): string => text.replaceAll(/\p{Cc}+/gu, " ").trim();
 
 type Block = { kind: "text"; lines: string[] } | { kind: "list"; items: string[] };
-/** Paragraphs with their values put in. One whose every placeholder is empty is left out. */
+/** Paragraphs with their values put in. One whose every placeholder is empty is left out, words and all. */
 function blocks(body: string, values: Values): Block[] {
-  return body
-    .split(/\n\s*\n/)
-    .map((paragraph) => paragraph.trim())
-    .flatMap((paragraph): Block[] => {
-      const names = [...paragraph.matchAll(slot)].map(([, name]) => name!);
-      if (names.length > 0 && names.every((name) => valueOf(values, name).length === 0)) return [];
-      if (names.length === 1 && paragraph.replaceAll(slot, "") === "")
-        return [{ kind: "list", items: valueOf(values, names[0]!).map(oneLine) }];
-      const lines = paragraph
-        .split("\n")
-        .map((line) =>
-          line.replaceAll(slot, (_, name: string) => valueOf(values, name).map(oneLine).join(", ")),
-        );
-      return [{ kind: "text", lines }];
-    });
+  return body.split(/\n\s*\n/).flatMap((paragraph) => {
+    const names = [...paragraph.matchAll(slot)].map(([, name]) => name!);
+    if (names.length > 0 && names.every((name) => valueOf(values, name).length === 0)) return [];
+    const found: Block[] = [];
+    for (const line of paragraph.trim().split("\n")) {
+      // A list that has a line to itself is a list; anywhere else its items stand in a row.
+      const [, alone = ""] = /^\s*\{\{\s*(\w+)\s*\}\}\s*$/.exec(line) ?? [];
+      if (alone && typeof values[alone as Placeholder] !== "string") {
+        const items = valueOf(values, alone).map(oneLine);
+        if (items.length > 0) found.push({ kind: "list", items });
+        continue;
+      }
+      const text = line.replaceAll(slot, (_, name: string) =>
+        valueOf(values, name).map(oneLine).join(", "),
+      );
+      const last = found.at(-1);
+      if (last?.kind === "text") last.lines.push(text);
+      else found.push({ kind: "text", lines: [text] });
+    }
+    return found;
+  });
 }
 
 const entities: Record<string, string> = {
