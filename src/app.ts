@@ -1,20 +1,94 @@
-// The composition root: every domain is one line in each table. Clocks, chance and the engines come from outside.
+// The composition root: every domain is a line in each table it has something for. Clocks, chance and the engines
+// come from outside.
 import type { House, Route } from "#kernel/endpoint.ts";
-import type { Reaction } from "#kernel/outbox.ts";
+import type { Mail, Post } from "#kernel/mail.ts";
+import { relay, type Reaction } from "#kernel/outbox.ts";
 import type { Tx } from "#kernel/sql.ts";
-import type { TimerKind } from "#kernel/timers.ts";
-import type { Slice } from "#collect/service.ts";
+import { ringDue, type TimerKind } from "#kernel/timers.ts";
+import * as access from "#access/routes.ts";
+import * as accessJobs from "#access/jobs.ts";
+import * as accessService from "#access/service.ts";
+import * as collectJobs from "#collect/jobs.ts";
 import * as collect from "#collect/service.ts";
+import * as experiments from "#experiments/routes.ts";
+import * as experimentsService from "#experiments/service.ts";
+import * as insights from "#insights/routes.ts";
+import * as journeys from "#journeys/routes.ts";
+import * as journeysJobs from "#journeys/jobs.ts";
+import * as journeysService from "#journeys/service.ts";
+import * as messages from "#messages/routes.ts";
+import * as messagesJobs from "#messages/jobs.ts";
+import * as messagesService from "#messages/service.ts";
+import * as offers from "#offers/routes.ts";
+import * as offersJobs from "#offers/jobs.ts";
+import * as offersService from "#offers/service.ts";
 import * as orders from "#orders/jobs.ts";
 import * as ordersService from "#orders/service.ts";
-import type { Eraser } from "#privacy/service.ts";
+import * as people from "#people/service.ts";
+import * as predict from "#predict/routes.ts";
+import * as predictJobs from "#predict/jobs.ts";
+import * as predictService from "#predict/service.ts";
+import * as privacy from "#privacy/service.ts";
+import * as segments from "#segments/routes.ts";
+import * as segmentsJobs from "#segments/jobs.ts";
+import * as segmentsService from "#segments/service.ts";
 
-export const allRoutes: readonly Route[] = [];
-/** What each domain makes of a slice of the log, in this order, in one transaction with the slice's end. */
-export const consumers: readonly ((house: House, tx: Tx, slice: Slice) => Promise<void>)[] = [
-  orders.consume,
+export const allRoutes: readonly Route[] = [
+  ...access.routes,
+  ...predict.routes,
+  ...segments.routes,
+  ...offers.routes,
+  ...messages.routes,
+  ...experiments.routes,
+  ...journeys.routes,
+  ...insights.routes,
 ];
-export const reactions: readonly Reaction[] = [];
-export const timers: readonly TimerKind[] = [];
+/** What each domain makes of a slice of the log, in this order, in one transaction with the slice's end. */
+export const consumers: readonly ((house: House, tx: Tx, slice: collect.Slice) => Promise<void>)[] =
+  [orders.consume];
+export const reactions: readonly Reaction[] = [
+  ...predictJobs.reactions,
+  ...segmentsJobs.reactions,
+];
 /** Who holds rows of a person. The log goes before the nodes that lead to it. */
-export const erasers: readonly Eraser[] = [collect.erase, ordersService.erase];
+export const erasers: readonly privacy.Eraser[] = [
+  collect.erase,
+  ordersService.erase,
+  predictService.erase,
+  segmentsService.erase,
+  offersService.erase,
+  messagesService.erase,
+  experimentsService.erase,
+  journeysService.erase,
+  accessService.erase,
+];
+const timersWith = (post: Post | null): readonly TimerKind[] => [
+  ...predictJobs.timers,
+  ...segmentsJobs.timers,
+  ...offersJobs.timers,
+  ...messagesJobs.timers,
+  ...journeysJobs.timers,
+  ...accessJobs.timersWith(post && mailWith(post)),
+];
+const mailWith =
+  (post: Post) =>
+  async ({ to, subject, text }: { to: string; subject: string; text: string }): Promise<void> => {
+    const messageId = `${crypto.randomUUID()}@liuke`;
+    const mail: Mail = { to, subject, text, html: "", messageId, headers: {} };
+    const posted = await post.send(mail);
+    if (posted.kind !== "accepted") throw new Error(`mail ${posted.kind}: ${posted.code}`);
+  };
+
+/** One helping of each kind of background work. Each says how much it found; 0 means that it is idle. */
+export function pumps(house: House, post: Post | null) {
+  const timers = timersWith(post);
+  return {
+    consume: () => collectJobs.consume(house, consumers),
+    relay: () => relay(house, reactions),
+    ring: () => ringDue(house, timers),
+    ship: async () => (await people.ship(house)) + (await collectJobs.ship(house)),
+    deliver: () => messagesJobs.deliver(house, { post }),
+    erase: () => privacy.eraseColumns(house),
+  };
+}
+export type Pumps = ReturnType<typeof pumps>;

@@ -28,11 +28,13 @@ export type ImportOptions = {
   /** Only lines that happened in [from, until). */
   from?: Date | undefined;
   until?: Date | undefined;
-  /** After each committed batch: counts of this run, and the instant of its last line. */
-  onBatch?: (counts: ImportCounts, last: Date | null) => Promise<void> | void;
+  /** Before a batch is committed, with the instant of its last line: a replay moves the shop's clock there. */
+  beforeBatch?: (last: Date) => Promise<void>;
+  /** After each committed batch: counts over all runs. */
+  onBatch?: (counts: ImportCounts) => Promise<void> | void;
   /** Cuts a batch where this changes from one line to the next: the day, where the clock moves by days. */
   batchBy?: (at: Date) => string;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 };
 
 /** The file's digest: the same file is the same import, wherever it lies. */
@@ -89,7 +91,7 @@ export async function* records(path: string): AsyncGenerator<FileRecord[]> {
 
 /** Imports what is left of the file; says what became of its lines over all runs. */
 export async function importLines(house: House, options: ImportOptions): Promise<ImportCounts> {
-  const { path, mapping, source, from, until, onBatch, batchBy, signal } = options;
+  const { path, mapping, source, from, until, beforeBatch, onBatch, batchBy, signal } = options;
   await stat(path);
   const shop = shopOf(mapping);
   const running = await collect.openImport(house, source.id, await digestOf(path), from, until);
@@ -104,6 +106,7 @@ export async function importLines(house: House, options: ImportOptions): Promise
 
   const commit = async () => {
     if (position === total.lines) return;
+    if (last) await beforeBatch?.(last);
     const done = await collect.takeLines(house, source, running, batch, {
       line: position,
       outside,
@@ -115,7 +118,7 @@ export async function importLines(house: House, options: ImportOptions): Promise
     total.outside += outside;
     batch = [];
     outside = 0;
-    await onBatch?.({ ...total }, last);
+    await onBatch?.({ ...total });
   };
 
   for await (const some of records(path)) {
@@ -139,7 +142,7 @@ export async function importLines(house: House, options: ImportOptions): Promise
         const key = batchBy?.(read.at) ?? "";
         if (key !== group && batch.length > 0) await commit();
         group = key;
-        last = read.at;
+        if (!last || read.at > last) last = read.at;
         batch.push({ line: number, event: lineEvent(String(number), read) });
       } else {
         const why = read && isUnfit(read) ? read : { field: null, reason: "not_a_record" as const };

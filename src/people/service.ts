@@ -130,36 +130,51 @@ async function make(
   );
 }
 
-/** Gives a known person one more identifier. False where it is somebody else's already: nobody is merged by accident. */
-export async function addIdentifier(
+export type NewIdentifier = { person: PersonKey; sourceId: string; identifier: Identifier; at: Date };
+/**
+ * Gives known people more identifiers, each a node of its own. Says of each, in order, whether it is now this
+ * person's: where it is somebody else's already it stays theirs, and nobody is merged by accident.
+ */
+export async function addIdentifiers(
   house: House,
   tx: Tx,
-  person: PersonKey,
-  sourceId: string,
-  identifier: Identifier,
-): Promise<boolean> {
-  const blind = privacy.blindOf(house, identifier.type, identifier.value, sourceId);
-  const [had] = await store.nodesByBlind(tx, [blind]);
-  if (had) return had.personId === person.personId;
-  const nodeBucket = bucketOfText(`${sourceId}|${senderKey(identifier)}`);
-  const nodeId = house.newId();
-  const claimed = await store.claimIdentifiers(tx, [{ blind, bucket: nodeBucket, nodeId }]);
-  if (claimed.length === 0) return false;
-  const keys = await privacy.makeNodeKeys(house, tx, [{ bucket: nodeBucket, nodeId }]);
-  const sealed = privacy.seal(keys.get(nodeId)!, "people_node|sealed", nodeId, identifier.value);
-  await store.addNodes(tx, [
-    {
-      ...person,
-      nodeBucket,
-      nodeId,
-      sourceId,
-      type: identifier.type,
-      blind,
-      sealed,
-      seenAt: new Date(0),
-    },
-  ]);
-  return true;
+  asked: NewIdentifier[],
+): Promise<boolean[]> {
+  if (asked.length === 0) return [];
+  const rows = asked.map((one) => ({
+    ...one,
+    blind: privacy.blindOf(house, one.identifier.type, one.identifier.value, one.sourceId),
+    bucket: bucketOfText(`${one.sourceId}|${senderKey(one.identifier)}`),
+    nodeId: house.newId(),
+  }));
+  const hex = ({ blind }: { blind: Buffer }) => blind.toString("hex");
+  const blinds = rows.map(({ blind }) => blind);
+  const there = new Set((await store.nodesByBlind(tx, blinds)).map(hex));
+  const first = new Map(rows.filter((row) => !there.has(hex(row))).map((row) => [hex(row), row]));
+  if (first.size > 0) {
+    const wanted = [...first.values()].map(({ blind, bucket, nodeId }) => ({ blind, bucket, nodeId }));
+    const claimed = new Set((await store.claimIdentifiers(tx, wanted)).map(hex));
+    const mine = [...first.values()].filter((row) => claimed.has(hex(row)));
+    const keys = await privacy.makeNodeKeys(house, tx, mine);
+    if (mine.length > 0)
+      await store.addNodes(
+        tx,
+        mine.map(({ person, sourceId, identifier, blind, bucket, nodeId, at }) => ({
+          ...person,
+          nodeBucket: bucket,
+          nodeId,
+          sourceId,
+          type: identifier.type,
+          blind,
+          seenAt: at,
+          sealed: privacy.seal(keys.get(nodeId)!, "people_node|sealed", nodeId, identifier.value),
+        })),
+      );
+  }
+  const whose = new Map(
+    (await store.nodesByBlind(tx, blinds)).map((node) => [hex(node), node.personId]),
+  );
+  return rows.map((row) => whose.get(hex(row)) === row.person.personId);
 }
 
 /** Nodes of a person with their blind indexes, the earliest first. */

@@ -67,7 +67,7 @@ export async function tombstoned(reader: Reader, blinds: Buffer[]): Promise<Map<
 }
 
 /** What each domain that holds rows of a person gives: takes them all away in the open transaction. */
-export type Eraser = (tx: Tx, person: PersonKey) => Promise<void>;
+export type Eraser = (tx: Tx, person: PersonKey) => PromiseLike<unknown>;
 
 /**
  * The end of a person's keys: tombstones for every identifier, the keys destroyed, the erasure written down.

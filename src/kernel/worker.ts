@@ -1,0 +1,40 @@
+// What goes on beside the requests. Each task runs again at once while it finds work, and rests while it finds none.
+import { wait } from "./clock.ts";
+import type { Log } from "./log.ts";
+
+export type Task = {
+  name: string;
+  /** How long it rests when there was nothing to do. */
+  restMs: number;
+  /** Does one helping of work; says how much there was. */
+  run: () => Promise<number>;
+};
+export type Worker = { stop: () => Promise<void> };
+
+/** The longest rest after failures that follow each other: engines that come back are found within it. */
+const longestRestMs = 5_000;
+
+export function startWorker(tasks: readonly Task[], log: Log): Worker {
+  const ending = new AbortController();
+  const loops = tasks.map(async ({ name, restMs, run }) => {
+    let failures = 0;
+    while (!ending.signal.aborted) {
+      try {
+        const done = await run();
+        failures = 0;
+        if (done === 0) await wait(restMs, ending.signal);
+      } catch (thrown) {
+        failures++;
+        const { code, message } = thrown as { code?: string; message?: string };
+        log.warn({ event: "worker.failed", task: name, code, failures, message });
+        await wait(Math.min(100 * 2 ** failures, longestRestMs), ending.signal);
+      }
+    }
+  });
+  return {
+    stop: async () => {
+      ending.abort();
+      await Promise.all(loops);
+    },
+  };
+}

@@ -1,0 +1,210 @@
+// The `liuke` command.
+import { createReadStream, readFileSync } from "node:fs";
+import { createGunzip } from "node:zlib";
+import { parseArgs } from "node:util";
+import { ownerLink } from "#access/service.ts";
+import * as collect from "#collect/service.ts";
+import { readConfig, type Config } from "#kernel/config.ts";
+import { instantOf, machineNow } from "#kernel/clock.ts";
+import { readInstallation, writeInstallation } from "#kernel/installation.ts";
+import { newLog } from "#kernel/log.ts";
+import { wordsFor } from "#lang/terminal.ts";
+import { importLines } from "#orders/import.ts";
+import type { LineMapping } from "#orders/rules.ts";
+import { ensureBuilt } from "./console.ts";
+import { bundled, outcome, turn, type Stage } from "./demo.ts";
+import { removeDemo } from "./demo-remove.ts";
+import { doctor } from "./doctor.ts";
+import { listen, open, root, startWork, type Opened } from "./program.ts";
+import { progress, table } from "./terminal.ts";
+
+const words = wordsFor(process.env);
+const say = (text: string) => process.stdout.write(`${text}\n`);
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    demo: { type: "boolean", default: false },
+    force: { type: "boolean", default: false },
+    role: { type: "string", default: "all" },
+    map: { type: "string" },
+    source: { type: "string", default: "import" },
+    from: { type: "string" },
+    until: { type: "string" },
+  },
+});
+
+/** Ends when the terminal or the system asks, once and cleanly; asked again, at once. */
+const ending = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.on(signal, () => {
+    if (ending.signal.aborted) process.exit(130);
+    ending.abort();
+  });
+
+async function main(): Promise<void> {
+  const config = readConfig(process.env);
+  const [command = "", ...rest] = positionals;
+  if (command === "start") return start(config);
+  if (command === "migrate")
+    return within(config, async () => {
+      /* opening has migrated */
+    });
+  if (command === "import" && rest[0] === "orders" && rest[1] && values.map)
+    return within(config, (opened) => importFile(opened, rest[1]!, values.map!));
+  if (command === "demo" && rest[0] === "remove")
+    return within(config, async (opened) => {
+      const removed = await removeDemo(opened);
+      if (removed.ok) say(words.demoRemoved(removed.value));
+      else say(removed.code === "demo.none" ? words.demoNone : words.demoMixed);
+      if (!removed.ok) process.exitCode = 1;
+    });
+  if (command === "clock" && rest[0] === "real")
+    return within(config, ({ clock }) => clock.toReal());
+  if (command === "owner-link")
+    return within(config, async ({ house }) => {
+      const link = await ownerLink(house, { force: values.force });
+      say(link ? words.ownerAgain(link) : words.hasOwner);
+    });
+  if (command === "doctor")
+    return within(config, async ({ house }) => {
+      const found = (await doctor(house.sql)).filter(({ rows }) => rows > 0);
+      for (const { id, what, rows } of found) say(words.doctorBroken(id, what, rows));
+      if (found.length === 0) say(words.doctorFine);
+      else process.exitCode = 1;
+    });
+  say(words.usage);
+  process.exitCode = 2;
+}
+
+/** A command beside a running program is refused by the engines' lock; with an external database it just runs. */
+async function within(config: Config, run: (opened: Opened) => Promise<unknown>): Promise<void> {
+  const opened = await open(config, newLog("warn"));
+  try {
+    await run(opened);
+  } finally {
+    await opened.close();
+  }
+}
+
+async function start(config: Config): Promise<void> {
+  const began = performance.now();
+  say(words.starting);
+  const log = newLog(config.LIUKE_LOG_LEVEL === "info" ? "warn" : config.LIUKE_LOG_LEVEL);
+  const serves = values.role !== "worker";
+  if (serves) await ensureBuilt();
+  const opened = await open(config, log);
+  const closers: (() => Promise<unknown>)[] = [opened.close];
+  try {
+    const demo = await demoWanted(opened, config);
+    let ready = false;
+    const running = serves ? await listen(opened, async () => ready) : null;
+    if (running) closers.push(running.stop);
+    const worker = values.role === "api" ? null : await startWork(opened);
+    if (worker) closers.push(worker.stop);
+    ready = true;
+    if (running) {
+      const link = await ownerLink(opened.house);
+      say(words.ready(performance.now() - began));
+      say(words.console(running.url));
+      if (link) say(words.owner(link));
+    }
+    if (demo) await runDemo(opened);
+    else if (running && (await isEmpty(opened))) say(words.empty(running.url));
+    if (!ending.signal.aborted)
+      await new Promise((resolve) => ending.signal.addEventListener("abort", resolve));
+    say(words.stopping);
+  } finally {
+    for (const close of closers.toReversed()) await close();
+  }
+}
+
+const isEmpty = async ({ house }: Opened): Promise<boolean> => {
+  const [row] = await house.sql<{ some: boolean }[]>`select exists (select from collect_source) as some`;
+  return !row!.some;
+};
+
+/** The demo runs where it was cut off, where the database is empty and our own, and where it is asked for. */
+async function demoWanted(opened: Opened, config: Config): Promise<boolean> {
+  const { sql } = opened.house;
+  const state = await readInstallation<{ stage: Stage }>(sql, "demo");
+  if (state) return state.stage !== "done";
+  const wanted = values.demo || !config.DATABASE_URL;
+  if (!wanted || values.role === "api") return false;
+  if (!(await isEmpty(opened))) {
+    if (values.demo) throw new Error(words.demoRefused, { cause: "demo" });
+    return false;
+  }
+  if (!values.demo && (await readInstallation(sql, "demo_removed"))) return false;
+  const { mapping, start: from } = bundled(root);
+  await writeInstallation(sql, "time_zone", mapping.timeZone);
+  await writeInstallation(sql, "currency", mapping.currency);
+  await opened.clock.move(instantOf(from, mapping.timeZone));
+  await writeInstallation(sql, "demo", { stage: "import" satisfies Stage });
+  Object.assign(opened.house.clocks, { timeZone: mapping.timeZone });
+  opened.house.settings.currency = mapping.currency;
+  return true;
+}
+
+async function runDemo(opened: Opened): Promise<void> {
+  const { house, pumps, clock } = opened;
+  const demo = bundled(root);
+  say(words.demoBegins);
+  const total = await countLines(demo.path);
+  const bar = progress(machineNow);
+  await turn({
+    house,
+    pumps,
+    clock,
+    demo,
+    signal: ending.signal,
+    tell: (stage, counts) => {
+      if (stage === "import") bar.show(counts!.lines, total, (s, l) => words.importing(counts!, total, s, l));
+      else if (stage === "replay")
+        bar.show(counts!.lines, total, (s, l) => words.replaying(counts!, total, s, l));
+      else bar.end({ know: words.knowing, decide: words.deciding, act: words.acting }[stage as "know"]);
+    },
+  });
+  bar.end();
+  if (ending.signal.aborted) return say(words.interrupted);
+  say(table(words.table, await outcome(house), house, process.env));
+}
+
+/** Lines of a file, for the progress bar alone: quoted line ends count double, which a bar can bear. */
+async function countLines(path: string): Promise<number> {
+  const file = createReadStream(path);
+  let lines = -1; // the heading
+  for await (const chunk of path.endsWith(".gz") ? file.pipe(createGunzip()) : file)
+    for (const byte of chunk as Buffer) if (byte === 10) lines++;
+  return Math.max(lines, 1);
+}
+
+async function importFile({ house, pumps }: Opened, path: string, map: string) {
+  const mapping = JSON.parse(readFileSync(map, "utf8")) as LineMapping;
+  const source = await collect.sourceNamed(house, house.sql, values.source, "import");
+  const total = await countLines(path);
+  const bar = progress(machineNow);
+  const at = (text: string | undefined) => (text ? instantOf(text, mapping.timeZone) : undefined);
+  const counts = await importLines(house, {
+    path,
+    mapping,
+    source,
+    from: at(values.from),
+    until: at(values.until),
+    signal: ending.signal,
+    onBatch: (c) => bar.show(c.lines, total, (s, l) => words.importing(c, total, s, l)),
+  });
+  while (!ending.signal.aborted && (await pumps.consume()) > 0);
+  while (!ending.signal.aborted && (await pumps.ship()) > 0);
+  bar.end();
+  say(words.imported(counts));
+}
+
+try {
+  await main();
+} catch (thrown) {
+  const { message, cause } = thrown as Error;
+  // Sentences meant for people are shown as they are; whatever else broke is shown with where.
+  process.stderr.write(`${typeof cause === "string" ? message : ((thrown as Error).stack ?? message)}\n`);
+  process.exitCode = 1;
+}
