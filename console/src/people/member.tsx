@@ -1,0 +1,255 @@
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { Link, useParams } from "@tanstack/react-router";
+import { api, call, type Answer } from "../ui/call.ts";
+import { StageMark, wordFor } from "../ui/marks.tsx";
+import { At, Broken, Page, Part, Wait } from "../ui/page.tsx";
+import { useCall, useMay } from "../ui/session.tsx";
+import { useFormat, useSaid, useWords } from "../ui/words.tsx";
+import { Bought, Messages, Coupons, Consents } from "./member-parts.tsx";
+import { rfmSegmentName } from "./names.ts";
+
+type Shown = Answer<typeof api.people.show>;
+type Attribute = Shown["attributes"][number];
+type Tag = Shown["tags"][number];
+
+export function Member() {
+  const { t } = useWords();
+  const may = useMay();
+  const { person } = useParams({ from: "/inside/members/$person" });
+  const { data, error, refetch } = useCall(api.people.show, { person });
+  const tag = (name: string) => data?.tags.find((one) => one.tag === name)?.value;
+  const messages = useCall(api.messages.ofMember, { person });
+  if (error)
+    return (
+      <Page title={t.member.one} says={<Link to="/members">{t.member.back}</Link>}>
+        <Broken error={error} again={refetch} />
+      </Page>
+    );
+  return (
+    <Page
+      title={data ? t.member.title(data.userId ?? person.slice(0, 8)) : <Wait width={8} />}
+      says={
+        data ? (
+          <span className="inline-list">
+            <StageMark stage={tag("lifecycle")} />
+            {tag("rfm") && (
+              <Link to="/members" search={{ rfm: tag("rfm")! }}>
+                RFM {tag("rfm")}
+              </Link>
+            )}
+            <Link to="/members">{t.member.back}</Link>
+          </span>
+        ) : (
+          <Wait width={16} />
+        )
+      }
+      actions={
+        may("trace:read") && (
+          <Link to="/members/$person/trace" params={{ person }} className="button">
+            {t.member.trace}
+          </Link>
+        )
+      }
+    >
+      <div className="columns columns-member">
+        <div>
+          <Tags tags={data?.tags} />
+          <Fields data={data} />
+          <Attributes attributes={data?.attributes} />
+          <Timeline person={person} />
+        </div>
+        <div>
+          <Bought person={person} />
+          <Messages data={messages.data} error={messages.error} />
+          <Coupons person={person} />
+          <Consents data={messages.data} error={messages.error} />
+        </div>
+      </div>
+    </Page>
+  );
+}
+
+function Tags({ tags }: { tags: readonly Tag[] | undefined }) {
+  const { t } = useWords();
+  const format = useFormat();
+  const said = useSaid();
+  const valueOf = ({ tag, value }: Tag) =>
+    tag === "lifecycle" ? (
+      <StageMark stage={value} />
+    ) : tag === "rfm_segment" ? (
+      said(rfmSegmentName(value))
+    ) : (
+      value
+    );
+  return (
+    <Part title={t.member.tags} says={t.member.tagsSay} className="reserve-tags">
+      {tags?.length === 0 && <p className="quiet">{t.member.noTags}</p>}
+      <ul className="rows">
+        {tags
+          ? tags.map((tag) => (
+              <li key={tag.tag} className="tag">
+                <div>
+                  <strong>{wordFor(t.tags, tag.tag)}</strong> {valueOf(tag)}
+                  <p>{said(tag.sentence)}</p>
+                  <small>
+                    {t.kinds[tag.kind]} · {wordFor(t.sources, tag.source)} · <At at={tag.at} /> ·{" "}
+                    {t.member.confidence(format.part(tag.confidence))}
+                  </small>
+                </div>
+                {tag.cause && (
+                  <Link to="/trace" search={{ event: tag.cause }} preload={false}>
+                    {t.trace.walk}
+                  </Link>
+                )}
+              </li>
+            ))
+          : Array.from({ length: 3 }, (_, row) => (
+              <li key={row} className="tag">
+                <div>
+                  <Wait width={8} />
+                  <p>
+                    <Wait width={32} />
+                  </p>
+                  <small>
+                    <Wait width={16} />
+                  </small>
+                </div>
+              </li>
+            ))}
+      </ul>
+    </Part>
+  );
+}
+
+/** Name, addresses and the like: masked unless one may search by them. */
+function Fields({ data }: { data: Shown | undefined }) {
+  const { t } = useWords();
+  const rows = data && [
+    ...data.identifiers.map(({ type, ...rest }) => ({ name: type, ...rest })),
+    ...data.fields.map(({ field, ...rest }) => ({ name: field, ...rest })),
+  ];
+  return (
+    <Part title={t.member.fields} says={t.member.fieldsSay} className="reserve-fields">
+      <dl className="facts">
+        {rows?.map(({ name, value, masked, source }) => (
+          <div key={name + value}>
+            <dt>{wordFor(t.fields, name)}</dt>
+            <dd>
+              {value}
+              {masked && <span className="unseen"> {t.member.masked}</span>}{" "}
+              <small className="beside">{wordFor(t.sources, source)}</small>
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </Part>
+  );
+}
+
+/** Money by its name, days by their look, the rest as it is. */
+function Value({ name, value }: Pick<Attribute, "name" | "value">) {
+  const { t } = useWords();
+  const format = useFormat();
+  if (value === null || value === undefined) return t.none;
+  if (name.endsWith("_minor") && /^-?\d+$/.test(String(value))) return format.money(String(value));
+  if (/_chance_|^p_alive$/.test(name) && typeof value === "number") return format.part(value);
+  if (typeof value === "number") return format.decimal(value);
+  if (typeof value === "boolean") return value ? t.yes : t.no;
+  if (typeof value === "string" && /^\d{4}-\d\d-\d\dT/.test(value)) return <At at={value} />;
+  if (typeof value === "string" && /^\d{4}-\d\d-\d\d$/.test(value)) return format.day(value);
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+function Attributes({ attributes }: { attributes: readonly Attribute[] | undefined }) {
+  const { t } = useWords();
+  const format = useFormat();
+  return (
+    <Part title={t.member.attributes} className="reserve-attributes">
+      <div className="scroller" role="region" aria-label={t.member.attributes} tabIndex={0}>
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">{t.member.attribute}</th>
+              <th scope="col">{t.member.value}</th>
+              <th scope="col">{t.member.source}</th>
+              <th scope="col">{t.member.since}</th>
+              <th scope="col" className="numeric">
+                {t.member.sure}
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {attributes
+              ? attributes.map(({ name, value, source, at, confidence }) => (
+                  <tr key={name}>
+                    <th scope="row">{wordFor(t.attributes, name)}</th>
+                    <td>
+                      <Value name={name} value={value} />
+                    </td>
+                    <td>{wordFor(t.sources, source)}</td>
+                    <td>
+                      <At at={at} />
+                    </td>
+                    <td className="numeric">{format.part(confidence)}</td>
+                  </tr>
+                ))
+              : Array.from({ length: 12 }, (_, row) => (
+                  <tr key={row}>
+                    <td colSpan={5}>
+                      <Wait width={32} />
+                    </td>
+                  </tr>
+                ))}
+          </tbody>
+        </table>
+      </div>
+    </Part>
+  );
+}
+
+function Timeline({ person }: { person: string }) {
+  const { t } = useWords();
+  const said = useSaid();
+  const list = useInfiniteQuery({
+    queryKey: [api.people.timeline.path, person],
+    queryFn: ({ pageParam, signal }) =>
+      call(api.people.timeline, pageParam ? { person, after: pageParam } : { person }, { signal }),
+    initialPageParam: "",
+    getNextPageParam: (last) => last.next,
+  });
+  const entries = list.data?.pages.flatMap((page) => page.entries);
+  return (
+    <Part title={t.member.timeline}>
+      {list.error && <Broken error={list.error} again={list.refetch} />}
+      {entries?.length === 0 && <p className="quiet">{t.member.noTimeline}</p>}
+      <ol className="timeline">
+        {entries?.map((entry) => (
+          <li key={entry.id}>
+            <p className="step-kind">
+              <strong>{wordFor(t.timelineKinds, entry.kind)}</strong> <At at={entry.at} />
+            </p>
+            <p>
+              {said(entry.sentence)}{" "}
+              {entry.event && (
+                <Link to="/trace" search={{ event: entry.event }} preload={false}>
+                  {t.trace.walk}
+                </Link>
+              )}
+            </p>
+          </li>
+        ))}
+      </ol>
+      {list.hasNextPage && (
+        <button
+          type="button"
+          className="more"
+          onClick={() => {
+            if (!list.isFetchingNextPage) void list.fetchNextPage();
+          }}
+        >
+          {list.isFetchingNextPage ? t.busy : t.list.more}
+        </button>
+      )}
+    </Part>
+  );
+}

@@ -1,0 +1,94 @@
+import { Link, useParams } from "@tanstack/react-router";
+import { useMemo } from "react";
+import { api, type Answer } from "../ui/call.ts";
+import { rfmSegmentName } from "../people/names.ts";
+import { StageMark } from "../ui/marks.tsx";
+import { At, Broken, Page, Part, Wait } from "../ui/page.tsx";
+import { PeopleList } from "../ui/people.tsx";
+import { useCall } from "../ui/session.tsx";
+import type { Column } from "../ui/table.tsx";
+import { useFormat, useSaid, useWords } from "../ui/words.tsx";
+
+type Shown = Answer<typeof api.segments.show>;
+type Row = Shown["members"][number];
+const rowsOf = (answer: Shown) => answer.members;
+
+export function Segment() {
+  const { t } = useWords();
+  const format = useFormat();
+  const said = useSaid();
+  const { segment } = useParams({ from: "/inside/segments/$segment" });
+  const { data, error, refetch } = useCall(api.segments.show, { segment, limit: "1" });
+  const columns = useMemo<Column<Row>[]>(
+    () => [
+      {
+        id: "stage",
+        header: t.member.stage,
+        cell: ({ tags }) => <StageMark stage={tags["lifecycle"]} />,
+      },
+      { id: "rfm", header: "RFM", cell: ({ tags }) => tags["rfm"] ?? t.none },
+      {
+        id: "group",
+        header: t.rfm.segment,
+        cell: ({ tags }) =>
+          tags["rfm_segment"] ? said(rfmSegmentName(tags["rfm_segment"])) : t.none,
+      },
+      { id: "since", header: t.segments.since, cell: ({ since }) => <At at={since} /> },
+      {
+        id: "cause",
+        header: t.lifecycle.cause,
+        cell: ({ cause, personId }) =>
+          cause?.kind === "event" ? (
+            <Link to="/trace" search={{ event: cause.id }}>
+              {t.trace.walk}
+            </Link>
+          ) : cause ? (
+            <Link to="/members/$person/trace" params={{ person: personId }}>
+              {t.segments.byTag}
+            </Link>
+          ) : (
+            t.segments.byTime
+          ),
+      },
+    ],
+    [t, said],
+  );
+  if (error)
+    return (
+      <Page title={t.nav.segments}>
+        <Broken error={error} again={refetch} />
+      </Page>
+    );
+  return (
+    <Page
+      title={data ? said(data.name) : <Wait width={16} />}
+      says={<Link to="/segments">{t.segments.back}</Link>}
+    >
+      <Part title={t.segments.rule} className="reserve-2">
+        <p>{data ? said(data.sentence) : <Wait width={32} />}</p>
+        <p className="quiet">
+          {data ? (
+            <>
+              {t.purposes[data.purpose]} · {t.segments.version(format.number(data.version))}
+            </>
+          ) : (
+            <Wait width={16} />
+          )}
+        </p>
+      </Part>
+      <Part title={data ? t.segments.inIt(format.number(data.people)) : <Wait width={16} />}>
+        <PeopleList
+          to={api.segments.show}
+          input={{ segment, limit: "100" }}
+          rowsOf={rowsOf}
+          columns={columns}
+          caption={t.segments.people}
+          empty={{
+            says: t.segments.nobody,
+            action: <Link to="/lifecycle">{t.nav.lifecycle}</Link>,
+          }}
+        />
+      </Part>
+    </Page>
+  );
+}
