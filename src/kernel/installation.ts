@@ -10,3 +10,7 @@ export const writeInstallation = (reader: Reader, name: string, value: unknown) 
   on conflict (name) do update set value = excluded.value`;
 export const dropInstallation = (reader: Reader, name: string) =>
   reader`delete from installation where name = ${name}`;
+/** Where two processes write at once, the first one's value stays. */
+export const writeInstallationOnce = (reader: Reader, name: string, value: unknown) => reader`
+  insert into installation (name, value) values (${name}, ${reader.json(value as never)})
+  on conflict (name) do nothing`;

@@ -34,3 +34,7 @@ export const openErasures = (reader: Reader) =>
 
 export const closeErasure = (reader: Reader, id: string, at: Date) =>
   reader`update privacy_erasure set columns_at = ${at} where id = ${id}`;
+
+export const anyKey = (reader: Reader) =>
+  reader<{ nodeId: string; wrapped: Buffer }[]>`
+    select node_id, wrapped from privacy_node_key limit 1`;
