@@ -29,6 +29,8 @@ import * as predict from "#predict/routes.ts";
 import * as predictJobs from "#predict/jobs.ts";
 import * as predictService from "#predict/service.ts";
 import * as privacy from "#privacy/service.ts";
+import * as recommend from "#recommend/routes.ts";
+import * as recommendService from "#recommend/service.ts";
 import * as segments from "#segments/routes.ts";
 import * as segmentsJobs from "#segments/jobs.ts";
 import * as segmentsService from "#segments/service.ts";
@@ -37,6 +39,7 @@ export const allRoutes: readonly Route[] = [
   ...access.routes,
   ...predict.routes,
   ...segments.routes,
+  ...recommend.routes,
   ...offers.routes,
   ...messages.routes,
   ...experiments.routes,
@@ -56,6 +59,7 @@ export const erasers: readonly privacy.Eraser[] = [
   ordersService.erase,
   predictService.erase,
   segmentsService.erase,
+  recommendService.erase,
   offersService.erase,
   messagesService.erase,
   experimentsService.erase,

@@ -10,7 +10,7 @@ export type Mail = {
   messageId: string;
   headers: Record<string, string>;
 };
-export type Posted =
+type Posted =
   | { kind: "accepted" }
   /** The server is away, busy or does not let us in: nothing is wrong with this mail. */
   | { kind: "later"; code: string }

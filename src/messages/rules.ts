@@ -40,7 +40,7 @@ export function consentAt(
 }
 
 /** Messages of one purpose to one person in any 7 and any 30 days. */
-export type Limit = { week: number; month: number };
+type Limit = { week: number; month: number };
 /** Times on the shop's wall, "HH:MM". Quiet from `quietFrom` on, until just before `quietUntil`; equal: never. */
 export type Settings = {
   limits: Record<Purpose, Limit>;
@@ -86,7 +86,7 @@ export function quietEnd(at: Date, policy: Policy): Date {
   return new Date(at.getTime() + DAY_MS);
 }
 
-export type Reason = "no_consent" | "cap_week" | "cap_month";
+type Reason = "no_consent" | "cap_week" | "cap_month";
 export type Verdict =
   | { kind: "release"; channels: Channel[] }
   | { kind: "wait"; until: Date }

@@ -2,7 +2,7 @@
 import type { Context, House } from "#kernel/endpoint.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
 import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
-import { setTimers } from "#kernel/timers.ts";
+import { dropTimer, setTimers } from "#kernel/timers.ts";
 import * as offers from "#offers/service.ts";
 import * as people from "#people/service.ts";
 import { render, unknownPlaceholders, type Rendered, type Values } from "./model/template.ts";
@@ -355,4 +355,7 @@ export async function read(
 }
 
 /** All rows of one person. */
-export const erase = (tx: Tx, person: PersonKey): Promise<void> => store.eraseRows(tx, person);
+export async function erase(tx: Tx, person: PersonKey): Promise<void> {
+  for (const id of await store.eraseRows(tx, person))
+    await dropTimer(tx, person, "messages.release", id);
+}

@@ -223,9 +223,12 @@ export const markRead = (tx: Tx, { bucket, personId }: PersonKey, messageId: str
     where bucket = ${bucket} and person_id = ${personId} and message_id = ${messageId}
       and channel = 'inapp' and state = 'sent' returning read_at`;
 
-export async function eraseRows(tx: Tx, { bucket, personId }: PersonKey): Promise<void> {
+/** Everything of one person; gives the ids of their messages. */
+export async function eraseRows(tx: Tx, { bucket, personId }: PersonKey): Promise<string[]> {
   await tx`delete from messages_delivery where bucket = ${bucket} and person_id = ${personId}`;
-  await tx`delete from messages_message where bucket = ${bucket} and person_id = ${personId}`;
+  const gone = await tx<{ id: string }[]>`
+    delete from messages_message where bucket = ${bucket} and person_id = ${personId} returning id`;
   await tx`delete from messages_consent where bucket = ${bucket} and person_id = ${personId}`;
   await tx`delete from messages_person where bucket = ${bucket} and person_id = ${personId}`;
+  return gone.map(({ id }) => id);
 }

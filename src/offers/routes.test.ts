@@ -207,6 +207,7 @@ test("a coupon that ran out or was taken back is worth nothing, and gives back w
     code: "offers.coupon_expired",
   });
   await here.sql.begin((tx) => service.erase(tx, eve!));
+  expect((await here.sql`select from timer where person_id = ${eve!.personId}`).count).toBe(0);
   expect(await budgetOf(here, campaign)).toEqual({ coupons: 3, minor: 500n });
   while ((await ringDue(here.house, timers)) > 0);
   expect(await budgetOf(here, campaign)).toEqual({ coupons: 3, minor: 0n });

@@ -59,7 +59,7 @@ export async function stop(
  * How many of `n` coupons the campaign's budget still has room for; they are taken in one update, and its row is held
  * until the transaction ends: let it be the last thing that a transaction does. `issue` calls it by itself.
  */
-export async function takeBudget(tx: Tx, campaignId: string, n: number): Promise<number> {
+async function takeBudget(tx: Tx, campaignId: string, n: number): Promise<number> {
   const campaign = (await store.campaigns(tx, [campaignId])).get(campaignId);
   if (!campaign || n === 0) return 0;
   if (await store.takeBudget(tx, campaignId, BigInt(n), campaign.heldMinor)) return n;
@@ -357,4 +357,7 @@ export async function show(
 }
 
 /** All rows of one person. */
-export const erase = (tx: Tx, person: PersonKey): Promise<void> => store.eraseRows(tx, person);
+export async function erase(tx: Tx, person: PersonKey): Promise<void> {
+  for (const id of await store.eraseRows(tx, person))
+    await dropTimer(tx, person, "offers.expire", id);
+}

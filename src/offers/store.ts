@@ -216,13 +216,15 @@ export const figures = (reader: Reader, campaignId: string) =>
       coalesce(sum(order_minor), 0)::bigint as orders_minor
     from offers_coupon where campaign_id = ${campaignId} group by state`;
 
-/** All coupons of one person; what they counted for stays in the budget as a sum, what they held goes back. */
-export async function eraseRows(tx: Tx, { bucket, personId }: PersonKey): Promise<void> {
+/** All coupons of one person; what they counted for stays in the budget as a sum, what they held goes back. Gives their ids. */
+export async function eraseRows(tx: Tx, { bucket, personId }: PersonKey): Promise<string[]> {
   await tx`delete from offers_code where bucket = ${bucket} and person_id = ${personId}`;
   await tx`delete from offers_person where bucket = ${bucket} and person_id = ${personId}`;
-  const gone = await tx<{ campaignId: string; heldMinor: bigint; spentMinor: bigint }[]>`
+  const gone = await tx<
+    { id: string; campaignId: string; heldMinor: bigint; spentMinor: bigint }[]
+  >`
     delete from offers_coupon where bucket = ${bucket} and person_id = ${personId}
-    returning campaign_id, held_minor, coalesce(discount_minor, 0)::bigint as spent_minor`;
+    returning id, campaign_id, held_minor, coalesce(discount_minor, 0)::bigint as spent_minor`;
   for (const id of [...new Set(gone.map(({ campaignId }) => campaignId))].toSorted()) {
     const own = gone.filter(({ campaignId }) => campaignId === id);
     const held = own.reduce((sum, { heldMinor }) => sum + heldMinor, 0n);
@@ -232,4 +234,5 @@ export async function eraseRows(tx: Tx, { bucket, personId }: PersonKey): Promis
         erased_minor = erased_minor + case when minor_limit is null then 0 else ${spent}::bigint end
       where campaign_id = ${id}`;
   }
+  return gone.map(({ id }) => id);
 }

@@ -1,9 +1,7 @@
 // A template is plain text with {{placeholders}} and no logic: blank lines make paragraphs. What is put in is text,
 // never markup, so nothing that a shop, a product or a guest is called can become part of the page.
-import type { Language } from "../rules.ts";
 
 export type Text = { subject: string; body: string };
-export type Template = Record<Language, Text>;
 
 /** Every placeholder there is, with the words that explain it to whoever writes a template. */
 export const placeholders = {
@@ -14,7 +12,7 @@ export const placeholders = {
   expires: { zh: "券到期的日子", en: "the day the coupon runs out" },
   goods: { zh: "为其挑选的商品，每行一个", en: "the goods picked for them, one a line" },
 } as const;
-export type Placeholder = keyof typeof placeholders;
+type Placeholder = keyof typeof placeholders;
 export type Values = Partial<Record<Placeholder, string | readonly string[]>>;
 
 const slot = /\{\{\s*([^{}]*?)\s*\}\}/g;
