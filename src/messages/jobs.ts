@@ -52,17 +52,20 @@ export type Delivering = {
 export async function deliver(house: House, delivering: Delivering): Promise<number> {
   const claimed = await house.sql.begin((tx) => claim(house, tx, delivering));
   const { post } = delivering;
-  if (post)
-    await Promise.all(
-      claimed.leaving.map(async ({ delivery, address }) => {
-        const mail = await mailOf(house, delivery, address);
-        const posted = await post.send(mail);
-        await store.settle(house.sql, delivery, settled(house, delivery.attempts, posted));
-        if (posted.kind !== "accepted")
-          house.log.warn({ event: "mail.not_taken", message: delivery.messageId, ...posted });
-      }),
-    );
+  if (post) {
+    // One mail that cannot be made keeps no other from being marked; then it is said.
+    const done = await Promise.allSettled(claimed.leaving.map((one) => handOver(house, post, one)));
+    const broken = done.find((one) => one.status === "rejected");
+    if (broken) throw broken.reason;
+  }
   return claimed.seen;
+}
+
+async function handOver(house: House, post: Post, { delivery, address }: Leaving): Promise<void> {
+  const posted = await post.send(await mailOf(house, delivery, address));
+  await store.settle(house.sql, delivery, settled(house, delivery.attempts, posted));
+  if (posted.kind !== "accepted")
+    house.log.warn({ event: "mail.not_taken", message: delivery.messageId, ...posted });
 }
 
 type Leaving = { delivery: store.Claimed; address: string };
