@@ -402,7 +402,21 @@ test("the last owner stays, also where two owners remove each other at once", as
   expect((await demote(ann, id)).body["code"]).toBe("access.last_owner");
   expect((await ann("POST", `/v1/operators/${id}/disable`)).body["code"]).toBe("access.last_owner");
   const bob = await join("bob@example.com", "owner");
-  await Promise.all([demote(ann, bob.id), as(bob.cookie)("POST", `/v1/operators/${id}/disable`)]);
+  // Both have come as far as the rows before either is let through.
+  const both = await shop.sql.begin(async (tx) => {
+    await tx`select from access_operator for update`;
+    const asked = [demote(ann, bob.id), as(bob.cookie)("POST", `/v1/operators/${id}/disable`)];
+    // Seen from outside: in a transaction of its own, each look would show the first one's state.
+    for (let waiting = 0; waiting < 2;) {
+      const rows = await shop.sql`
+        select from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`;
+      waiting = rows.count;
+    }
+    return { asked };
+  });
+  const statuses = (await Promise.all(both.asked)).map(({ status }) => status);
+  expect(statuses.toSorted()).toEqual([200, 409]);
   const left = await shop.sql`
     select from access_operator where role = 'owner' and disabled_at is null`;
   expect(left).toHaveLength(1);
