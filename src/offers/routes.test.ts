@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { commands } from "#kernel/command.ts";
 import type { Actor, Reading, Route } from "#kernel/endpoint.ts";
 import { bucketOfText } from "#kernel/crypto.ts";
-import type { PersonKey } from "#kernel/sql.ts";
+import { connect, type PersonKey } from "#kernel/sql.ts";
 import { ringDue } from "#kernel/timers.ts";
 import { world, type World } from "../../test/database.ts";
 import * as api from "./api.ts";
@@ -31,7 +31,11 @@ const as = (person: PersonKey): Actor => ({
 
 async function shop() {
   const here = await world();
-  const submit = commands(here.house);
+  // As many connections as there are callers at once: the race is for the row, not for the pool.
+  const { host, port, user, pass, database } = here.sql.options;
+  const url = `postgres://${user}:${String(pass)}@${host[0]}:${port[0]}/${database}`;
+  const wide = connect(url, { max: 64 });
+  const submit = commands({ ...here.house, sql: wide });
   const run = async (
     { method, path }: { method: string; path: string },
     actor: Actor,
@@ -71,7 +75,16 @@ async function shop() {
     await here.sql`insert into people_way ${here.sql(rows)}`;
     return rows;
   };
-  return Object.assign(here, { run, campaign, people });
+  const close = here[Symbol.asyncDispose];
+  return Object.assign(here, {
+    run,
+    campaign,
+    people,
+    [Symbol.asyncDispose]: async () => {
+      await wide.end();
+      await close();
+    },
+  });
 }
 const budgetOf = async ({ sql }: World, id: string) => {
   const [row] = await sql`select coupons, minor from offers_budget where campaign_id = ${id}`;
