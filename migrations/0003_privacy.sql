@@ -20,8 +20,11 @@ create table privacy_erasure (
   id uuid primary key,
   bucket smallint not null,
   person_id uuid not null,
+  node_buckets smallint[] not null,
   node_ids uuid[] not null,
   asked_at timestamptz not null, -- machine clock
-  columns_at timestamptz
+  columns_at timestamptz -- machine clock
 );
+create index privacy_erasure_open on privacy_erasure (asked_at) where columns_at is null;
+create index privacy_erasure_person on privacy_erasure (bucket, person_id);
 grant select, insert, update (columns_at) on privacy_erasure to liuke_app;

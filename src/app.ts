@@ -28,33 +28,17 @@ import * as people from "#people/service.ts";
 import * as predict from "#predict/routes.ts";
 import * as predictJobs from "#predict/jobs.ts";
 import * as predictService from "#predict/service.ts";
-import * as privacy from "#privacy/service.ts";
+import { eraseColumns } from "#privacy/jobs.ts";
+import * as privacy from "#privacy/routes.ts";
+import type { Eraser } from "#privacy/service.ts";
 import * as recommend from "#recommend/routes.ts";
 import * as recommendService from "#recommend/service.ts";
 import * as segments from "#segments/routes.ts";
 import * as segmentsJobs from "#segments/jobs.ts";
 import * as segmentsService from "#segments/service.ts";
 
-export const allRoutes: readonly Route[] = [
-  ...access.routes,
-  ...predict.routes,
-  ...segments.routes,
-  ...recommend.routes,
-  ...offers.routes,
-  ...messages.routes,
-  ...experiments.routes,
-  ...journeys.routes,
-  ...insights.routes,
-];
-/** What each domain makes of a slice of the log, in this order, in one transaction with the slice's end. */
-export const consumers: readonly ((house: House, tx: Tx, slice: collect.Slice) => Promise<void>)[] =
-  [orders.consume];
-export const reactions: readonly Reaction[] = [
-  ...predictJobs.reactions,
-  ...segmentsJobs.reactions,
-];
 /** Who holds rows of a person. The log goes before the nodes that lead to it. */
-export const erasers: readonly privacy.Eraser[] = [
+export const erasers: readonly Eraser[] = [
   collect.erase,
   ordersService.erase,
   predictService.erase,
@@ -65,6 +49,25 @@ export const erasers: readonly privacy.Eraser[] = [
   experimentsService.erase,
   journeysService.erase,
   accessService.erase,
+];
+export const allRoutes: readonly Route[] = [
+  ...access.routes,
+  ...predict.routes,
+  ...segments.routes,
+  ...recommend.routes,
+  ...offers.routes,
+  ...messages.routes,
+  ...experiments.routes,
+  ...journeys.routes,
+  ...insights.routes,
+  ...privacy.routesWith(erasers),
+];
+/** What each domain makes of a slice of the log, in this order, in one transaction with the slice's end. */
+export const consumers: readonly ((house: House, tx: Tx, slice: collect.Slice) => Promise<void>)[] =
+  [orders.consume];
+export const reactions: readonly Reaction[] = [
+  ...predictJobs.reactions,
+  ...segmentsJobs.reactions,
 ];
 const timersWith = (post: Post | null): readonly TimerKind[] => [
   ...predictJobs.timers,
@@ -92,7 +95,7 @@ export function pumps(house: House, post: Post | null) {
     ring: () => ringDue(house, timers),
     ship: async () => (await people.ship(house)) + (await collectJobs.ship(house)),
     deliver: () => messagesJobs.deliver(house, { post }),
-    erase: () => privacy.eraseColumns(house),
+    erase: () => eraseColumns(house, erasers),
   };
 }
 export type Pumps = ReturnType<typeof pumps>;

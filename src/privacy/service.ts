@@ -66,12 +66,15 @@ export async function tombstoned(reader: Reader, blinds: Buffer[]): Promise<Map<
   return new Map(rows.map(({ blind, at }) => [blind.toString("hex"), at]));
 }
 
-/** What each domain that holds rows of a person gives: takes them all away in the open transaction. */
-export type Eraser = (tx: Tx, person: PersonKey) => PromiseLike<unknown>;
+/**
+ * What each domain that holds rows of a person gives: takes them all away in the open transaction. It may be called
+ * again for somebody who is gone already, so it must find what it takes by the two keys it is given.
+ */
+export type Eraser = (tx: Tx, person: PersonKey, nodes: NodeRef[]) => Promise<unknown>;
 
 /**
  * The end of a person's keys: tombstones for every identifier, the keys destroyed, the erasure written down.
- * Rows go in this same transaction by the erasers; the columns follow by `eraseColumns`, until it is done.
+ * Rows go in this same transaction by the erasers; the columns follow in `jobs.eraseColumns`, until it is done.
  */
 export async function forget(
   tx: Tx,
@@ -85,19 +88,12 @@ export async function forget(
     erasure.now,
   );
   await store.destroyKeys(tx, nodes);
-  const nodeIds = nodes.map(({ nodeId }) => nodeId);
-  await store.addErasure(tx, { ...person, id: erasure.id, nodeIds, askedAt: erasure.at });
+  await store.addErasure(tx, {
+    ...{ id: erasure.id, bucket: person.bucket, personId: person.personId },
+    nodes,
+    askedAt: erasure.at,
+  });
 }
-/** Deletes erased nodes from the columns and waits until they are gone. Repeatable; says how many erasures closed. */
-export async function eraseColumns(house: House): Promise<number> {
-  const open_ = await store.openErasures(house.sql);
-  for (const { id, nodeIds } of open_) {
-    for (const table of ["event", "person_node"])
-      await house.columns.run(
-        `alter table ${table} delete where node_id in ({nodes:Array(UUID)})`,
-        { nodes: nodeIds },
-      );
-    await store.closeErasure(house.sql, id, house.clocks.machine());
-  }
-  return open_.length;
-}
+export type Erasure = store.Erasure;
+export const freshErasures = store.freshErasures;
+export const closeErasures = store.closeErasures;

@@ -23,17 +23,32 @@ export const tombstones = (reader: Reader, blinds: Buffer[]) =>
   reader<{ blind: Buffer; at: Date }[]>`
     select blind, at from privacy_tombstone where blind = any(${byteList(blinds)}::text[]::bytea[])`;
 
-export const addErasure = (
-  tx: Tx,
-  erasure: PersonKey & { id: string; nodeIds: string[]; askedAt: Date },
-) => tx`insert into privacy_erasure ${tx(erasure)}`;
-
-export const openErasures = (reader: Reader) =>
-  reader<{ id: string; nodeIds: string[] }[]>`
-    select id, node_ids from privacy_erasure where columns_at is null order by asked_at limit 100`;
-
-export const closeErasure = (reader: Reader, id: string, at: Date) =>
-  reader`update privacy_erasure set columns_at = ${at} where id = ${id}`;
+export type Erasure = PersonKey & { id: string; nodes: NodeRef[] };
+export const addErasure = (tx: Tx, { nodes, ...erasure }: Erasure & { askedAt: Date }) =>
+  tx`insert into privacy_erasure ${tx({
+    ...erasure,
+    nodeBuckets: nodes.map(({ bucket }) => bucket),
+    nodeIds: nodes.map(({ nodeId }) => nodeId),
+  })}`;
+/** Those whose columns are not clean yet, and those asked for since `since`, oldest first. */
+export const freshErasures = async (
+  reader: Reader,
+  since: Date,
+  limit: number,
+): Promise<(Erasure & { open: boolean })[]> => {
+  type Row = PersonKey & { id: string; nodeBuckets: number[]; nodeIds: string[]; open: boolean };
+  const rows = await reader<Row[]>`
+    select id, bucket, person_id, node_buckets, node_ids, columns_at is null as open
+    from privacy_erasure where columns_at is null or asked_at >= ${since}
+    order by asked_at, id limit ${limit}`;
+  return rows.map(({ nodeBuckets, nodeIds, ...erasure }) => ({
+    ...erasure,
+    nodes: nodeIds.map((nodeId, i) => ({ nodeId, bucket: nodeBuckets[i]! })),
+  }));
+};
+export const closeErasures = (reader: Reader, ids: string[], at: Date) => reader`
+  update privacy_erasure set columns_at = ${at}
+  where id = any(${ids}::uuid[]) and columns_at is null`;
 
 export const anyKey = (reader: Reader) =>
   reader<{ nodeId: string; wrapped: Buffer }[]>`
