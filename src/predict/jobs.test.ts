@@ -10,7 +10,7 @@ import * as people from "#people/service.ts";
 import { world, type World } from "../../test/database.ts";
 import { know, nextNight, reactions, timers } from "./jobs.ts";
 import { erase } from "./service.ts";
-import { latestFit } from "./store.ts";
+import { latestFit, lockPeople } from "./store.ts";
 
 type Sale = { customer: string; day: string; minor: number; category?: string };
 const zone = "Europe/London";
@@ -216,6 +216,41 @@ test("a silence that gets too long makes dormant, an order at once makes active,
     select due_at from timer where kind = 'predict.stage' and person_id = ${before.person.personId}`;
   expect(next!.dueAt).toEqual(instantOf(`${dueAt}T00:00`, zone));
   expect((await latestFit(shop.sql))!.asOf).toBe(today);
+});
+
+test("two who look at one person look one after the other, and the second sees what the first one brought", async () => {
+  await using shop = await open(pastOf());
+  await know(shop.house);
+  const { person } = await stageOf(shop, "c7");
+  const [timer] = await shop.sql<{ dueAt: Date }[]>`
+    select due_at from timer where kind = 'predict.stage' and person_id = ${person.personId}`;
+  shop.clock.shop = timer!.dueAt;
+  const ring = async () => {
+    while ((await ringDue(shop.house, timers.slice(0, 1))) > 0);
+  };
+  let rung: Promise<void> | undefined;
+  await shop.sql.begin(async (tx) => {
+    await lockPeople(tx, [person]);
+    rung = ring();
+    const waits = async () =>
+      (
+        await shop.sql`
+          select from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock'`
+      ).count > 0;
+    let tries = 0;
+    while (!(await waits()) && tries < 2000) tries += 1;
+    expect(tries).toBeLessThan(2000);
+    await tx`
+      insert into orders_order
+        select bucket, person_id, source_id, 'late', kind, at, day, lines, items, amount_minor, currency, event_id
+        from orders_order where person_id = ${person.personId} limit 1`;
+  });
+  await rung;
+  const [figures] = await shop.sql<{ same: boolean }[]>`
+    select p.orders = (select count(*) from orders_order o where o.person_id = p.person_id) as same
+    from predict_person p where person_id = ${person.personId}`;
+  expect(figures!.same).toBe(true);
 });
 
 test("whoever mostly buys what is bought more often is dormant sooner", async () => {

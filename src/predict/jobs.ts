@@ -61,19 +61,38 @@ async function look(
   tell: boolean,
   outdated: readonly service.Shown[] = [],
 ): Promise<number> {
-  await store.lockPeople(tx, people);
-  const buyers = await buyersOf(tx, house.clocks.shop(), people);
+  // Sent together, and the lock first: the server reads nothing before it is held.
+  const locked = store.lockPeople(tx, people).execute();
+  const byCategory = Object.keys(fit.learned.stages.byCategory).length > 0;
+  const [, buyers, tags] = await Promise.all([
+    locked,
+    buyersOf(tx, house.clocks.shop(), people, byCategory),
+    views.tags(tx, people),
+  ]);
+  const had = Map.groupBy(tags, ({ personId }) => personId);
   const looks = buyers
     .toSorted((a, b) => byKey(a.person, b.person))
-    .map((one) => ({ ...one, ...why(one.person.personId) }));
+    .map((one) => ({
+      ...one,
+      had: had.get(one.person.personId) ?? [],
+      ...why(one.person.personId),
+    }));
   return service.say(house, tx, fit, looks, { tell, outdated });
 }
 
 /** What people bought before an instant, each with the category that most of their lines are of. */
-async function buyersOf(reader: Reader, before: Date, people?: readonly PersonKey[]) {
-  const bought = await views.purchases(reader, before, people);
+async function buyersOf(
+  reader: Reader,
+  before: Date,
+  people?: readonly PersonKey[],
+  byCategory = true,
+) {
+  const [bought, shares] = await Promise.all([
+    views.purchases(reader, before, people),
+    byCategory ? views.categories(reader, before, people) : [],
+  ]);
   const most = new Map<string, views.Category>();
-  for (const one of await views.categories(reader, before, people)) {
+  for (const one of shares) {
     const best = most.get(one.personId);
     const more = best === undefined || one.lines > best.lines;
     if (more || (one.lines === best.lines && one.category < best.category))

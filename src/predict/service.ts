@@ -22,8 +22,20 @@ export const shownBy = ({ buying }: Learned): Shown[] =>
       ? ["order_chance_90d", "expected_orders_90d"]
       : ["order_chance_90d", "expected_orders_90d", "p_alive"];
 
-/** One person to look at: what they bought before `at`, and the event that is the reason to look. */
-export type Look = { person: PersonKey; buyer: Buyer; at: Date; cause?: string };
+export type Had = {
+  tag: string;
+  value: string;
+  confidence: number;
+  reason: Record<string, unknown>;
+};
+/** One person to look at: what they bought before `at`, what was said last, and the event that is the reason to look. */
+export type Look = {
+  person: PersonKey;
+  buyer: Buyer;
+  had: readonly Had[];
+  at: Date;
+  cause?: string;
+};
 
 /**
  * Says of each person what the fit says: tags lifecycle, rfm and rfm_segment, the figures of the next 90 days, and
@@ -42,39 +54,28 @@ export async function say(
     ...look,
     said: predictionOf(look.buyer, learned, look.at, house.clocks.timeZone),
   }));
-  await store.savePeople(
-    tx,
-    id,
-    seen.map(({ person, buyer, said, at }) => ({
-      ...person,
-      r: said.rfm?.scores.r ?? null,
-      f: said.rfm?.scores.f ?? null,
-      m: said.rfm?.scores.m ?? null,
-      orders: buyer.orders,
-      amountMinor: buyer.amountMinor,
-      chance: said.outlook ? tidy(said.outlook.orderChance) : null,
-      expected: said.outlook ? tidy(said.outlook.expectedOrders) : null,
-      at,
-    })),
-  );
-  await people.setAttributes(
-    tx,
-    seen.flatMap((one) => attributesOf(one, learned, outdated)),
-    now,
-  );
-  const changed = await people.setTags(
-    tx,
-    house.newId,
-    seen.flatMap((one) => tagsOf(one, learned)),
-  );
-  await setTimers(
-    tx,
-    seen.flatMap(({ person, said }) =>
-      said.stage.nextChangeAt
-        ? [{ ...person, kind: stageTimer, key: "stage", dueAt: said.stage.nextChangeAt }]
-        : [],
+  // Sent together, done in this order, which is the same for everybody who writes.
+  const [, , changed] = await Promise.all([
+    store.savePeople(tx, id, seen.map(figuresOf)),
+    people.setAttributes(
+      tx,
+      seen.flatMap((one) => attributesOf(one, learned, outdated)),
+      now,
     ),
-  );
+    people.setTags(
+      tx,
+      house.newId,
+      seen.flatMap((one) => tagsOf(one, learned).filter((tag) => isNews(tag, one.had))),
+    ),
+    setTimers(
+      tx,
+      seen.flatMap(({ person, said }) =>
+        said.stage.nextChangeAt
+          ? [{ ...person, kind: stageTimer, key: "stage", dueAt: said.stage.nextChangeAt }]
+          : [],
+      ),
+    ),
+  ]);
   if (tell) await tellOf(house, tx, looks, changed);
   return changed.filter(({ tag }) => tag === "lifecycle").length;
 }
@@ -103,6 +104,32 @@ async function tellOf(
 }
 
 type Seen = Look & { said: Prediction };
+
+const figuresOf = ({ person, buyer, said, at }: Seen): store.Figures => ({
+  ...person,
+  r: said.rfm?.scores.r ?? null,
+  f: said.rfm?.scores.f ?? null,
+  m: said.rfm?.scores.m ?? null,
+  orders: buyer.orders,
+  amountMinor: buyer.amountMinor,
+  chance: said.outlook ? tidy(said.outlook.orderChance) : null,
+  expected: said.outlook ? tidy(said.outlook.expectedOrders) : null,
+  at,
+});
+
+/**
+ * Is there anything to write? A tag's reason stands as of the instant it was given; another day of silence that changes
+ * neither the value nor how sure it is, nor what they bought, is no news.
+ */
+function isNews(tag: people.TagChange, had: readonly Had[]): boolean {
+  const before = had.find((one) => one.tag === tag.tag);
+  if (!before || before.value !== tag.value) return true;
+  if (Math.abs(before.confidence - (tag.confidence ?? 1)) > 1e-6) return true;
+  const reason = tag.reason as Record<string, unknown>;
+  return ["purchaseDays", "orders", "amountMinor"].some(
+    (name) => reason[name] !== before.reason[name],
+  );
+}
 
 /** Six places: what lies behind them is the noise of the arithmetic. */
 const tidy = (figure: number): number => Math.round(figure * 1e6) / 1e6;

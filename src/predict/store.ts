@@ -8,10 +8,15 @@ const version = 1;
 export type Fit = { id: string; at: Date; asOf: string; people: number; learned: Learned };
 export const saveFit = (tx: Tx, { learned, ...fit }: Fit) =>
   tx`insert into predict_fit ${tx({ ...fit, version, learned: tx.json(learned as never) })}`;
+/** A fit never changes once it is saved, so the last one read is kept: each order asks for it. */
+let kept: Fit | undefined;
 export async function latestFit(reader: Reader): Promise<Fit | undefined> {
+  const [latest] = await reader<{ id: string }[]>`
+    select id from predict_fit where version = ${version} order by at desc, id desc limit 1`;
+  if (!latest || latest.id === kept?.id) return latest && kept;
   const [fit] = await reader<Fit[]>`
-    select id, at, as_of, people, learned from predict_fit where version = ${version}
-    order by at desc, id desc limit 1`;
+    select id, at, as_of, people, learned from predict_fit where id = ${latest.id}`;
+  kept = fit;
   return fit;
 }
 

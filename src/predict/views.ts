@@ -24,6 +24,17 @@ export const purchases = (reader: Reader, before: Date, people?: readonly Person
   where kind = 'sale' and amount_minor > 0 and at < ${before} and ${only(reader, people)}
   group by bucket, person_id`;
 
+export type Tag = PersonKey & {
+  tag: string;
+  value: string;
+  confidence: number;
+  reason: Record<string, unknown>;
+};
+/** What was said of these people last. */
+export const tags = (reader: Reader, people: readonly PersonKey[]) => reader<Tag[]>`
+  select bucket, person_id, tag, value, confidence, reason from people_tag
+  where source = 'predict' and ${only(reader, people)}`;
+
 export type Category = PersonKey & { category: string; days: string; lines: number };
 /** On which days each person, or each of `people`, bought in which category, before an instant. */
 export async function categories(

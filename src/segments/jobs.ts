@@ -174,11 +174,11 @@ export const reactions: Reaction[] = [
   {
     on: "orders.recorded",
     react: async (house, tx, events) => {
-      const segments = await store.lockShared(tx);
+      const ids = events.map(({ data }) => String(data["eventId"]));
+      const [segments, changed] = await Promise.all([store.lockShared(tx), views.linesBy(tx, ids)]);
       // An order changes attributes at once; the tags that follow from it tell of themselves.
       if (!segments.some(({ rule }) => dependsOn(rule).attributes.size > 0)) return;
-      const ids = events.map(({ data }) => String(data["eventId"]));
-      const lines = Map.groupBy(await views.linesBy(tx, ids), ({ personId }) => personId);
+      const lines = Map.groupBy(changed, ({ personId }) => personId);
       const whys = new Map(
         events.map(({ personId }, i) => [
           personId,
