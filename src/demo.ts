@@ -105,6 +105,7 @@ export async function turn(loop: Loop): Promise<void> {
       from: start,
       until: end,
       batchBy: weeks,
+      batchLimit: 25_000, // a week of a busy autumn
       beforeBatch: async (last) => clock.move(new Date(last.getTime() + 1)),
       onBatch: async (counts) => {
         tell("replay", counts);
@@ -170,7 +171,13 @@ async function address(house: House, sourceId: string): Promise<void> {
       await people.setFields(
         house,
         tx,
-        mine.map((person) => ({ person, field: "email", value: email(person), source: "demo", at })),
+        mine.map((person) => ({
+          person,
+          field: "email",
+          value: email(person),
+          source: "demo",
+          at,
+        })),
       );
       await messages.setConsent(
         tx,

@@ -120,7 +120,9 @@ async function start(config: Config): Promise<void> {
 }
 
 const isEmpty = async ({ house }: Opened): Promise<boolean> => {
-  const [row] = await house.sql<{ some: boolean }[]>`select exists (select from collect_source) as some`;
+  const [row] = await house.sql<
+    { some: boolean }[]
+  >`select exists (select from collect_source) as some`;
   return !row!.some;
 };
 
@@ -159,10 +161,14 @@ async function runDemo(opened: Opened): Promise<void> {
     demo,
     signal: ending.signal,
     tell: (stage, counts) => {
-      if (stage === "import") bar.show(counts!.lines, total, (s, l) => words.importing(counts!, total, s, l));
+      if (stage === "import")
+        bar.show(counts!.lines, total, (s, l) => words.importing(counts!, total, s, l));
       else if (stage === "replay")
         bar.show(counts!.lines, total, (s, l) => words.replaying(counts!, total, s, l));
-      else bar.end({ know: words.knowing, decide: words.deciding, act: words.acting }[stage as "know"]);
+      else
+        bar.end(
+          { know: words.knowing, decide: words.deciding, act: words.acting }[stage as "know"],
+        );
     },
   });
   bar.end();
@@ -205,6 +211,8 @@ try {
 } catch (thrown) {
   const { message, cause } = thrown as Error;
   // Sentences meant for people are shown as they are; whatever else broke is shown with where.
-  process.stderr.write(`${typeof cause === "string" ? message : ((thrown as Error).stack ?? message)}\n`);
+  process.stderr.write(
+    `${typeof cause === "string" ? message : ((thrown as Error).stack ?? message)}\n`,
+  );
   process.exitCode = 1;
 }

@@ -51,7 +51,10 @@ export function table(
   const money = `${(Number(counts.soldMinor) / 10 ** digits).toLocaleString("en", { minimumFractionDigits: digits })} ${currency}`;
   const rows: [string, string][] = [
     [words.lines, number(counts.lines)],
-    [words.known, `${number(counts.people)} ${words.people} · ${number(counts.orders)} ${words.orders}`],
+    [
+      words.known,
+      `${number(counts.people)} ${words.people} · ${number(counts.orders)} ${words.orders}`,
+    ],
     [words.sold, `${money} (${String(counts.soldMinor)} minor) · ${counts.exact} ${words.exact}`],
     [
       words.stages,
@@ -64,7 +67,9 @@ export function table(
   if (run?.decision) rows.push([words.decision, run.decision.sentence[language]]);
   rows.push([words.clock, clocks.shop().toLocaleString("sv-SE", { timeZone: clocks.timeZone })]);
   const width = Math.max(...rows.map(([name]) => cells(name)));
-  return rows.map(([name, value]) => `${name}${" ".repeat(width - cells(name))}  ${value}`).join("\n");
+  return rows
+    .map(([name, value]) => `${name}${" ".repeat(width - cells(name))}  ${value}`)
+    .join("\n");
 }
 /** A Chinese character takes two columns of a terminal. */
 const cells = (text: string): number => [...text].reduce((n, c) => n + (c > "\u2e7f" ? 2 : 1), 0);

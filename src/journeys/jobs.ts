@@ -22,9 +22,19 @@ async function step(house: House, tx: Tx, due: Timer[]): Promise<void> {
     const run = await store.run(tx, runId);
     const programme = run && (await store.programme(tx, run.programmeId));
     if (!programme || run.state !== "running") continue;
-    const { bucket } = due[0]!; // timers are claimed within one bucket
-    const mine = due.filter(({ key }) => key === runId).map(({ personId }) => personId);
-    const people = await store.waiting(tx, bucket, runId, mine);
+    const people: store.Enrolment[] = [];
+    for (const [bucket, mine] of Map.groupBy(
+      due.filter(({ key }) => key === runId),
+      (timer) => timer.bucket,
+    ))
+      people.push(
+        ...(await store.waiting(
+          tx,
+          bucket,
+          runId,
+          mine.map(({ personId }) => personId),
+        )),
+      );
     if (people.length > 0) await reach(house, tx, programme, people);
   }
 }
@@ -88,6 +98,6 @@ async function finish(house: House, tx: Tx, due: Timer[]): Promise<void> {
 }
 
 export const timers: TimerKind[] = [
-  { kind: service.stepTimer, clock: "shop", batch: 100, ring: step },
+  { kind: service.stepTimer, clock: "shop", batch: 500, ring: step },
   { kind: service.finishTimer, clock: "shop", batch: 1, ring: finish },
 ];

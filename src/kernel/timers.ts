@@ -42,45 +42,69 @@ export const dropTimer = (tx: Tx, person: PersonKey, kind: string, key: string) 
 /** How often a timer is tried before it is left for an operator to see. */
 const attemptLimit = 8;
 
-/** Rings everything due of these kinds once over; says how many rang. Call again until it says 0. */
+/** Due, not given up on, and not resting after a failure. The rest grows with the square of the tries, to a minute. */
+const isDue = (tx: Sql | Tx, now: Date) => tx`
+  due_at <= ${now} and attempts < ${attemptLimit}
+  and (failed_at is null or failed_at < now() - least(attempts * attempts, 60) * interval '1 s')`;
+
+/**
+ * Rings what is due of these kinds once over; says how many rang. Call again until it says 0. Buckets go together in
+ * one transaction; where that fails, each goes alone, and then each timer, so that one bad timer holds up no other.
+ */
 export async function ringDue(house: House, kinds: readonly TimerKind[]): Promise<number> {
   let rung = 0;
-  for (const kind of kinds) {
-    const now = house.clocks[kind.clock]();
-    const buckets = await house.sql<{ bucket: number }[]>`
-      select distinct bucket from timer
-      where kind = ${kind.kind} and due_at <= ${now} and attempts < ${attemptLimit}
-        and (failed_at is null or failed_at < now() - least(attempts * attempts, 60) * interval '1 s')`;
-    for (const { bucket } of buckets) rung += await ringBucket(house, kind, bucket, now);
+  for (const clock of ["shop", "machine"] as const) {
+    const now = house.clocks[clock]();
+    const names = kinds.filter((kind) => kind.clock === clock).map(({ kind }) => kind);
+    if (names.length === 0) continue;
+    const due = await house.sql<{ kind: string; bucket: number }[]>`
+      select distinct kind, bucket from timer where kind = any(${names}) and ${isDue(house.sql, now)}`;
+    for (const kind of kinds) {
+      const buckets = due.filter((row) => row.kind === kind.kind).map(({ bucket }) => bucket);
+      if (buckets.length > 0) rung += await ringKind(house, kind, buckets, now);
+    }
   }
   return rung;
 }
 
-async function ringBucket(house: House, kind: TimerKind, bucket: number, now: Date) {
+async function ringKind(house: House, kind: TimerKind, buckets: number[], now: Date) {
+  const together = await ring(house, kind, buckets, now, kind.batch);
+  if (together !== null) return together;
+  let rung = 0;
+  for (const bucket of buckets)
+    rung +=
+      (await ring(house, kind, [bucket], now, kind.batch)) ??
+      (await ring(house, kind, [bucket], now, 1)) ??
+      0;
+  return rung;
+}
+
+/** Null where it failed. A timer that fails alone waits longer each time. */
+async function ring(house: House, kind: TimerKind, buckets: number[], now: Date, limit: number) {
   let claimed: Timer[] = [];
   try {
     await house.sql.begin(async (tx) => {
       claimed = await tx<Timer[]>`
         delete from timer t using (
           select bucket, person_id, kind, key from timer
-          where bucket = ${bucket} and kind = ${kind.kind} and due_at <= ${now}
-            and attempts < ${attemptLimit}
-            and (failed_at is null or failed_at < now() - least(attempts * attempts, 60) * interval '1 s')
-          order by due_at, person_id, key limit ${kind.batch} for update skip locked
+          where bucket = any(${buckets}::smallint[]) and kind = ${kind.kind} and ${isDue(tx, now)}
+          order by due_at, bucket, person_id, key limit ${limit} for update skip locked
         ) due
         where (t.bucket, t.person_id, t.kind, t.key)
           = (due.bucket, due.person_id, due.kind, due.key)
         returning t.bucket, t.person_id, t.kind, t.key, t.due_at, t.data, t.attempts`;
-      claimed.sort((a, b) => (a.personId < b.personId ? -1 : 1));
+      claimed.sort((a, b) => a.bucket - b.bucket || (a.personId < b.personId ? -1 : 1));
       if (claimed.length > 0) await kind.ring(house, tx, claimed);
     });
     return claimed.length;
   } catch (thrown) {
-    house.log.error({ event: "timer.failed", kind: kind.kind, error: String(thrown) });
-    for (const { personId, key } of claimed)
-      await house.sql`
-        update timer set attempts = attempts + 1, failed_at = now()
-        where bucket = ${bucket} and person_id = ${personId} and kind = ${kind.kind} and key = ${key}`;
+    if (claimed.length !== 1) return null;
+    const { code, message } = thrown as { code?: string; message?: string };
+    house.log.error({ event: "timer.failed", kind: kind.kind, code, message });
+    const { bucket, personId, key } = claimed[0]!;
+    await house.sql`
+      update timer set attempts = attempts + 1, failed_at = now()
+      where bucket = ${bucket} and person_id = ${personId} and kind = ${kind.kind} and key = ${key}`;
     return 0;
   }
 }

@@ -44,7 +44,8 @@ const zh = {
   demoRemoved: (rows: number) => `演示数据已清除（${number(rows)} 行）。店铺时间已改为真实时间。`,
   demoRefused: "数据库里已有数据，不能再放演示数据。",
   doctorFine: "所有不变式都成立。",
-  doctorBroken: (id: string, what: string, rows: number) => `${id} 不成立（${number(rows)} 行）：${what}`,
+  doctorBroken: (id: string, what: string, rows: number) =>
+    `${id} 不成立（${number(rows)} 行）：${what}`,
   usage: `用法：
   liuke start [--demo] [--role all|api|worker]   启动
   liuke import orders 文件 --map 对照表.json [--source 来源]   导入订单行
@@ -95,7 +96,8 @@ const en: typeof zh = {
   imported: (c) =>
     `Read ${number(c.lines)} lines: ${number(c.accepted)} taken, ${number(c.rejected)} refused, ${number(c.doubles)} there already, ${number(c.outside)} outside the time asked for.`,
   demoNone: "There is no demo data here.",
-  demoMixed: "Besides the demo, other sources have sent events here, so it cannot be cleared as a whole.",
+  demoMixed:
+    "Besides the demo, other sources have sent events here, so it cannot be cleared as a whole.",
   demoRemoved: (rows) =>
     `The demo data is gone (${number(rows)} rows). The shop's clock shows real time now.`,
   demoRefused: "There is data in this database already, so no demo data can be added.",

@@ -11,8 +11,8 @@ import { minorDigits } from "#kernel/money.ts";
 import { isUnfit, readLine, type LineMapping, type LineText, type Shop } from "./rules.ts";
 import { lineEvent } from "./service.ts";
 
-/** Lines of one transaction. */
-const batchLimit = 5000;
+/** Lines of one transaction, unless asked otherwise. */
+const usualBatch = 5000;
 
 export type ImportCounts = {
   lines: number; // records of the file seen so far, its heading not counted
@@ -32,6 +32,7 @@ export type ImportOptions = {
   beforeBatch?: (last: Date) => Promise<void>;
   /** After each committed batch: counts over all runs. */
   onBatch?: (counts: ImportCounts) => Promise<void> | void;
+  batchLimit?: number;
   /** Cuts a batch where this changes from one line to the next: the day, where the clock moves by days. */
   batchBy?: (at: Date) => string;
   signal?: AbortSignal | undefined;
@@ -92,6 +93,7 @@ export async function* records(path: string): AsyncGenerator<FileRecord[]> {
 /** Imports what is left of the file; says what became of its lines over all runs. */
 export async function importLines(house: House, options: ImportOptions): Promise<ImportCounts> {
   const { path, mapping, source, from, until, beforeBatch, onBatch, batchBy, signal } = options;
+  const batchLimit = options.batchLimit ?? usualBatch;
   await stat(path);
   const shop = shopOf(mapping);
   const running = await collect.openImport(house, source.id, await digestOf(path), from, until);
@@ -158,7 +160,11 @@ export async function importLines(house: House, options: ImportOptions): Promise
   return total;
 }
 
-export function textOf(fields: string[], heading: Map<string, number>, mapping: LineMapping): LineText {
+export function textOf(
+  fields: string[],
+  heading: Map<string, number>,
+  mapping: LineMapping,
+): LineText {
   const get = (column: string | undefined): string =>
     column === undefined ? "" : (fields[heading.get(column)!] ?? "").trim();
   const c = mapping.columns;
