@@ -12,7 +12,7 @@ import { seal, sha256 } from "../src/kernel/crypto.ts";
 import { nodesFor } from "../src/people/service.ts";
 import { failures } from "../src/lang/failures.ts";
 
-export const host = "localhost:8420";
+const host = "localhost:8420";
 export const origin = `http://${host}`;
 
 /** A web server over a house and some routes, as the program makes it; `remote` plays the socket. */
@@ -253,8 +253,8 @@ export async function tokens(house: House) {
 }
 
 /** What the answer must not be, or must be, by the endpoint's permission alone. */
-export type Expected = "refused" | "forbidden" | "let in";
-export function expected({ permission, scopes }: Route["endpoint"], { who }: Caller): Expected {
+type Expected = "refused" | "forbidden" | "let in";
+function expected({ permission, scopes }: Route["endpoint"], { who }: Caller): Expected {
   if (permission === "public") return "let in";
   if (who.kind === "absent" || who.kind === "refused") return "refused";
   if (who.kind === "person") return permission === "person" ? "let in" : "forbidden";

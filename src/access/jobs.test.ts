@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ringDue } from "#kernel/timers.ts";
+import { ringDue, type TimerKind } from "#kernel/timers.ts";
 import { web } from "../../test/authz.ts";
 import { world, type World } from "../../test/database.ts";
 import { schedule, timersWith } from "./jobs.ts";
@@ -22,6 +22,10 @@ async function withOwner(shop: World) {
   return { ask, cookie: session.split(";")[0]! };
 }
 
+const ringAll = async (shop: World, timers: readonly TimerKind[]): Promise<void> => {
+  while ((await ringDue(shop.house, timers)) > 0);
+};
+
 test("whoever forgot the password gets a link by mail; for an unknown address the same happens, and no mail", async () => {
   await using shop = await world();
   const { ask } = await withOwner(shop);
@@ -34,14 +38,14 @@ test("whoever forgot the password gets a link by mail; for an unknown address th
   const rows = await shop.sql`select data from timer where kind = 'access.reset'`;
   expect([...rows]).toEqual([{ data: {} }, { data: {} }]);
 
-  await ringDue(shop.house, timers);
+  await ringAll(shop, timers);
   expect(sent).toMatchObject([{ to: "ann@example.com", subject: "Reset your Liuke password" }]);
   await wish("ann@example.com"); // at once again: no second mail
-  await ringDue(shop.house, timers);
+  await ringAll(shop, timers);
   expect(sent).toHaveLength(1);
   shop.clock.machine = new Date(shop.clock.machine.getTime() + 11 * 60_000);
   await wish("ann@example.com");
-  await ringDue(shop.house, timers);
+  await ringAll(shop, timers);
   expect(sent).toHaveLength(2);
 
   const token = /\/reset#([\w-]{43})/.exec(sent[1]!.text)![1];
@@ -73,7 +77,7 @@ test("where no mail can be sent, the wish waits for a colleague", async () => {
   await using shop = await world();
   const { ask, cookie } = await withOwner(shop);
   await ask("POST", "/v1/password-resets", { body: { email: "ann@example.com" } });
-  await ringDue(shop.house, timersWith(null));
+  await ringAll(shop, timersWith(null));
   const { body } = await ask("GET", "/v1/operators", { headers: { cookie } });
   expect(body).toMatchObject({ operators: [{ resetAskedAt: "2026-11-05T09:00:00.000Z" }] });
   expect(await shop.sql`select from access_link`).toHaveLength(0);

@@ -18,7 +18,7 @@ export const timersWith = (mail: Mail | null): readonly TimerKind[] => [
   {
     kind: resetKind,
     clock: "machine",
-    batch: 1, // a mail that cannot be sent holds up nobody else's
+    batch: 1, // a mail that is out cannot be rolled back with a neighbour's that failed
     ring: (house, tx, timers) => answerResets(house, tx, timers, mail),
   },
   {
