@@ -4,6 +4,7 @@ import { createGunzip } from "node:zlib";
 import { parseArgs } from "node:util";
 import { ownerLink } from "#access/service.ts";
 import * as collect from "#collect/service.ts";
+import { publishedHeads } from "#kernel/audit-chain.ts";
 import { readConfig, type Config } from "#kernel/config.ts";
 import { instantOf, machineNow } from "#kernel/clock.ts";
 import { readInstallation, writeInstallation } from "#kernel/installation.ts";
@@ -15,7 +16,7 @@ import { ensureBuilt } from "./console.ts";
 import { bundled, outcome, turn, type Stage } from "./demo.ts";
 import { removeDemo } from "./demo-remove.ts";
 import { doctor } from "./doctor.ts";
-import { listen, open, root, startWork, type Opened } from "./program.ts";
+import { headFile, listen, open, root, startWork, type Opened } from "./program.ts";
 import { progress, table } from "./terminal.ts";
 
 const words = wordsFor(process.env);
@@ -68,7 +69,8 @@ async function main(): Promise<void> {
     });
   if (command === "doctor")
     return within(config, async ({ house }) => {
-      const found = (await doctor(house.sql)).filter(({ rows }) => rows > 0);
+      const audit = { keys: house.keys, heads: await publishedHeads(headFile(config)) };
+      const found = (await doctor(house.sql, { audit })).filter(({ rows }) => rows > 0);
       for (const { id, what, rows } of found) say(words.doctorBroken(id, what, rows));
       if (found.length === 0) say(words.doctorFine);
       else process.exitCode = 1;

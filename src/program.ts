@@ -8,6 +8,7 @@ import { authenticate } from "#access/service.ts";
 import * as accessJobs from "#access/jobs.ts";
 import * as collectJobs from "#collect/jobs.ts";
 import { startEngines, type Engines } from "#engines/engines.ts";
+import { headPublisher, sealAudit } from "#kernel/audit-chain.ts";
 import { machineNow } from "#kernel/clock.ts";
 import { connectColumns } from "#kernel/columns.ts";
 import type { Config } from "#kernel/config.ts";
@@ -192,11 +193,16 @@ export async function listen(
   };
 }
 
+/** Where the head of the audit's chain is published: beside the database, not in it. */
+export const headFile = ({ LIUKE_HOME }: Config): string => `${LIUKE_HOME}/audit-head.jsonl`;
+
 /** The work beside the requests. The columns are mended before anything new is sent to them. */
-export async function startWork({ house, pumps, clock }: Opened) {
+export async function startWork({ house, pumps, clock, config }: Opened) {
   await messagesJobs.seed(house);
   await accessJobs.schedule(house);
   let mended = false;
+  const me = house.newId();
+  const publish = headPublisher(house, headFile(config));
   return startWorker(
     [
       { name: "clock", restMs: 2000, run: async () => clock.refresh().then(() => 0) },
@@ -216,6 +222,15 @@ export async function startWork({ house, pumps, clock }: Opened) {
         },
       },
       { name: "mail", restMs: 2000, run: pumps.deliver },
+      {
+        name: "audit",
+        restMs: 1000,
+        run: async () => {
+          const sealed = await sealAudit(house, me);
+          await publish();
+          return sealed;
+        },
+      },
       {
         name: "sweep",
         restMs: 3_600_000,

@@ -1,7 +1,8 @@
 // Nobody changes what was done here without its being seen: each line of the audit is sealed onto the one before, by
 // one writer, and the latest seal is published outside the database, so that a chain cut short shows too.
 import { createHmac } from "node:crypto";
-import { appendFile, chmod, readFile } from "node:fs/promises";
+import { appendFile, chmod, mkdir, readFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { auditMac } from "./audit.ts";
 import { sameBytes, type Keys } from "./crypto.ts";
 import type { House } from "./endpoint.ts";
@@ -46,6 +47,7 @@ const leaseName = "audit.seal";
  */
 export async function sealAudit(house: House, holder: string): Promise<number> {
   const { sql, keys } = house;
+  if ((await sql`select from audit_due limit 1`).count === 0) return 0; // an idle house writes nothing
   const lease = await takeLease(sql, leaseName, holder, leaseMs);
   if (!lease) return 0;
   return sql.begin(async (tx) => {
@@ -99,6 +101,7 @@ export function headPublisher(house: House, file: string): (now?: boolean) => Pr
     if (!head || head.seq === last?.seq) return false;
     // A crash may have cut the line before: the first one of a process begins anew.
     const text = `${last ? "" : "\n"}${JSON.stringify(head)}\n`;
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
     await appendFile(file, text, { mode: 0o600, flush: true });
     await chmod(file, 0o600);
     house.log.info({ event: "audit.head", seq: head.seq, hash: head.hash });

@@ -44,8 +44,8 @@ const zh = {
   demoRemoved: (rows: number) => `演示数据已清除（${number(rows)} 行）。店铺时间已改为真实时间。`,
   demoRefused: "数据库里已有数据，不能再放演示数据。",
   doctorFine: "所有不变式都成立。",
-  doctorBroken: (id: string, what: string, rows: number) =>
-    `${id} 不成立（${number(rows)} 行）：${what}`,
+  doctorBroken: (id: string, what: { zh: string; en: string }, rows: number) =>
+    `${id} 不成立（${number(rows)} 行）：${what.zh}`,
   usage: `用法：
   liuke start [--demo] [--role all|api|worker]   启动
   liuke import orders 文件 --map 对照表.json [--source 来源]   导入订单行
@@ -102,7 +102,7 @@ const en: typeof zh = {
     `The demo data is gone (${number(rows)} rows). The shop's clock shows real time now.`,
   demoRefused: "There is data in this database already, so no demo data can be added.",
   doctorFine: "Every invariant holds.",
-  doctorBroken: (id, what, rows) => `${id} does not hold (${number(rows)} rows): ${what}`,
+  doctorBroken: (id, what, rows) => `${id} does not hold (${number(rows)} rows): ${what.en}`,
   usage: `Usage:
   liuke start [--demo] [--role all|api|worker]   start
   liuke import orders FILE --map MAP.json [--source NAME]   import order lines
