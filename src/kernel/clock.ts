@@ -34,25 +34,32 @@ const offsetMs = (at: number, timeZone: string): number =>
   Date.parse(`${wallFormat(timeZone).format(at).replace(" ", "T")}Z`) -
   Math.floor(at / 1000) * 1000;
 
-const hours = new Map<string, number>();
+const minutes = new Map<string, number>();
 /**
  * The instant at which the shop's wall shows `wall` ("2011-09-09T00:00[:00]" or with a blank).
  * An hour that daylight saving skips is read with the offset before it; one it repeats, as the first.
  */
 export function instantOf(wall: string, timeZone: string): Date {
-  const [, hour = "", rest = ""] = /^(\d{4}-\d\d-\d\d[T ]\d\d)(:.*)?$/.exec(wall) ?? [];
-  const naive = Date.parse(`${hour.replace(" ", "T")}${rest || ":00"}Z`);
-  if (Number.isNaN(naive)) return new Date(Number.NaN);
-  // Offsets change on the hour at most, and a file has many lines of one hour: ask Intl once for each.
-  const key = `${timeZone} ${hour}`;
-  let offset = hours.get(key);
+  const [, day = "", time = "", rest = ""] =
+    /^(\d{4}-\d\d-\d\d)[T ](\d\d(?::\d\d)?)(:.*)?$/.exec(wall) ?? [];
+  const naive = Date.parse(`${day}T${time.padEnd(5, ":00")}${rest}Z`);
+  // JavaScript reads the 30th of February as the 2nd of March: a day that was not is no instant.
+  if (
+    Number.isNaN(naive) ||
+    new Date(Date.parse(`${day}T00:00:00Z`)).toISOString().slice(0, 10) !== day
+  )
+    return new Date(Number.NaN);
+  // A file has many lines of one minute: ask Intl once for each.
+  const key = `${timeZone} ${day} ${time}`;
+  let offset = minutes.get(key);
   if (offset === undefined) {
+    // The day before and the day after stand on both sides of any change; the offset before it goes first.
     const before = offsetMs(naive - 86_400_000, timeZone);
-    const after = offsetMs(naive - before, timeZone);
-    offset = offsetMs(naive - after, timeZone) === after ? Math.max(before, after) : before;
-    if (offsetMs(naive - offset, timeZone) !== offset) offset = offset === before ? after : before;
-    if (hours.size > 100_000) hours.clear();
-    hours.set(key, offset);
+    const after = offsetMs(naive + 86_400_000, timeZone);
+    const shows = (ahead: number) => offsetMs(naive - ahead, timeZone) === ahead;
+    offset = !shows(before) && shows(after) ? after : before;
+    if (minutes.size > 100_000) minutes.clear();
+    minutes.set(key, offset);
   }
   return new Date(naive - offset);
 }

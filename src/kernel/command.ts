@@ -31,7 +31,11 @@ type Item = {
   target: Record<string, unknown>;
   endpoint: string;
   requestId: string | null;
+  /** Counts up as commands come in: where not all can have something, who came first has it. */
+  arrival: number;
 };
+/** A verdict, or what went wrong with this one command. */
+type Outcome = { answer: Answer<string> } | { thrown: unknown };
 type Done = { answer: Answer<string>; events: Record<string, unknown>[]; hot: Hot[] };
 
 /** postgres.js rolls back only on a throw; this throw carries an answer out, so that it stays a value. */
@@ -44,8 +48,10 @@ class RollBack {
 /** The hot row does not hold the sum of the group: each command has to ask alone, in order of arrival. */
 const alone = Symbol("alone");
 
-/** How many commands of one lane share a transaction at most. */
+/** How many commands of one lane share a transaction at most. PostgreSQL keeps 64 savepoints at hand without a file. */
 const groupLimit = 64;
+/** How long a group waits for one lock: not long, because all of it waits. Whoever is alone waits the 2 s of the contract. */
+const lockTimeout = { group: "250ms", alone: "2s" };
 
 /** May this caller come to this endpoint at all? The rest, whose rows, is the service's through `scope`. */
 export function admits(endpoint: Route["endpoint"], actor: Actor): Refusal | null {
@@ -60,21 +66,26 @@ export function admits(endpoint: Route["endpoint"], actor: Actor): Refusal | nul
 export type Commands = (route: Command, order: Order) => Promise<Answer<string>>;
 
 export function commands(house: House): Commands {
-  const lanes = new Map<number, Lane<Item, Answer<string>>>();
-  const solo = (item: Item) =>
+  const lanes = new Map<number, Lane<Item, Outcome>>();
+  let arrivals = 0;
+  const solo = (item: Item): Promise<Outcome> =>
     transaction(house, [item], true)
-      .then((answers) => answers[0]!)
-      .catch(busy);
+      .then((answers) => ({ answer: answers[0]! }))
+      .catch((thrown: unknown) =>
+        // Nothing was saved, so the same key may try again.
+        isPassing(thrown) ? { answer: fail("request.busy") } : { thrown },
+      );
 
-  async function group(items: Item[]): Promise<Answer<string>[]> {
+  async function group(items: Item[]): Promise<Outcome[]> {
     if (items.length > 1) {
-      const whole = await transaction(house, items, false).catch((thrown: unknown) => thrown);
-      if (Array.isArray(whole)) return whole as Answer<string>[];
+      const whole = await transaction(house, items, false).catch(() => null);
+      if (whole) return whole.map((answer) => ({ answer }));
       // Whatever it was, no neighbour pays for it: everybody once more, alone, in order of arrival.
     }
-    const answers: Answer<string>[] = [];
-    for (const item of items) answers.push(await solo(item));
-    return answers;
+    const outcomes = new Map<Item, Outcome>();
+    for (const item of items.toSorted((a, b) => a.arrival - b.arrival))
+      outcomes.set(item, await solo(item));
+    return items.map((item) => outcomes.get(item)!);
   }
 
   return async (route, { actor, key, dryRun, raw, requestId }) => {
@@ -94,22 +105,21 @@ export function commands(house: House): Commands {
       target: targetOf(endpoint.path, raw),
       endpoint: `${endpoint.method} ${endpoint.path}`,
       requestId: requestId ?? null,
+      arrival: arrivals++,
     };
     const at = route.lane?.(input.data as never);
-    if (!at || dryRun) return solo(item);
+    if (!at || dryRun) return verdict(await solo(item));
     let lane = lanes.get(at.bucket);
     if (!lane) {
       lane = inOrder(group, groupLimit);
       lanes.set(at.bucket, lane);
     }
-    return lane(item, `${actor.id} ${item.endpoint} ${key}`, at.person);
+    return verdict(await lane(item, `${actor.id} ${item.endpoint} ${key}`, at.person));
   };
 }
-
-/** 55P03 is lock_timeout, 40P01 a deadlock. Nothing was saved, so the same key may try again. */
-const busy = (thrown: unknown): Answer<string> => {
-  if (isPassing(thrown)) return fail("request.busy");
-  throw thrown;
+const verdict = (outcome: Outcome): Answer<string> => {
+  if ("thrown" in outcome) throw outcome.thrown;
+  return outcome.answer;
 };
 
 /** Ids in the path: what the audit says the command was about. A body may hold personal fields, a path holds none. */
@@ -121,8 +131,8 @@ const targetOf = (path: string, raw: Record<string, unknown>): Record<string, un
 async function transaction(house: House, items: Item[], single: boolean) {
   const machine = house.clocks.machine();
   const work = async (tx: Tx): Promise<Answer<string>[]> => {
-    await tx`set local lock_timeout = '2s'`;
-    // A twin in flight holds the same unique row: the insert waits for its commit, at most those 2 s.
+    await tx`select set_config('lock_timeout', ${single ? lockTimeout.alone : lockTimeout.group}, true)`;
+    // A twin in flight holds the same unique row: the insert waits for its commit, that long at most.
     const claims = items
       .map(({ key, actor, endpoint, digest }) => ({
         key,
@@ -146,8 +156,8 @@ async function transaction(house: House, items: Item[], single: boolean) {
       fresh.push({ item, done });
       answers.push(done.answer);
     }
-    if (!single) await takeHot(tx, fresh);
     if (fresh.length > 0) await write(house, tx, fresh, machine);
+    if (!single) await takeHot(tx, fresh); // last: nothing but the commit is done while the hot rows are held
     if (items.length === 1 && items[0]!.dryRun) throw new RollBack(answers);
     return answers;
   };
@@ -193,7 +203,7 @@ async function attempt(house: House, tx: Tx, item: Item, single: boolean): Promi
     const result = await item.route.run(context, item.input as never);
     if (!result.ok) throw new RollBack([result]);
     if (single)
-      for (const claim of hot)
+      for (const claim of hot.toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)))
         if (!(await claim.take(step, claim.amount))) throw new RollBack([fail(claim.code)]);
     return ok(item.route.endpoint.output.encode(result.value));
   };
@@ -262,7 +272,9 @@ export const fieldsOf = (error: z.ZodError): string[] => [
   ...new Set(
     error.issues.flatMap((i) => {
       const at = i.path.map(String).join(".");
-      return i.code === "unrecognized_keys" ? i.keys.map((k) => (at ? `${at}.${k}` : k)) : at;
+      return i.code === "unrecognized_keys"
+        ? i.keys.map((k) => (at ? `${at}.${k}` : k))
+        : at || "body";
     }),
   ),
 ];

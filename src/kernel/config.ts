@@ -76,6 +76,13 @@ const schema = z
       refuse("LIUKE_TLS_KEY_FILE", "certificate and key go together");
     if (!loopback && !tls && c.LIUKE_TRUSTED_PROXY.length === 0)
       refuse("HOST", "beyond loopback, TLS or LIUKE_TRUSTED_PROXY is needed");
+    if (c.LIUKE_PUBLIC_URL && !/^https?:$/.test(URL.parse(c.LIUKE_PUBLIC_URL)?.protocol ?? ""))
+      refuse("LIUKE_PUBLIC_URL", "an address that begins with http:// or https:// is needed");
+    // An owner of another database would migrate that one, and the program run on a bare one.
+    if (c.DATABASE_OWNER_URL && !c.DATABASE_URL)
+      refuse("DATABASE_URL", "it goes together with DATABASE_OWNER_URL");
+    if (c.CLICKHOUSE_REPORT_URL && !c.CLICKHOUSE_URL)
+      refuse("CLICKHOUSE_URL", "it goes together with CLICKHOUSE_REPORT_URL");
     if (c.DATABASE_URL && !c.LIUKE_MASTER_KEY_FILE)
       refuse("LIUKE_MASTER_KEY_FILE", "with a database of your own, name the master key's file");
   });

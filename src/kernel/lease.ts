@@ -25,8 +25,10 @@ export async function takeLease(
 /** In the transaction that does the work: is the lease still ours? Holds its row until commit. */
 export async function holds(tx: Tx, lease: Lease): Promise<boolean> {
   const rows = await tx`
-    select from lease where name = ${lease.name} and fence = ${lease.fence} for update`;
+    select from lease
+    where name = ${lease.name} and holder = ${lease.holder} and fence = ${lease.fence} for update`;
   return rows.count === 1;
 }
-export const dropLease = (sql: Sql, { name, fence }: Lease) =>
-  sql`update lease set holder = null, until = null where name = ${name} and fence = ${fence}`;
+export const dropLease = (sql: Sql, { name, holder, fence }: Lease) => sql`
+  update lease set holder = null, until = null
+  where name = ${name} and holder = ${holder} and fence = ${fence}`;

@@ -8,7 +8,7 @@ export function parseUnitPrice(text: string): UnitPrice | null {
   const match = /^(-?)(\d{1,11})(?:\.(\d{1,4})0*)?$/.exec(text);
   if (!match) return null;
   const value = Number(match[2]) * 10_000 + Number((match[3] ?? "").padEnd(4, "0"));
-  return match[1] ? -value : value;
+  return match[1] && value !== 0 ? -value : value;
 }
 export const unitPriceText = (price: UnitPrice): string => {
   const sign = price < 0 ? "-" : "";
@@ -31,7 +31,7 @@ export function lineMinor(quantity: number, price: UnitPrice, digits = 2): numbe
   const exact = quantity * price;
   if (Number.isSafeInteger(exact) && digits === 2) {
     const minor = Math.floor((Math.abs(exact) + 50) / 100);
-    return exact < 0 ? -minor : minor;
+    return exact < 0 && minor !== 0 ? -minor : minor; // no minus zero
   }
   return Number(divideHalfUp(BigInt(quantity) * BigInt(price), 10n ** BigInt(4 - digits)));
 }

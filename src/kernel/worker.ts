@@ -1,6 +1,6 @@
 // What goes on beside the requests. Each task runs again at once while it finds work, and rests while it finds none.
 import { wait } from "./clock.ts";
-import type { Log } from "./log.ts";
+import { faultOf, type Log } from "./log.ts";
 
 export type Task = {
   name: string;
@@ -25,8 +25,7 @@ export function startWorker(tasks: readonly Task[], log: Log): Worker {
         if (done === 0) await wait(restMs, ending.signal);
       } catch (thrown) {
         failures++;
-        const { code, message } = thrown as { code?: string; message?: string };
-        log.warn({ event: "worker.failed", task: name, code, failures, message });
+        log.warn({ event: "worker.failed", task: name, failures, ...faultOf(thrown) });
         await wait(Math.min(100 * 2 ** failures, longestRestMs), ending.signal);
       }
     }
