@@ -22,7 +22,7 @@ export const shownBy = ({ buying }: Learned): Shown[] =>
       ? ["order_chance_90d", "expected_orders_90d"]
       : ["order_chance_90d", "expected_orders_90d", "p_alive"];
 
-export type Had = {
+type Had = {
   tag: string;
   value: string;
   confidence: number;

@@ -70,7 +70,11 @@ const count = (r: RuleJson): number =>
     : r.kind === "not"
       ? 1 + count(r.of)
       : 1;
-export const rule = condition.refine((r) => depth(r) <= 8 && count(r) <= 100);
+// A rule holds rules: its JSON Schema would refer to itself, which a single operation of OpenAPI cannot.
+const rule = z
+  .unknown()
+  .meta({ description: "A rule: {kind, …}; groups (and, or, not) hold rules in `of`." })
+  .pipe(condition.refine((r) => depth(r) <= 8 && count(r) <= 100));
 
 const name = z.strictObject({ zh: z.string().min(1).max(80), en: z.string().min(1).max(80) });
 const purpose = z.enum(["marketing", "service", "analysis"]);

@@ -78,7 +78,7 @@ async function setAllTurns(house: House, tx: Tx, segment: store.Segment, now: Cl
 }
 
 /** Why people are looked at: lines of the tag log, and the event behind them. Neither where time alone did it. */
-export type Why = { lines: readonly { tag: string; log: string }[]; event: string | null };
+type Why = { lines: readonly { tag: string; log: string }[]; event: string | null };
 
 /** The change of a tag that the rule asks about; else the event; else whatever else changed. */
 function causeOf(why: Why | undefined, asked: ReadonlySet<string>): store.Cause | null {
@@ -90,7 +90,7 @@ function causeOf(why: Why | undefined, asked: ReadonlySet<string>): store.Cause 
 }
 
 /** Works out these people's place in every segment. `whys` by person id. */
-export async function refreshPeople(
+async function refreshPeople(
   house: House,
   tx: Tx,
   people: readonly PersonKey[],

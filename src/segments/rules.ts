@@ -115,7 +115,7 @@ function compare(value: number, is: Comparison, bound: number): boolean {
 }
 
 /** Every condition of a rule, groups left out. */
-export function* conditions(rule: Rule): Generator<Exclude<Rule, { of: unknown }>> {
+function* conditions(rule: Rule): Generator<Exclude<Rule, { of: unknown }>> {
   if (rule.kind === "and" || rule.kind === "or") for (const one of rule.of) yield* conditions(one);
   else if (rule.kind === "not") yield* conditions(rule.of);
   else yield rule;

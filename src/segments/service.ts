@@ -71,13 +71,5 @@ export async function seedDormantWorth(house: House, tx: Tx): Promise<string> {
 export const members = (reader: Reader, segmentId: string) => store.members(reader, segmentId);
 /** Every segment, for reading a rule back with the names in it. */
 export const all = (reader: Reader) => store.all(reader);
-export const find = async (
-  reader: Reader,
-  id: string,
-): Promise<Result<store.Segment, "segments.unknown">> => {
-  const segment = await store.byId(reader, id);
-  return segment ? ok(segment) : fail("segments.unknown");
-};
-
 /** Everything segments hold of a person. */
 export const erase = store.erasePerson;
