@@ -8,7 +8,9 @@ import { ringDue, type TimerKind } from "#kernel/timers.ts";
 import * as access from "#access/routes.ts";
 import * as accessJobs from "#access/jobs.ts";
 import * as accessService from "#access/service.ts";
+import * as catalogRoutes from "#catalog/routes.ts";
 import * as collectJobs from "#collect/jobs.ts";
+import * as collectRoutes from "#collect/routes.ts";
 import * as collect from "#collect/service.ts";
 import * as experiments from "#experiments/routes.ts";
 import * as experimentsService from "#experiments/service.ts";
@@ -23,7 +25,10 @@ import * as offers from "#offers/routes.ts";
 import * as offersJobs from "#offers/jobs.ts";
 import * as offersService from "#offers/service.ts";
 import * as orders from "#orders/jobs.ts";
+import * as ordersRoutes from "#orders/routes.ts";
 import * as ordersService from "#orders/service.ts";
+import * as peopleJobs from "#people/jobs.ts";
+import * as peopleRoutes from "#people/routes.ts";
 import * as people from "#people/service.ts";
 import * as predict from "#predict/routes.ts";
 import * as predictJobs from "#predict/jobs.ts";
@@ -52,6 +57,10 @@ export const erasers: readonly Eraser[] = [
 ];
 export const allRoutes: readonly Route[] = [
   ...access.routes,
+  ...collectRoutes.routes,
+  ...peopleRoutes.routes,
+  ...catalogRoutes.routes,
+  ...ordersRoutes.routes,
   ...predict.routes,
   ...segments.routes,
   ...recommend.routes,
@@ -64,11 +73,8 @@ export const allRoutes: readonly Route[] = [
 ];
 /** What each domain makes of a slice of the log, in this order, in one transaction with the slice's end. */
 export const consumers: readonly ((house: House, tx: Tx, slice: collect.Slice) => Promise<void>)[] =
-  [orders.consume];
-export const reactions: readonly Reaction[] = [
-  ...predictJobs.reactions,
-  ...segmentsJobs.reactions,
-];
+  [peopleJobs.consume, orders.consume];
+export const reactions: readonly Reaction[] = [...predictJobs.reactions, ...segmentsJobs.reactions];
 const timersWith = (post: Post | null): readonly TimerKind[] => [
   ...predictJobs.timers,
   ...segmentsJobs.timers,

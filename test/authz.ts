@@ -29,8 +29,9 @@ export function web(house: House, routes: readonly Route[]) {
     ready: async () => true,
     version: "test",
   });
-  type Asked = { body?: unknown; headers?: Record<string, string>; remote?: string };
-  return async (method: string, path: string, { body, headers, remote }: Asked = {}) => {
+  /** `text` goes as it is, where a test asks what no client would send. */
+  type Asked = { body?: unknown; text?: string; headers?: Record<string, string>; remote?: string };
+  return async (method: string, path: string, { body, text: raw, headers, remote }: Asked = {}) => {
     const json: Record<string, string> =
       method === "GET" ? {} : { "content-type": "application/json", origin };
     const init: RequestInit = {
@@ -42,7 +43,7 @@ export function web(house: House, routes: readonly Route[]) {
         ...json,
         ...headers,
       },
-      ...(method === "GET" ? {} : { body: JSON.stringify(body ?? {}) }),
+      ...(method === "GET" ? {} : { body: raw ?? JSON.stringify(body ?? {}) }),
     };
     const env = { incoming: { socket: { remoteAddress: remote ?? "203.0.113.7" } } };
     const response = await http.request(`${origin}${path}`, init, env);

@@ -1,5 +1,7 @@
 // What becomes of the log: consumers read it in slices, and the columns get every event exactly once.
+import { crashAt } from "#kernel/crash.ts";
 import type { House } from "#kernel/endpoint.ts";
+import { whileHeld } from "#kernel/lease.ts";
 import type { Tx } from "#kernel/sql.ts";
 import * as store from "./store.ts";
 
@@ -18,25 +20,36 @@ export const consume = (house: House, consumers: readonly Consume[]): Promise<nu
     if (slice.buckets.length === 0) return 0;
     for (const each of consumers) await each(house, tx, slice);
     await store.saveRead(tx, consumer, slice);
+    crashAt("consume.before_commit");
     return size(slice);
   });
 
 const size = ({ froms, tos }: store.Slice): number =>
   froms.reduce((sum, from, i) => sum + Number(tos[i]! - from + 1n), 0);
 
-/** Cuts the next batch and sends it; says how many rows went. Call again until it says 0. */
+/**
+ * Cuts the next batch and sends it, after what an earlier failure left behind; says how many rows went. Call again until
+ * it says 0. One process at a time: a batch that somebody else is sending would look like one that was left behind.
+ */
 export async function ship(house: House): Promise<number> {
-  const batch = await house.sql.begin((tx) => store.cut(tx, "event", batchLimit));
-  if (!batch) {
-    await store.checkpoint(house.sql);
-    return 0;
-  }
-  await send(house, batch);
-  return Number(batch.rows);
+  const sent = await whileHeld(house.sql, lease, async () => {
+    for (const left of await store.cutBatches(house.sql)) await heal(house, left);
+    const batch = await house.sql.begin((tx) => store.cut(tx, "event", batchLimit));
+    if (!batch) {
+      await store.checkpoint(house.sql);
+      return 0;
+    }
+    crashAt("columns.after_cut");
+    await send(house, batch);
+    return Number(batch.rows);
+  });
+  return sent ?? 0;
 }
+const lease = "columns";
 const send = async (house: House, batch: store.Batch): Promise<void> => {
   const lines = await store.batchLines(house.sql, batch.id);
-  await house.columns.insertLines(batch.target, lines, tokenOf(batch));
+  if (lines.length > 0) await house.columns.insertLines(batch.target, lines, tokenOf(batch));
+  crashAt("columns.after_send");
   await store.markBatch(house.sql, batch.id, "sent");
 };
 /** Names the rows by what they are: a batch's ranges never change, and a new attempt is a new name. */
@@ -44,22 +57,29 @@ const tokenOf = ({ target, id, attempt }: store.Batch) => `${target}:${id}:${att
 
 /**
  * At start: a crash may have come between cutting and sending, and a power cut may have taken a part that was
- * acknowledged while the deduplication log remembers it. So every open batch is counted in the columns, and one that is
- * short is cleared and sent again under a new attempt. Says how many were sent again.
+ * acknowledged while the deduplication log remembers it. So every open batch is counted in the columns. Says how many
+ * were sent again; null while another process is sending, whose open batches are its own.
  */
-export async function mend(house: House): Promise<number> {
-  let again = 0;
-  for (const batch of await store.openBatches(house.sql)) {
-    const there = await count(house, batch);
-    if (there !== batch.rows) {
-      if (there > 0n) await clear(house, batch);
-      const [row] = await store.nextAttempt(house.sql, batch.id);
-      await send(house, { ...batch, attempt: row!.attempt });
-      again++;
+export const mend = (house: House): Promise<number | null> =>
+  whileHeld(house.sql, lease, async () => {
+    let again = 0;
+    for (const batch of await store.openBatches(house.sql)) {
+      if (await heal(house, batch)) again++;
+      await store.markBatch(house.sql, batch.id, "checkpoint");
     }
-    await store.markBatch(house.sql, batch.id, "checkpoint");
+    return again;
+  });
+/** A batch that is not there exactly once is cleared and sent again under a new attempt. Was it? */
+async function heal(house: House, batch: store.Batch): Promise<boolean> {
+  const { there, distinct } = await count(house, batch);
+  if (there === batch.rows && distinct === batch.rows) {
+    if (batch.state === "cut") await store.markBatch(house.sql, batch.id, "sent");
+    return false;
   }
-  return again;
+  if (there > 0n) await clear(house, batch);
+  const [row] = await store.nextAttempt(house.sql, batch.id);
+  await send(house, { ...batch, attempt: row!.attempt });
+  return true;
 }
 // One range at a time in `arrayExists` would look at every row: joined by bucket the key narrows it first.
 const inRanges = `(bucket, offset) in (
@@ -71,12 +91,13 @@ const ranges = ({ buckets, froms, tos }: store.Batch) => ({
   froms: froms.map(String),
   tos: tos.map(String),
 });
-async function count(house: House, batch: store.Batch): Promise<bigint> {
-  const [row] = await house.columns.read<{ there: string | number }>(
-    `select uniqExact(bucket, offset) as there from ${batch.target} where ${inRanges}`,
+async function count(house: House, batch: store.Batch) {
+  const [row] = await house.columns.read<{ there: string | number; distinct: string | number }>(
+    `select count() as there, uniqExact(bucket, offset) as distinct
+    from ${batch.target} where ${inRanges}`,
     ranges(batch),
   );
-  return BigInt(row!.there);
+  return { there: BigInt(row!.there), distinct: BigInt(row!.distinct) };
 }
 const clear = (house: House, batch: store.Batch): Promise<void> =>
   house.columns.run(`alter table ${batch.target} delete where ${inRanges}`, ranges(batch));

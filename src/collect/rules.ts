@@ -1,5 +1,12 @@
 // What the shop tells us is written down as it came, once, in order, before anybody makes anything of it.
 import type { Identifier } from "#people/rules.ts";
+import {
+  isDerived,
+  isDirect,
+  looksDirect,
+  type DerivedField,
+  type DirectField,
+} from "#privacy/rules.ts";
 
 /** One event on its way into the log. `direct` holds what names a person: it is sealed as one value. */
 export type Incoming = {
@@ -13,9 +20,10 @@ export type Incoming = {
 export type Source = { id: string; kind: "server" | "public" | "import" };
 export type Verdict = "accepted" | "double" | "erased";
 
-/** One request brings at most so many events, and one event so many bytes of data. */
+/** One request brings at most so many events and bytes, and one event so many bytes. */
 export const eventsLimit = 1000;
 export const eventBytesLimit = 32 * 1024;
+export const requestBytesLimit = 500 * 1024;
 /** An event may be dated this much ahead of the shop's clock at most: clocks differ, time machines do not exist. */
 export const aheadLimitMs = 24 * 3600 * 1000;
 
@@ -28,3 +36,198 @@ export const copyText = (value: string): string =>
         .replaceAll("\n", "\\n")
         .replaceAll("\r", "\\r")
     : value;
+
+/** Names of events that mean something to this house. */
+export const orderLine = "Order Line";
+export const identify = "identify";
+/** Where the derived traits of an event stand in its data; no name of a shop's own begins so. */
+export const traitsIn = "$traits";
+
+/** How shops call what names a person, beside the field list's own words. */
+const spellings: Record<string, DirectField> = {
+  mail: "email",
+  e_mail: "email",
+  email_address: "email",
+  mobile: "phone",
+  mobile_number: "phone",
+  phone_number: "phone",
+  tel: "phone",
+  telephone: "phone",
+  full_name: "name",
+  given_name: "first_name",
+  family_name: "last_name",
+  surname: "last_name",
+  street: "address",
+  street_address: "address",
+  address1: "address",
+  address2: "address",
+  ip_address: "ip",
+  device_id: "device",
+  open_id: "openid",
+  union_id: "openid",
+  unionid: "openid",
+  href: "url",
+  page_url: "url",
+  referrer: "url",
+  referer: "url",
+  comment: "free_text",
+  message: "free_text",
+  note: "free_text",
+  feedback: "free_text",
+};
+const snake = (name: string): string =>
+  name
+    .trim()
+    .replaceAll(/([a-z\d])([A-Z])/g, "$1_$2")
+    .replaceAll(/[\s.-]+/g, "_")
+    .toLowerCase();
+/** The direct field that a name means, however it is spelt; null where it means none. */
+export function directName(name: string): DirectField | null {
+  const plain = snake(name);
+  return isDirect(plain) ? plain : Object.hasOwn(spellings, plain) ? spellings[plain]! : null;
+}
+
+const holdsDirect = (value: unknown): boolean => {
+  if (typeof value === "string" || typeof value === "number") return looksDirect(String(value));
+  if (typeof value !== "object" || value === null) return false;
+  return Object.entries(value).some(
+    ([name, item]) => directName(name) !== null || looksDirect(name) || holdsDirect(item),
+  );
+};
+const textOf = (value: unknown): string =>
+  typeof value === "string" ? value : JSON.stringify(value);
+
+/** Parts what an event says into what the log may hold in clear and what it holds sealed, as "data.<name>". */
+export function partData(data: Record<string, unknown>): {
+  plain: Record<string, unknown>;
+  direct: Record<string, string>;
+} {
+  const plain: Record<string, unknown> = {};
+  const direct: Record<string, string> = {};
+  for (const [name, value] of Object.entries(data))
+    if (directName(name) !== null || looksDirect(name) || holdsDirect(value))
+      direct[`data.${name}`] = textOf(value);
+    else plain[name] = value;
+  return { plain, direct };
+}
+
+const traitFits: Record<DerivedField, (value: unknown) => boolean> = {
+  birth_month: (v) => Number.isInteger(v) && (v as number) >= 1 && (v as number) <= 12,
+  birth_day: (v) => Number.isInteger(v) && (v as number) >= 1 && (v as number) <= 31,
+  age_band: (v) => isShort(v, 20),
+  city: (v) => isShort(v, 100),
+  country: (v) => isShort(v, 100),
+  language: (v) => typeof v === "string" && /^[A-Za-z]{2,3}([-_][A-Za-z\d]{2,8}){0,3}$/.test(v),
+  gender: (v) => isShort(v, 20),
+  currency: (v) => typeof v === "string" && /^[A-Z]{3}$/.test(v),
+};
+const isShort = (v: unknown, longest: number): boolean =>
+  typeof v === "string" && v !== "" && v.length <= longest && !looksDirect(v);
+const isEmail = (v: unknown): boolean =>
+  typeof v === "string" && v.length <= 254 && /^[^\s@]+@[^\s@]+\.[^\s@.]+$/.test(v.trim());
+const isPhone = (v: unknown): boolean =>
+  typeof v === "string" && /^\+?\d[\d\s().-]{4,30}$/.test(v.trim());
+
+export type Traits = {
+  /** Derived ones, by the field list's names: plain. */
+  derived: Record<string, string | number>;
+  /** Direct ones by the field list's names, as "traits.email"; and whatever is on no list: sealed. */
+  direct: Record<string, string>;
+  /** Does it say how somebody is called or reached? */
+  names: boolean;
+};
+/** Parts traits; or names the one that cannot be what it says. Null and empty text say nothing. */
+export function partTraits(traits: Record<string, unknown>): Traits | { unfit: string } {
+  const parted: Traits = { derived: {}, direct: {}, names: false };
+  for (const [name, value] of Object.entries(traits)) {
+    if (value === null || value === "") continue;
+    const own = snake(name);
+    const field = directName(name);
+    if (isDerived(own)) {
+      if (!traitFits[own](value)) return { unfit: name };
+      parted.derived[own] = value as string | number;
+    } else if (field === null) parted.direct[`traits.${name}`] = textOf(value);
+    else {
+      if ((field === "email" && !isEmail(value)) || (field === "phone" && !isPhone(value)))
+        return { unfit: name };
+      parted.direct[`traits.${field}`] = textOf(value).trim();
+      parted.names = true;
+    }
+  }
+  return parted;
+}
+
+/** Why an event was not taken. */
+export type Refused = {
+  reason:
+    | "invalid" // the field is missing, unknown or not what it should be
+    | "too_large"
+    | "not_yet" // dated further ahead than clocks can differ
+    | "no_sender" // says something of somebody, and not of whom
+    | "server_only" // only the shop's own server may say this
+    | "use_order_lines" // order lines have a door of their own
+    | "erased"; // of somebody who had their data erased after it happened
+  field: string; // within the event: "at", "data.price"
+};
+/** A field's name comes from outside and may itself name somebody: what is no plain name is left out. */
+export const safeField = (field: string): string => {
+  if (/^[\w$.]{0,80}$/.test(field) && !looksDirect(field)) return field;
+  return /^(data|traits)\./.exec(field)?.[1] ?? "";
+};
+export type Said = {
+  key: string;
+  name: string;
+  user?: string | undefined;
+  anonymous?: string | undefined;
+  at: Date;
+  data: Record<string, unknown>;
+  traits: Record<string, unknown>;
+};
+export const isRefused = <T extends object>(read: T | Refused): read is Refused => "reason" in read;
+
+/**
+ * One event as the log takes it. A public source, whose key anybody can read, may tell behaviour: its visitor speaks
+ * for themselves alone, and whom they say they are is kept sealed as a claim.
+ */
+export function readEvent(said: Said, source: Source["kind"], now: Date): Incoming | Refused {
+  const { key, name, user, anonymous, at } = said;
+  if (at.getTime() > now.getTime() + aheadLimitMs) return { reason: "not_yet", field: "at" };
+  if (name === orderLine) return { reason: "use_order_lines", field: "name" };
+  if (looksDirect(name)) return { reason: "invalid", field: "name" };
+  const ours = Object.keys(said.data).find((field) => field.startsWith("$"));
+  if (ours !== undefined) return { reason: "invalid", field: `data.${ours}` };
+  const open = source === "public";
+  const traits = partTraits(said.traits);
+  if ("unfit" in traits) return { reason: "invalid", field: `traits.${traits.unfit}` };
+  if (open && traits.names) return { reason: "server_only", field: "traits" };
+  if (open && name === identify && user !== undefined)
+    return { reason: "server_only", field: "user" };
+  const data = partData(said.data);
+  const direct = { ...data.direct, ...traits.direct };
+  const sender = senderOf(user, anonymous, open);
+  const other = open ? user : anonymous;
+  if (user !== undefined && anonymous !== undefined)
+    direct[open ? "claim.user" : "claim.anonymous"] = other!;
+  const isOfSomebody =
+    name === identify || Object.keys(direct).length > 0 || Object.keys(said.traits).length > 0;
+  if (!sender && (open || isOfSomebody)) return { reason: "no_sender", field: "user" };
+  const derived = Object.keys(traits.derived).length > 0 ? { [traitsIn]: traits.derived } : {};
+  return {
+    key,
+    name,
+    at,
+    data: { ...data.plain, ...derived },
+    ...(Object.keys(direct).length > 0 ? { direct } : {}),
+    ...(sender ? { sender } : {}),
+  };
+}
+function senderOf(
+  user: string | undefined,
+  anonymous: string | undefined,
+  open: boolean,
+): Identifier | null {
+  const known = user === undefined ? null : ({ type: "user_id", value: user } as const);
+  const visitor =
+    anonymous === undefined ? null : ({ type: "anonymous_id", value: anonymous } as const);
+  return open ? (visitor ?? known) : (known ?? visitor);
+}

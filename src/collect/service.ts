@@ -1,11 +1,26 @@
 // The way in. What is acknowledged is committed, and what was there already is not there twice.
 import { createHash } from "node:crypto";
-import type { House } from "#kernel/endpoint.ts";
+import { fieldsOf } from "#kernel/command.ts";
+import { crashAt } from "#kernel/crash.ts";
+import type { Context, House } from "#kernel/endpoint.ts";
+import { inOrder, type Lane } from "#kernel/group.ts";
+import { fail, ok, type Result } from "#kernel/result.ts";
 import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
 import { bucketOfText, open as unlock, seal as lock } from "#kernel/crypto.ts";
 import * as people from "#people/service.ts";
 import * as privacy from "#privacy/service.ts";
-import type { Incoming, Source, Verdict } from "./rules.ts";
+import { parseList, type Item } from "#kernel/json.ts";
+import {
+  eventBytesLimit,
+  eventsLimit,
+  isRefused,
+  requestBytesLimit,
+  safeField,
+  type Incoming,
+  type Refused,
+  type Source,
+  type Verdict,
+} from "./rules.ts";
 import * as store from "./store.ts";
 
 export type { Incoming } from "./rules.ts";
@@ -31,10 +46,13 @@ export async function accept(
   const fresh = new Set((await store.claimKeys(tx, [...new Set(ids)], at)).map(({ id }) => id));
   const verdicts: Verdict[] = [];
   const taken: [Incoming, string][] = [];
+  const verdictOf = new Map<string, number>();
   events.forEach((event, i) => {
     const isNew = fresh.delete(ids[i]!); // an equal key later in the same batch is a double too
     verdicts.push(isNew ? "accepted" : "double");
-    if (isNew) taken.push([event, ids[i]!]);
+    if (!isNew) return;
+    verdictOf.set(ids[i]!, i);
+    taken.push([event, ids[i]!]);
   });
   if (taken.length === 0) return verdicts;
 
@@ -46,10 +64,12 @@ export async function accept(
   );
   const nameless = bucketOfText(`${source.id}|`);
   const rows: store.EventRow[] = [];
-  for (const [{ name, at: happened, data, direct, sender, key }, id] of taken) {
+  const erased: string[] = [];
+  for (const [{ name, at: happened, data, direct, sender }, id] of taken) {
     const node = sender ? nodes.get(people.senderKey(sender)) : undefined;
-    if (sender && !node) {
-      verdicts[events.findIndex((e) => e.key === key)] = "erased";
+    if (sender && (!node || (node.erasedAt && happened <= node.erasedAt))) {
+      verdicts[verdictOf.get(id)!] = "erased";
+      erased.push(id);
       continue;
     }
     rows.push({
@@ -65,8 +85,143 @@ export async function accept(
           : null,
     });
   }
+  // Refused again when it is sent again: a key that stayed would call it a double.
+  if (erased.length > 0) await store.releaseKeys(tx, erased);
   if (rows.length > 0) await store.append(tx, source.id, rows, at);
   return verdicts;
+}
+
+/** What a request could not give: its place in the request, why, and its text. */
+export type Unfit = { key: string; reason: string; field: string; text: string };
+type Request = { events: readonly Incoming[]; unfit: readonly Unfit[] };
+
+/** Requests of one source that wait together share one transaction, so that a burst costs few commits. */
+const requestsTogether = 16;
+type Outcome = { verdicts: Verdict[] } | { thrown: unknown };
+const lanes = new WeakMap<House, Map<string, Lane<Request, Outcome>>>();
+
+/**
+ * Takes the events of one request; answers, in order, once they are committed. What it could not read goes to the
+ * rejected list. A neighbour that breaks the shared transaction costs nobody anything: each is then taken alone.
+ */
+export async function receive(house: House, source: Source, request: Request): Promise<Verdict[]> {
+  const own = lanes.get(house) ?? new Map<string, Lane<Request, Outcome>>();
+  lanes.set(house, own);
+  let lane = own.get(source.id);
+  if (!lane) {
+    lane = inOrder((round) => inOneGo(house, source, round), requestsTogether);
+    own.set(source.id, lane);
+  }
+  const outcome = await lane(request);
+  if ("thrown" in outcome) throw outcome.thrown;
+  return outcome.verdicts;
+}
+async function inOneGo(house: House, source: Source, round: Request[]): Promise<Outcome[]> {
+  try {
+    const verdicts = await takeAll(house, source, round);
+    return verdicts.map((each) => ({ verdicts: each }));
+  } catch (thrown) {
+    if (round.length === 1) return [{ thrown }];
+    const outcomes: Outcome[] = [];
+    for (const request of round) outcomes.push(...(await inOneGo(house, source, [request])));
+    return outcomes;
+  }
+}
+const takeAll = (house: House, source: Source, round: Request[]): Promise<Verdict[][]> =>
+  house.sql.begin(async (tx) => {
+    await tx`set local lock_timeout = '10s'`; // an import commits its batch well within that
+    const events = round.flatMap((request) => request.events);
+    const verdicts = events.length > 0 ? await accept(house, tx, source, events) : [];
+    const unfit = round.flatMap((request) => request.unfit);
+    if (unfit.length > 0) await rejectAll(house, tx, source, unfit);
+    let from = 0;
+    return round.map(({ events: { length } }) => verdicts.slice(from, (from += length)));
+  });
+async function rejectAll(
+  house: House,
+  tx: Tx,
+  source: Source,
+  unfit: readonly Unfit[],
+): Promise<void> {
+  const at = house.clocks.machine();
+  // The same refused event sent again is the same line of the list.
+  const rows = new Map(
+    unfit.map(({ key, reason, field, text }): [string, store.Rejected] => {
+      const id = eventId(source.id, `rejected|${key}|${reason}|${field}`);
+      const sealed = sealRejected(house, id, text);
+      return [
+        id,
+        { id, sourceId: source.id, importId: null, line: null, reason, field, sealed, at },
+      ];
+    }),
+  );
+  await store.reject(tx, [...rows.values()]);
+}
+
+/** The items of a request that is read here: at most `eventsLimit` of them and `requestBytesLimit` bytes. */
+export async function listOf(
+  request: globalThis.Request,
+  name: string,
+): Promise<Result<Item[], "request.invalid" | "request.too_large">> {
+  const text = await request.text();
+  if (Buffer.byteLength(text) > requestBytesLimit) return fail("request.too_large");
+  const list = parseList(text, name);
+  if (!list.ok) return fail("request.invalid", { fields: [list.field] });
+  const { items } = list;
+  if (items.length === 0 || items.length > eventsLimit)
+    return fail("request.invalid", { fields: [name] });
+  return ok(items);
+}
+
+/** The first field of an item that does not fit; "" where it is the item itself. */
+export function fieldIn(error: Parameters<typeof fieldsOf>[0]): string {
+  const [field = ""] = fieldsOf(error);
+  return field === "body" ? "" : field;
+}
+
+export type Answered = { verdict: "accepted" | "double" | "refused"; id: string | null } & {
+  reason: string | null;
+  field: string | null;
+};
+/** Takes what could be read of a request and says of each item, in order, what became of it. */
+export async function take(
+  house: House,
+  source: Source,
+  name: string,
+  items: readonly Item[],
+  read: readonly (Incoming | Refused)[],
+) {
+  const events: Incoming[] = [];
+  const unfit: Unfit[] = [];
+  const results: (Answered | null)[] = read.map((one, i) => {
+    if (!isRefused(one)) {
+      events.push(one);
+      return null;
+    }
+    const within = safeField(one.field);
+    const field = [name, i, within].filter((part) => part !== "").join(".");
+    const text = JSON.stringify(items[i]!.value).slice(0, eventBytesLimit);
+    unfit.push({ key: text, reason: one.reason, field: within, text });
+    return { verdict: "refused", id: null, reason: one.reason, field };
+  });
+  const verdicts = await receive(house, source, { events, unfit });
+  let next = 0;
+  const answered = results.map((result, i): Answered => {
+    if (result) return result;
+    const { key } = events[next]!;
+    const verdict = verdicts[next++]!;
+    if (verdict !== "erased")
+      return { verdict, id: eventId(source.id, key), reason: null, field: null };
+    return { verdict: "refused", id: null, reason: "erased", field: `${name}.${i}.user` };
+  });
+  const count = (verdict: Answered["verdict"]) =>
+    answered.filter((one) => one.verdict === verdict).length;
+  return {
+    accepted: count("accepted"),
+    doubles: count("double"),
+    refused: count("refused"),
+    results: answered,
+  };
 }
 
 /** A source by its name, made where it is not there yet. */
@@ -88,10 +243,33 @@ export async function sourceNamed(
   return source!;
 }
 
+/** Makes a source; its keys are made in access. */
+export async function makeSource(
+  { tx, at, newId }: Context,
+  { name, kind }: { name: string; kind: Source["kind"] },
+): Promise<Result<{ id: string }, "collect.name_taken">> {
+  const id = newId();
+  const added = await store.addSource(tx, { id, name, kind, demo: false, createdAt: at });
+  return added.count === 1 ? ok({ id }) : fail("collect.name_taken");
+}
+
+/** What was sealed with an event: its direct fields, by "data.<name>" or "traits.<field>". */
+export const openDirect = (key: Buffer, nodeId: string, sealed: Buffer): Record<string, string> =>
+  JSON.parse(privacy.openSealed(key, "collect_event|sealed", nodeId, sealed)) as Record<
+    string,
+    string
+  >;
+
 /** The events of a person leave the log; the columns follow by their nodes. */
-export async function erase(tx: Tx, person: PersonKey): Promise<void> {
-  const nodes = await people.nodesOf(tx, person);
-  if (nodes.length > 0) await store.eraseRows(tx, nodes);
+export async function erase(
+  tx: Tx,
+  _: PersonKey,
+  nodes: readonly { bucket: number; nodeId: string }[],
+): Promise<void> {
+  if (nodes.length === 0) return;
+  // Consumers that are at it finish first, and what they made goes with the rest; none begins before the commit.
+  await store.holdConsumers(tx, [...new Set(nodes.map(({ bucket }) => bucket))]);
+  await store.eraseRows(tx, nodes);
 }
 
 export type SourceRow = store.SourceRow;
@@ -145,7 +323,7 @@ export async function takeLines(
   lines: readonly LineOfFile[],
   to: { line: number; outside: number },
 ): Promise<{ accepted: number; rejected: number; doubles: number }> {
-  return house.sql.begin(async (tx) => {
+  const taken = await house.sql.begin(async (tx) => {
     const events = lines.flatMap((line) => ("event" in line ? [line.event] : []));
     const verdicts = events.length > 0 ? await accept(house, tx, source, events) : [];
     const unfit = lines.flatMap((line) => ("unfit" in line ? [line] : []));
@@ -156,7 +334,16 @@ export async function takeLines(
         unfit.map(({ line, unfit: { field, reason, text } }) => {
           const id = eventId(source.id, `rejected|${importId}|${line}`);
           const sealed = sealRejected(house, id, text);
-          return { id, sourceId: source.id, importId, line: BigInt(line), reason, field, sealed, at };
+          return {
+            id,
+            sourceId: source.id,
+            importId,
+            line: BigInt(line),
+            reason,
+            field,
+            sealed,
+            at,
+          };
         }),
       );
     const done = {
@@ -164,12 +351,15 @@ export async function takeLines(
       rejected: unfit.length + verdicts.filter((v) => v === "erased").length,
       doubles: verdicts.filter((v) => v === "double").length,
     };
+    crashAt("import.in_batch");
     const moved = await store.moveImport(tx, importId, BigInt(counts.lines), { ...done, ...to });
     // Another process goes on with the same file: what it took is taken, and this batch rolls back whole.
     if (moved.count !== 1)
       throw new Error("This file is being imported by another process.", { cause: "import" });
     return done;
   });
+  crashAt("import.after_batch");
+  return taken;
 }
 
 /** A refused payload may name people: it is locked under a key of the installation, and kept for 30 days. */

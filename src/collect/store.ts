@@ -20,6 +20,9 @@ export const claimKeys = (tx: Tx, ids: string[], at: Date) => tx<{ id: string }[
   insert into collect_message_key (id, at)
   select id, ${at} from unnest(${ids.toSorted()}::uuid[]) as id on conflict do nothing returning id`;
 
+export const releaseKeys = (tx: Tx, ids: string[]) =>
+  tx`delete from collect_message_key where id = any(${ids}::uuid[])`;
+
 /** Writes events under the next offsets of their buckets, whose rows are held until commit, lowest first. */
 export async function append(
   tx: Tx,
@@ -120,6 +123,11 @@ export const openBatches = (reader: Reader) =>
   reader<Batch[]>`
     select id, target, buckets, froms, tos, rows, attempt, state from collect_batch
     where state <> 'checkpoint' order by id`;
+/** Batches whose sending was not heard to end. */
+export const cutBatches = (reader: Reader) =>
+  reader<Batch[]>`
+    select id, target, buckets, froms, tos, rows, attempt, state from collect_batch
+    where state = 'cut' order by id`;
 export const markBatch = (reader: Reader, id: bigint, state: Batch["state"]) =>
   reader`update collect_batch set state = ${state} where id = ${id}`;
 export const checkpoint = (reader: Reader) =>
@@ -134,10 +142,12 @@ export const batchLines = (reader: Reader, id: bigint) => reader<{ line: string 
     'bucket', e.bucket, 'offset', e."offset", 'id', e.id, 'source_id', e.source_id,
     'node_id', coalesce(e.node_id, ${nobody}::uuid), 'name', e.name,
     'at', to_char(e.at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS'),
-    'order_ref', coalesce(e.data->>'order', ''), 'order_kind', coalesce(e.data->>'kind', ''),
-    'sku', coalesce(e.data->>'sku', ''),
-    'quantity', coalesce((e.data->>'quantity')::bigint, 0),
-    'amount_minor', coalesce((e.data->>'amountMinor')::bigint, 0),
+    -- Figures are those of order lines: whatever else calls something so is no figure of the shop's.
+    'order_ref', case when e.name = 'Order Line' then e.data->>'order' else '' end,
+    'order_kind', case when e.name = 'Order Line' then e.data->>'kind' else '' end,
+    'sku', case when e.name = 'Order Line' then e.data->>'sku' else '' end,
+    'quantity', case when e.name = 'Order Line' then (e.data->>'quantity')::bigint else 0 end,
+    'amount_minor', case when e.name = 'Order Line' then (e.data->>'amountMinor')::bigint else 0 end,
     'data', case when e.name = 'Order Line' then '{}' else e.data::text end)::text as line
   from collect_batch b, unnest(b.buckets, b.froms, b.tos) as r(bucket, "from", "to")
   join collect_event e on e.bucket = r.bucket and e."offset" between r."from" and r."to"
@@ -212,7 +222,10 @@ export const moveImport = (tx: Tx, id: string, from: bigint, p: Progress) => tx`
 export const finishImport = (reader: Reader, id: string, at: Date) =>
   reader`update collect_import set finished_at = ${at} where id = ${id} and finished_at is null`;
 
-export const eraseRows = (tx: Tx, nodes: { bucket: number; nodeId: string }[]) => tx`
+export const holdConsumers = (tx: Tx, buckets: number[]) => tx`
+  select from collect_consumer where bucket = any(${buckets}::smallint[])
+  order by bucket, consumer for update`;
+export const eraseRows = (tx: Tx, nodes: readonly { bucket: number; nodeId: string }[]) => tx`
   delete from collect_event e
   using unnest(${nodes.map((n) => n.bucket)}::smallint[], ${nodes.map((n) => n.nodeId)}::uuid[])
     as n(bucket, node_id)

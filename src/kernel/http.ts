@@ -156,7 +156,9 @@ export function server(web: Web): Hono {
       let body: unknown = {};
       const takesBody = method !== "GET" && route.kind !== "direct";
       const type = c.req.header("content-type") ?? "";
-      if (takesBody || (route.kind === "direct" && type.startsWith("application/json"))) {
+      const readsHere =
+        takesBody || (route.kind === "direct" && type.startsWith("application/json"));
+      if (readsHere && !route.endpoint.ownBody) {
         const parsed = parseJson((await c.req.text()) || "{}");
         if (!parsed.ok) return problem(c, fail("request.invalid", { fields: [parsed.field] }));
         if (
@@ -178,7 +180,9 @@ export function server(web: Web): Hono {
         for (const [name, value] of answer.headers ?? []) c.header(name, value, { append: true });
         return answer.ok ? c.json((answer.value ?? {}) as object) : problem(c, answer);
       }
-      const input = route.endpoint.input.safeParse(raw);
+      const input = route.endpoint.ownBody
+        ? { success: true as const, data: {} }
+        : route.endpoint.input.safeParse(raw);
       if (!input.success)
         return problem(c, fail("request.invalid", { fields: fieldsOf(input.error) }));
       const now = house.clocks.shop();

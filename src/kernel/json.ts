@@ -26,6 +26,35 @@ export function parseJson(text: string): Parsed {
   return field === null ? { ok: true, value } : { ok: false, field: field || "body" };
 }
 
+/** One item of a list; `bad` names the field that could not be held unchanged, "" where it is the item itself. */
+export type Item = { value: unknown; bad: string | null };
+/**
+ * Reads {[name]: [...]} of which every item is judged alone: what is wrong in one costs no neighbour. Fails, with the
+ * field, only where there is no such list.
+ */
+export function parseList(
+  text: string,
+  name: string,
+): { ok: true; items: Item[] } | { ok: false; field: string } {
+  if (tooDeep(text)) return { ok: false, field: "body" };
+  let whole: unknown;
+  try {
+    whole = JSON.parse(text, (_, item: unknown, context?: { source?: string }) =>
+      // No JSON says NaN: it stands for a number that would have been rounded.
+      typeof item === "number" && !exact(item, context?.source ?? "") ? Number.NaN : item,
+    );
+  } catch {
+    return { ok: false, field: "body" };
+  }
+  if (typeof whole !== "object" || whole === null || Array.isArray(whole))
+    return { ok: false, field: "body" };
+  const other = Object.keys(whole).find((key) => key !== name);
+  if (other !== undefined) return { ok: false, field: isStorable(other) ? other : "body" };
+  const list = (whole as Record<string, unknown>)[name];
+  if (!Array.isArray(list)) return { ok: false, field: name };
+  return { ok: true, items: list.map((value: unknown) => ({ value, bad: badText(value, "") })) };
+}
+
 const exact = (item: number, source: string): boolean => {
   if (!Number.isFinite(item)) return false;
   return !/^-?\d+$/.test(source) || Number.isSafeInteger(item);
@@ -49,6 +78,7 @@ function tooDeep(text: string): boolean {
 
 function badText(value: unknown, at: string): string | null {
   if (typeof value === "string") return isStorable(value) ? null : at;
+  if (typeof value === "number") return Number.isNaN(value) ? at : null;
   if (typeof value !== "object" || value === null) return null;
   for (const [key, item] of Object.entries(value)) {
     const path = at === "" ? key : `${at}.${key}`;

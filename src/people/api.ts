@@ -225,19 +225,6 @@ export const tag = endpoint({
   failures: ["people.unknown", "people.tag_reserved", "people.tag_expired", "people.tag_names"],
 });
 
-export const erase = endpoint({
-  method: "DELETE",
-  path: "/v1/members/:person",
-  permission: "members:erase",
-  summary: {
-    zh: "彻底删除一位会员的数据；之后再来，就是一位新会员",
-    en: "Erase everything of a member; if they come back, it is as somebody new",
-  },
-  input: person,
-  output: z.object({ erasure: z.uuid() }),
-  failures: ["people.unknown"],
-});
-
 export const mine = endpoint({
   method: "GET",
   path: "/v1/me/profile",

@@ -3,6 +3,7 @@ import { bucketOfText } from "#kernel/crypto.ts";
 import type { Context, House } from "#kernel/endpoint.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
 import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
+import { dropWaiting } from "#kernel/waiting.ts";
 import { normalised } from "#privacy/rules.ts";
 import * as privacy from "#privacy/service.ts";
 import type { Identifier, TagKind } from "./rules.ts";
@@ -27,7 +28,13 @@ export async function byIdentifier(
   return node ? { bucket: node.bucket, personId: node.personId } : null;
 }
 
-export type Node = PersonKey & { nodeBucket: number; nodeId: string; key: Buffer };
+/** `erasedAt`: until then this identifier was somebody's who had their data erased; what happened before is refused. */
+export type Node = PersonKey & {
+  nodeBucket: number;
+  nodeId: string;
+  key: Buffer;
+  erasedAt: Date | null;
+};
 export type Sender = Identifier & { at: Date };
 export const senderKey = ({ type, value }: Identifier): string =>
   `${type}|${normalised(type, value)}`;
@@ -42,33 +49,38 @@ export async function nodesFor(
   sourceId: string,
   senders: Sender[],
 ): Promise<Map<string, Node>> {
-  const first = new Map<string, Sender & { blind: Buffer }>();
-  for (const sender of senders) {
-    const key = senderKey(sender);
-    const had = first.get(key);
-    if (!had || sender.at < had.at)
-      first.set(key, {
-        ...sender,
-        blind: had?.blind ?? privacy.blindOf(house, sender.type, sender.value, sourceId),
-      });
-  }
+  const bySender = Map.groupBy(senders, senderKey);
+  const first = new Map(
+    [...bySender].map(([key, [{ type, value } = senders[0]!]]) => [
+      key,
+      { type, value, blind: privacy.blindOf(house, type, value, sourceId) },
+    ]),
+  );
   const byBlind = new Map([...first].map(([key, { blind }]) => [blind.toString("hex"), key]));
   const blinds = [...first.values()].map(({ blind }) => blind);
-  const found = await store.nodesByBlind(tx, blinds);
+  // Held until commit, so that no erasure passes between here and the event; then its tombstone is seen as well.
+  const found = await store.heldNodesByBlind(tx, blinds);
+  const gone = await privacy.tombstoned(tx, blinds);
+  const erasedAt = ({ blind }: { blind: Buffer }) => gone.get(blind.toString("hex")) ?? null;
   const missing = new Set(first.keys());
   for (const { blind } of found) missing.delete(byBlind.get(blind.toString("hex"))!);
-  if (missing.size > 0) {
-    await make(
-      house,
-      tx,
-      sourceId,
-      [...missing].toSorted().map((key) => [key, first.get(key)!]),
+  const fresh = [...missing].toSorted().flatMap((key) => {
+    const sender = first.get(key)!;
+    const erased = erasedAt(sender);
+    const times = bySender.get(key)!.flatMap(({ at }) => (erased && at <= erased ? [] : [at]));
+    const at = times.reduce<Date | null>(
+      (least, one) => (least && least < one ? least : one),
+      null,
     );
+    return at ? [[key, { ...sender, at }] as const] : [];
+  });
+  if (fresh.length > 0) {
+    await make(house, tx, sourceId, fresh);
     // Another transaction may have made some of them first; then those are the ones.
     found.push(
-      ...(await store.nodesByBlind(
+      ...(await store.heldNodesByBlind(
         tx,
-        [...missing].map((key) => first.get(key)!.blind),
+        fresh.map(([, { blind }]) => blind),
       )),
     );
   }
@@ -80,7 +92,10 @@ export async function nodesFor(
   return new Map(
     found.flatMap(({ blind, ...node }) => {
       const key = keys.get(node.nodeId);
-      return key ? [[byBlind.get(blind.toString("hex"))!, { ...node, key }] as const] : [];
+      if (!key) return [];
+      return [
+        [byBlind.get(blind.toString("hex"))!, { ...node, key, erasedAt: erasedAt({ blind }) }],
+      ];
     }),
   );
 }
@@ -89,23 +104,13 @@ async function make(
   house: House,
   tx: Tx,
   sourceId: string,
-  asked: [string, Sender & { blind: Buffer }][],
+  asked: (readonly [string, Sender & { blind: Buffer }])[],
 ): Promise<void> {
-  const gone = await privacy.tombstoned(
-    tx,
-    asked.map(([, { blind }]) => blind),
-  );
-  const fresh = asked
-    .filter(([, { blind, at }]) => {
-      const erased = gone.get(blind.toString("hex"));
-      return !erased || at > erased;
-    })
-    .map(([key, sender]) => {
-      // A node's bucket is known from what was sent alone, before anybody knows the person.
-      const bucket = bucketOfText(`${sourceId}|${key}`);
-      return { sender, bucket, nodeId: house.newId(), personId: house.newId() };
-    });
-  if (fresh.length === 0) return;
+  const fresh = asked.map(([key, sender]) => {
+    // A node's bucket is known from what was sent alone, before anybody knows the person.
+    const bucket = bucketOfText(`${sourceId}|${key}`);
+    return { sender, bucket, nodeId: house.newId(), personId: house.newId() };
+  });
   const claimed = await store.claimIdentifiers(
     tx,
     fresh.map(({ sender, bucket, nodeId }) => ({ blind: sender.blind, bucket, nodeId })),
@@ -130,7 +135,12 @@ async function make(
   );
 }
 
-export type NewIdentifier = { person: PersonKey; sourceId: string; identifier: Identifier; at: Date };
+export type NewIdentifier = {
+  person: PersonKey;
+  sourceId: string;
+  identifier: Identifier;
+  at: Date;
+};
 /**
  * Gives known people more identifiers, each a node of its own. Says of each, in order, whether it is now this
  * person's: where it is somebody else's already it stays theirs, and nobody is merged by accident.
@@ -152,7 +162,11 @@ export async function addIdentifiers(
   const there = new Set((await store.nodesByBlind(tx, blinds)).map(hex));
   const first = new Map(rows.filter((row) => !there.has(hex(row))).map((row) => [hex(row), row]));
   if (first.size > 0) {
-    const wanted = [...first.values()].map(({ blind, bucket, nodeId }) => ({ blind, bucket, nodeId }));
+    const wanted = [...first.values()].map(({ blind, bucket, nodeId }) => ({
+      blind,
+      bucket,
+      nodeId,
+    }));
     const claimed = new Set((await store.claimIdentifiers(tx, wanted)).map(hex));
     const mine = [...first.values()].filter((row) => claimed.has(hex(row)));
     const keys = await privacy.makeNodeKeys(house, tx, mine);
@@ -351,7 +365,9 @@ export const ship = (house: House): Promise<number> =>
     return nodes.length;
   });
 
-/** Everything of one person in one transaction. The columns follow in `privacy.eraseColumns`. */
+/** The person's own rows here; for `privacy/jobs.ts`, where something was committed after the erasure. */
+export const eraseRows = store.eraseRows;
+/** Everything of one person in one transaction. The columns follow in `eraseColumns` of privacy's jobs. */
 export async function erase(
   { tx, now, at, newId }: Context,
   personId: string,
@@ -359,10 +375,13 @@ export async function erase(
 ): Promise<Result<{ erasure: string }, "people.unknown">> {
   const person = await find(tx, personId);
   if (!person.ok) return person;
+  // Whoever writes under one of these nodes at this moment comes first, or does not find it any more.
+  await store.holdNodes(tx, person.value);
   const nodes = await nodesOf(tx, person.value);
   const id = newId();
   await privacy.forget(tx, person.value, nodes, { id, now, at });
-  for (const eraser of erasers) await eraser(tx, person.value);
+  for (const eraser of erasers) await eraser(tx, person.value, nodes);
+  await dropWaiting(tx, person.value);
   await store.eraseRows(tx, person.value);
   return ok({ erasure: id });
 }

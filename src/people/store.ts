@@ -21,6 +21,18 @@ export const nodesByBlind = (reader: Reader, blinds: Buffer[]) =>
     join people_node n on n.bucket = i.bucket and n.node_id = i.node_id
     where i.blind = any(${byteList(blinds)}::text[]::bytea[])`;
 
+/** The same, and no erasure takes them away before this transaction ends. */
+export const heldNodesByBlind = (tx: Tx, blinds: Buffer[]) =>
+  tx<(PersonKey & { blind: Buffer; nodeBucket: number; nodeId: string })[]>`
+    select i.blind, n.bucket as node_bucket, n.node_id, n.person_bucket as bucket, n.person_id
+    from people_identifier i
+    join people_node n on n.bucket = i.bucket and n.node_id = i.node_id
+    where i.blind = any(${byteList(blinds)}::text[]::bytea[])
+    order by n.bucket, n.node_id for key share of n`;
+export const holdNodes = (tx: Tx, { bucket, personId }: PersonKey) => tx`
+  select from people_node where person_bucket = ${bucket} and person_id = ${personId}
+  order by bucket, node_id for update`;
+
 /** Claims identifiers that nobody has; those claimed by another transaction meanwhile are not returned. */
 export const claimIdentifiers = (
   tx: Tx,
@@ -158,7 +170,7 @@ export const unshipped = (tx: Tx, limit: number) => tx<
   { bucket: number; nodeId: string; personId: string; version: bigint }[]
 >`
   select bucket, node_id, person_id, version from people_node where not shipped
-  order by bucket, node_id limit ${limit} for update skip locked`;
+  order by bucket, node_id limit ${limit} for no key update skip locked`;
 export const markShipped = (tx: Tx, nodes: { bucket: number; nodeId: string }[]) => tx`
   update people_node n set shipped = true
   from unnest(${nodes.map((n) => n.bucket)}::smallint[], ${nodes.map((n) => n.nodeId)}::uuid[])

@@ -33,6 +33,19 @@ export const isDirect = (field: string): field is DirectField =>
 export const isDerived = (field: string): field is DerivedField =>
   (derivedFields as readonly string[]).includes(field);
 
+const emailLike = /[^\s@]@[^\s@]+\.[^\s@.]/;
+const phoneLike = /\+\d[\d\s().-]{6,}\d|\b1[3-9]\d{9}\b/;
+const addressLike =
+  /:\/\/|^\d{1,3}(\.\d{1,3}){3}$|^[\da-f:]*::[\da-f:]*$|^([\da-f]{1,4}:){7}[\da-f]{1,4}$/i;
+/** Longer than this, a text is somebody's own words. */
+const freeTextFrom = 200;
+/** Does a value name somebody by its look, whatever its field is called? */
+export const looksDirect = (text: string): boolean =>
+  text.length > freeTextFrom ||
+  emailLike.test(text) ||
+  phoneLike.test(text) ||
+  addressLike.test(text.trim());
+
 /** One spelling for one value, so that equal values meet under one blind index. */
 export function normalised(type: string, value: string): string {
   const text = value.normalize("NFKC").trim();

@@ -1,0 +1,78 @@
+// Reads of where events come from and what became of them. They never write.
+import type { Reader } from "#kernel/sql.ts";
+
+export type SourceFigures = {
+  id: string;
+  name: string;
+  kind: "server" | "public" | "import";
+  demo: boolean;
+  createdAt: Date;
+  events: number;
+  lastAt: Date | null;
+  rejected: number;
+  lastRejectedAt: Date | null;
+};
+/** Every source with what it sent. Reads the whole log: a page for operators, not for every request. */
+export const sources = (reader: Reader) => reader<SourceFigures[]>`
+  select s.id, s.name, s.kind, s.demo, s.created_at, coalesce(e.events, 0)::int as events, e.last_at,
+    coalesce(r.rejected, 0)::int as rejected, r.last_at as last_rejected_at
+  from collect_source s
+  left join (
+    select source_id, count(*) as events, max(received_at) as last_at from collect_event group by source_id
+  ) e on e.source_id = s.id
+  left join (
+    select source_id, count(*) as rejected, max(at) as last_at from collect_rejected group by source_id
+  ) r on r.source_id = s.id
+  order by s.name`;
+export async function hasSource(reader: Reader, id: string): Promise<boolean> {
+  const [row] = await reader`select 1 from collect_source where id = ${id}`;
+  return row !== undefined;
+}
+
+export type Rejected = {
+  id: string;
+  importId: string | null;
+  line: bigint | null;
+  reason: string;
+  field: string | null;
+  sealed: Buffer;
+  at: Date;
+};
+/** What a source could not give, the newest first. */
+export const rejected = (
+  reader: Reader,
+  sourceId: string,
+  after: { at: Date; id: string } | null,
+  limit: number,
+) => reader<Rejected[]>`
+  select id, import_id, line, reason, field, sealed, at from collect_rejected
+  where source_id = ${sourceId}
+    ${after ? reader`and (at, id) < (${after.at}, ${after.id}::uuid)` : reader``}
+  order by at desc, id desc limit ${limit}`;
+export async function rejectedTotal(reader: Reader, sourceId: string): Promise<number> {
+  const [row] = await reader<{ total: number }[]>`
+    select count(*)::int as total from collect_rejected where source_id = ${sourceId}`;
+  return row!.total;
+}
+
+export type Import = {
+  id: string;
+  source: string;
+  sourceName: string;
+  fromAt: Date | null;
+  untilAt: Date | null;
+  lines: number;
+  accepted: number;
+  rejected: number;
+  outside: number;
+  doubles: number;
+  startedAt: Date;
+  finishedAt: Date | null;
+};
+/** The last 200 imports, the newest first. */
+export const imports = (reader: Reader) => reader<Import[]>`
+  select i.id, i.source_id as source, coalesce(s.name, '') as source_name, i.from_at, i.until_at,
+    i.line::float8 as lines, i.accepted::float8 as accepted, i.rejected::float8 as rejected,
+    i.outside::float8 as outside, i.doubles::float8 as doubles, i.started_at, i.finished_at
+  from collect_import i left join collect_source s on s.id = i.source_id
+  order by i.started_at desc, i.id limit 200`;

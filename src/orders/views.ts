@@ -1,0 +1,58 @@
+// Reads of a person's orders. They never write.
+import type { PersonKey, Reader } from "#kernel/sql.ts";
+
+export type Order = {
+  ref: string;
+  sourceId: string;
+  kind: "sale" | "refund";
+  at: Date;
+  day: string;
+  amountMinor: bigint;
+  currency: string;
+  eventId: string;
+};
+/** A page of a person's orders up to `now`, the newest first. */
+export const ofPerson = (
+  reader: Reader,
+  { bucket, personId }: PersonKey,
+  now: Date,
+  after: { at: Date; ref: string } | null,
+  limit: number,
+) => reader<Order[]>`
+  select ref, source_id, kind, at, day, amount_minor, currency, event_id from orders_order
+  where bucket = ${bucket} and person_id = ${personId} and at <= ${now}
+    ${after ? reader`and (at, ref collate "C") < (${after.at}, ${after.ref})` : reader``}
+  order by at desc, ref collate "C" desc limit ${limit}`;
+export async function total(reader: Reader, { bucket, personId }: PersonKey, now: Date) {
+  const [row] = await reader<{ total: number }[]>`
+    select count(*)::int as total from orders_order
+    where bucket = ${bucket} and person_id = ${personId} and at <= ${now}`;
+  return row!.total;
+}
+
+export type OrderLine = {
+  sourceId: string;
+  ref: string;
+  eventId: string;
+  sku: string;
+  name: string;
+  quantity: number;
+  unitPrice: bigint;
+  amountMinor: bigint;
+  kind: "sale" | "refund" | "adjustment";
+};
+/** The lines of some of a person's orders, by time; a product by the name it was last sold under. */
+export const lines = (
+  reader: Reader,
+  { bucket, personId }: PersonKey,
+  orders: readonly { sourceId: string; ref: string }[],
+  now: Date,
+) => reader<OrderLine[]>`
+  select l.source_id, l.ref, l.event_id, l.sku, coalesce(p.name, '') as name, l.quantity,
+    l.unit_price, l.amount_minor, l.kind
+  from orders_line l
+  join unnest(${orders.map((o) => o.sourceId)}::uuid[], ${orders.map((o) => o.ref)}::text[])
+    as o(source_id, ref) on o.source_id = l.source_id and o.ref = l.ref
+  left join catalog_product p on p.source_id = l.source_id and p.sku = l.sku
+  where l.bucket = ${bucket} and l.person_id = ${personId} and l.at <= ${now}
+  order by l.at, l.event_id`;

@@ -1,0 +1,259 @@
+import { audit } from "#kernel/audit.ts";
+import { answer, direct, implement, type House, type Reading } from "#kernel/endpoint.ts";
+import { fail, ok, type Result } from "#kernel/result.ts";
+import type { PersonKey } from "#kernel/sql.ts";
+import { looksDirect } from "#privacy/rules.ts";
+import * as privacy from "#privacy/service.ts";
+import * as api from "./api.ts";
+import { changeSentence, entrySentence, whySentence } from "./model/sentence.ts";
+import { masked, ownAttributes, reservedTags, shownUserId, type Profile } from "./rules.ts";
+import * as service from "./service.ts";
+import * as views from "./views.ts";
+
+/** Whoever was given some people as cases sees those; a stranger looks to them like nobody. */
+async function seen(
+  { house, scope }: Pick<Reading, "house" | "scope">,
+  personId: string,
+): Promise<Result<PersonKey, "people.unknown">> {
+  const may = scope.kind === "all" || (scope.kind === "cases" && scope.people.includes(personId));
+  return may ? service.find(house.sql, personId) : fail("people.unknown");
+}
+const mayFind = ({ actor }: Pick<Reading, "actor">): boolean =>
+  actor.permissions.has("members:find");
+
+const figure = (profile: Profile, name: string): number => Number(profile[name]?.v ?? 0);
+const text = (profile: Profile, name: string): string | null =>
+  typeof profile[name]?.v === "string" ? profile[name].v : null;
+
+/** What people are called, each in clear only for whoever may see it. */
+async function labels(reading: Reading, people: PersonKey[]) {
+  const { house } = reading;
+  const [userIds, names, emails] = await Promise.all([
+    service.identifiers(house, house.sql, people, "user_id"),
+    service.fields(house, house.sql, people, "name"),
+    service.fields(house, house.sql, people, "email"),
+  ]);
+  const may = mayFind(reading);
+  const show = (field: string, value: string | undefined) =>
+    value === undefined ? null : may ? value : masked(field, value);
+  return (personId: string) => {
+    const userId = userIds.get(personId);
+    return {
+      personId,
+      userId: userId === undefined ? null : shownUserId(userId, may),
+      name: show("name", names.get(personId)),
+      email: show("email", emails.get(personId)),
+    };
+  };
+}
+
+/** A page ends at a key and a person; the next one begins after them. */
+function afterOf(cursor: string | undefined, sort: views.Sort) {
+  const [, key, personId] =
+    /^(.*)_([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/.exec(cursor ?? "") ?? [];
+  const fits = sort === "last_order" ? /^([\d:.TZ-]{24})?$/ : /^-?\d{1,18}$/;
+  return key !== undefined && personId && fits.test(key) ? { key, personId } : null;
+}
+const list = answer(api.list, async (reading, { after, limit, sort, tag, value, ...asked }) => {
+  const { house, scope, now } = reading;
+  const [name, ...rest] = tag?.split(":") ?? [];
+  const filters: views.Filters = {
+    ...asked,
+    tag: name ? { name, value: value ?? (rest.length > 0 ? rest.join(":") : null) } : undefined,
+    people: scope.kind === "all" ? undefined : scope.kind === "cases" ? scope.people : [],
+  };
+  const [total, rows] = await Promise.all([
+    views.total(house.sql, filters, now),
+    views.page(house.sql, filters, sort, now, afterOf(after, sort), limit + 1),
+  ]);
+  const page = rows.slice(0, limit);
+  const people = page.map(({ bucket, personId }) => ({ bucket, personId }));
+  const [label, tagged] = await Promise.all([
+    labels(reading, people),
+    views.tagsOf(house.sql, people, ["lifecycle", "rfm", "rfm_segment"], now),
+  ]);
+  const tags = new Map(tagged.map((one) => [`${one.personId} ${one.tag}`, one.value]));
+  const last = page.at(-1);
+  return ok({
+    total,
+    members: page.map(({ personId, attributes }) => ({
+      ...label(personId),
+      stage: tags.get(`${personId} lifecycle`) ?? null,
+      rfm: tags.get(`${personId} rfm`) ?? null,
+      rfmSegment: tags.get(`${personId} rfm_segment`) ?? null,
+      orders: figure(attributes, "orders"),
+      spentMinor: String(figure(attributes, "spent_minor")),
+      currency: text(attributes, "currency"),
+      lastOrderAt: text(attributes, "last_order_at"),
+      country: text(attributes, "country"),
+    })),
+    next: rows.length > limit && last ? `${last.key}_${last.personId}` : null,
+  });
+});
+
+type Sought = {
+  email?: string | undefined;
+  phone?: string | undefined;
+  userId?: string | undefined;
+  source?: string | undefined;
+};
+async function sought(house: House, { email, phone, userId, source }: Sought) {
+  if (email) return service.byIdentifier(house, house.sql, "email", email);
+  if (phone) return service.byIdentifier(house, house.sql, "phone", phone);
+  const sources = source ? [{ id: source }] : await views.sourceIds(house.sql);
+  for (const { id } of sources) {
+    const person = await service.byIdentifier(house, house.sql, "user_id", userId!, id);
+    if (person) return person;
+  }
+  return null;
+}
+/** A read that names somebody: not by its address, where it would be logged, and with a line in the audit. */
+const find = direct(api.find, async ({ house, actor, at }, input) => {
+  const person = await sought(house, input);
+  await house.sql.begin((tx) =>
+    audit(house, tx, [
+      {
+        at,
+        actor: actor.id,
+        endpoint: `${api.find.method} ${api.find.path}`,
+        target: person ? { person: person.personId } : {},
+        outcome: person ? "ok" : "people.unknown",
+        requestId: null,
+      },
+    ]),
+  );
+  return person ? ok({ personId: person.personId }) : fail("people.unknown");
+});
+
+const show = answer(api.show, async (reading, { person: personId }) => {
+  const { house, now } = reading;
+  const person = await seen(reading, personId);
+  if (!person.ok) return person;
+  const key = person.value;
+  const header = await views.header(house.sql, key);
+  if (!header) return fail("people.unknown");
+  const may = mayFind(reading);
+  const [label, tags, values, about, nodes] = await Promise.all([
+    labels(reading, [key]),
+    views.tags(house.sql, key, now),
+    service.allFields(house, house.sql, key),
+    views.fieldsAbout(house.sql, key),
+    views.nodes(house.sql, key),
+  ]);
+  const keys = await privacy.nodeKeys(house, house.sql, nodes);
+  return ok({
+    ...label(personId),
+    demo: header.demo,
+    source: header.source,
+    seenAt: header.seenAt.toISOString(),
+    attributes: Object.entries(header.attributes)
+      .filter(([, { v }]) => v !== null)
+      .map(([name, { v, s, at, c }]) => ({ name, value: v, source: s, at, confidence: c }))
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    tags: tags.map((tag) => ({
+      ...tag,
+      sentence: whySentence(tag, house.settings.currency),
+      at: tag.at.toISOString(),
+      expiresAt: tag.expiresAt?.toISOString() ?? null,
+    })),
+    fields: about.flatMap(({ field, source, at }) => {
+      const value = values.get(field);
+      if (value === undefined) return [];
+      const shown = may ? value : masked(field, value);
+      return [{ field, value: shown, masked: !may, source, at: at.toISOString() }];
+    }),
+    identifiers: nodes.flatMap(({ type, nodeId, sealed, source }) => {
+      const nodeKey = keys.get(nodeId);
+      if (!nodeKey) return [];
+      const value = privacy.openSealed(nodeKey, "people_node|sealed", nodeId, sealed);
+      const clear = may || (type === "user_id" && !looksDirect(value));
+      return [{ type, value: clear ? value : masked(type, value), masked: !clear, source }];
+    }),
+  });
+});
+
+const cursorOf = ({ at, id }: { at: Date; id: string }) => `${at.toISOString()}_${id}`;
+function momentOf(cursor: string | undefined): { at: Date; id: string } | null {
+  const [, at, id] = /^(\d{4}-\d\d-\d\dT[\d:.]+Z)_([a-z]+:[\w:-]+)$/.exec(cursor ?? "") ?? [];
+  return at && id && !Number.isNaN(Date.parse(at)) ? { at: new Date(at), id } : null;
+}
+const timeline = answer(api.timeline, async (reading, { person: personId, after, limit }) => {
+  const { house, now } = reading;
+  const person = await seen(reading, personId);
+  if (!person.ok) return person;
+  const rows = await views.timeline(house.sql, person.value, now, momentOf(after), limit + 1);
+  const page = rows.slice(0, limit);
+  return ok({
+    entries: page.map(({ id, kind, at, event, data }) => ({
+      id,
+      kind,
+      at: at.toISOString(),
+      event,
+      sentence: entrySentence(kind, data),
+    })),
+    next: rows.length > limit ? cursorOf(page.at(-1)!) : null,
+  });
+});
+
+const tagHistory = answer(api.tagHistory, async (reading, { person: personId, tag }) => {
+  const { house } = reading;
+  const person = await seen(reading, personId);
+  if (!person.ok) return person;
+  const lines = await views.tagHistory(house.sql, person.value, tag);
+  return ok({
+    changes: lines.map(({ at, ...line }) => ({
+      ...line,
+      at: at.toISOString(),
+      sentence: changeSentence(tag, line.before, line.after),
+    })),
+  });
+});
+
+const tag = implement(api.tag, async ({ tx, now, newId, actor }, asked) => {
+  const { person: personId, tag: name, value, expiresAt } = asked;
+  const person = await service.find(tx, personId);
+  if (!person.ok) return person;
+  if (reservedTags.has(name)) return fail("people.tag_reserved");
+  if (value !== null && looksDirect(value)) return fail("people.tag_names");
+  const until = expiresAt === undefined ? null : new Date(expiresAt);
+  if (until && until <= now) return fail("people.tag_expired");
+  const changed = await service.setTags(tx, newId, [
+    {
+      person: person.value,
+      tag: name,
+      value,
+      kind: "hand",
+      source: "hand",
+      reason: { by: actor.id },
+      at: now,
+      ...(until ? { expiresAt: until } : {}),
+    },
+  ]);
+  return ok({ changed: changed.length > 0 });
+});
+
+const mine = answer(api.mine, async ({ house, scope }) => {
+  if (scope.kind !== "person") return fail("request.forbidden");
+  const key = scope.person;
+  const header = await views.header(house.sql, key);
+  if (!header) return fail("people.unknown");
+  const [userIds, values, about] = await Promise.all([
+    service.identifiers(house, house.sql, [key], "user_id"),
+    service.allFields(house, house.sql, key),
+    views.fieldsAbout(house.sql, key),
+  ]);
+  return ok({
+    personId: key.personId,
+    userId: userIds.get(key.personId) ?? null,
+    fields: about.flatMap(({ field, at }) => {
+      const value = values.get(field);
+      return value === undefined ? [] : [{ field, value, at: at.toISOString() }];
+    }),
+    attributes: Object.entries(header.attributes)
+      .filter(([name, { v }]) => ownAttributes.has(name) && v !== null)
+      .map(([name, { v, at }]) => ({ name, value: v, at }))
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+  });
+});
+
+export const routes = [list, find, show, timeline, tagHistory, tag, mine];

@@ -1,0 +1,257 @@
+// Reads for the pages of members: lists, one member, and what happened with them. They never write.
+import type { PersonKey, Reader } from "#kernel/sql.ts";
+import type { Profile, TagKind } from "./rules.ts";
+
+export type Filters = {
+  stage?: string | undefined;
+  rfm?: string | undefined; // "5-4-3" or "5-4"
+  rfmSegment?: string | undefined;
+  segment?: string | undefined;
+  tag?: { name: string; value: string | null } | undefined;
+  country?: string | undefined;
+  language?: string | undefined;
+  people?: readonly string[] | undefined; // these alone: a caller's cases
+};
+export type Sort = "last_order" | "spent" | "orders";
+export type Listed = PersonKey & { key: string; attributes: Profile };
+
+const hasTag = (reader: Reader, name: string, now: Date, values: readonly string[] | null) =>
+  reader`and exists (
+    select from people_tag t where t.bucket = p.bucket and t.person_id = p.person_id
+      and t.tag = ${name} and (t.expires_at is null or t.expires_at > ${now})
+      ${values ? reader`and t.value = any(${values as string[]}::text[])` : reader``})`;
+const attributeIs = (reader: Reader, name: string, value: string) =>
+  reader`and f.attributes->${name}::text->>'v' = ${value}`;
+/** "5-4" is every M of it. */
+const cells = (rfm: string): string[] =>
+  rfm.length > 3 ? [rfm] : [1, 2, 3, 4, 5].map((m) => `${rfm}-${m}`);
+
+const where = (reader: Reader, { tag, ...asked }: Filters, now: Date) => reader`
+  from people_person p
+  left join people_profile f on f.bucket = p.bucket and f.person_id = p.person_id
+  where true
+    ${asked.stage ? hasTag(reader, "lifecycle", now, [asked.stage]) : reader``}
+    ${asked.rfm ? hasTag(reader, "rfm", now, cells(asked.rfm)) : reader``}
+    ${asked.rfmSegment ? hasTag(reader, "rfm_segment", now, [asked.rfmSegment]) : reader``}
+    ${tag ? hasTag(reader, tag.name, now, tag.value === null ? null : [tag.value]) : reader``}
+    ${asked.country ? attributeIs(reader, "country", asked.country) : reader``}
+    ${asked.language ? attributeIs(reader, "language", asked.language) : reader``}
+    ${
+      asked.segment
+        ? reader`and exists (
+            select from segments_member s where s.bucket = p.bucket and s.person_id = p.person_id
+              and s.segment_id = ${asked.segment})`
+        : reader``
+    }
+    ${asked.people ? reader`and p.person_id = any(${asked.people as string[]}::uuid[])` : reader``}`;
+
+/** One page, the most first. `after`: the key and person that the page before ended with. */
+export function page(
+  reader: Reader,
+  filters: Filters,
+  sort: Sort,
+  now: Date,
+  after: { key: string; personId: string } | null,
+  limit: number,
+) {
+  const figure = (name: string) => reader`coalesce((f.attributes->${name}::text->>'v')::bigint, 0)`;
+  // Instants of one form and in UTC sort as their text does.
+  const key =
+    sort === "last_order"
+      ? reader`coalesce(f.attributes->'last_order_at'->>'v', '') collate "C"`
+      : figure(sort === "spent" ? "spent_minor" : "orders");
+  const from =
+    sort === "last_order"
+      ? reader`${after?.key ?? ""}::text`
+      : reader`${after?.key ?? "0"}::text::bigint`;
+  return reader<Listed[]>`
+    select p.bucket, p.person_id, (${key})::text as key, coalesce(f.attributes, '{}') as attributes
+    ${where(reader, filters, now)}
+    ${after ? reader`and (${key}, p.person_id) < (${from}, ${after.personId}::uuid)` : reader``}
+    order by ${key} desc, p.person_id desc limit ${limit}`;
+}
+export async function total(reader: Reader, filters: Filters, now: Date): Promise<number> {
+  const [row] = await reader<{ total: number }[]>`
+    select count(*)::int as total ${where(reader, filters, now)}`;
+  return row!.total;
+}
+/** Values of some tags of some people. */
+export const tagsOf = (
+  reader: Reader,
+  people: readonly PersonKey[],
+  tags: readonly string[],
+  now: Date,
+) =>
+  reader<{ personId: string; tag: string; value: string }[]>`
+    select person_id, tag, value from people_tag
+    where bucket = any(${[...new Set(people.map(({ bucket }) => bucket))]}::smallint[])
+      and person_id = any(${people.map(({ personId }) => personId)}::uuid[])
+      and tag = any(${tags as string[]}::text[]) and (expires_at is null or expires_at > ${now})`;
+
+export type Header = { source: string; demo: boolean; seenAt: Date; attributes: Profile };
+export async function header(reader: Reader, { bucket, personId }: PersonKey) {
+  const [row] = await reader<Header[]>`
+    select coalesce(s.name, '') as source, coalesce(s.demo, false) as demo, p.seen_at,
+      coalesce(f.attributes, '{}') as attributes
+    from people_person p
+    left join collect_source s on s.id = p.source_id
+    left join people_profile f on f.bucket = p.bucket and f.person_id = p.person_id
+    where p.bucket = ${bucket} and p.person_id = ${personId}`;
+  return row ?? null;
+}
+export type Tag = {
+  tag: string;
+  value: string;
+  kind: TagKind;
+  source: string;
+  reason: Record<string, unknown>;
+  confidence: number;
+  at: Date;
+  expiresAt: Date | null;
+  cause: string | null;
+};
+export const tags = (reader: Reader, { bucket, personId }: PersonKey, now: Date) =>
+  reader<Tag[]>`
+    select t.tag, t.value, t.kind, t.source, t.reason, t.confidence::float8 as confidence, t.at,
+      t.expires_at, l.cause
+    from people_tag t
+    left join people_tag_log l
+      on l.bucket = t.bucket and l.person_id = t.person_id and l.id = t.log_id
+    where t.bucket = ${bucket} and t.person_id = ${personId}
+      and (t.expires_at is null or t.expires_at > ${now})
+    order by t.tag`;
+export type TagLine = {
+  id: string;
+  before: string | null;
+  after: string | null;
+  source: string;
+  reason: Record<string, unknown>;
+  cause: string | null;
+  at: Date;
+};
+/** The last 500 changes of a tag. */
+export const tagHistory = (reader: Reader, { bucket, personId }: PersonKey, tag: string) =>
+  reader<TagLine[]>`
+    select id, before, after, source, reason, cause, at from people_tag_log
+    where bucket = ${bucket} and person_id = ${personId} and tag = ${tag}
+    order by at desc, id desc limit 500`;
+
+export type FieldAbout = { field: string; source: string; at: Date };
+export const fieldsAbout = (reader: Reader, { bucket, personId }: PersonKey) =>
+  reader<FieldAbout[]>`
+    select field, source, at from people_field
+    where bucket = ${bucket} and person_id = ${personId} order by field`;
+export type NodeAbout = {
+  bucket: number;
+  nodeId: string;
+  type: string;
+  sealed: Buffer;
+  source: string;
+};
+export const nodes = (reader: Reader, { bucket, personId }: PersonKey) =>
+  reader<NodeAbout[]>`
+    select n.bucket, n.node_id, n.type, n.sealed, coalesce(s.name, '') as source
+    from people_node n left join collect_source s on s.id = n.source_id
+    where n.person_bucket = ${bucket} and n.person_id = ${personId} order by n.node_id`;
+export const sourceIds = (reader: Reader) =>
+  reader<{ id: string }[]>`select id from collect_source order by created_at, id`;
+
+export type Entry = {
+  id: string;
+  kind: "order" | "refund" | "event" | "tag" | "segment" | "programme" | "coupon" | "message";
+  at: Date;
+  event: string | null;
+  data: Record<string, unknown>;
+};
+/** What happened with a person up to `now`, the newest first: an order is one entry, whatever lines it has. */
+export function timeline(
+  reader: Reader,
+  { bucket, personId }: PersonKey,
+  now: Date,
+  after: { at: Date; id: string } | null,
+  limit: number,
+) {
+  const of = (table: string) =>
+    reader`${reader(table)}.bucket = ${bucket} and ${reader(table)}.person_id = ${personId}`;
+  return reader<Entry[]>`
+    select * from (
+      select case o.kind when 'sale' then 'order' else 'refund' end || ':' || o.event_id as id,
+        case o.kind when 'sale' then 'order' else 'refund' end as kind, o.at, o.event_id as event,
+        jsonb_build_object('ref', o.ref, 'amountMinor', o.amount_minor::text, 'currency', o.currency) as data
+      from orders_order o where ${of("o")}
+      union all
+      select 'event:' || e.id, 'event', e.at, e.id, jsonb_build_object('name', e.name)
+      from people_node n join collect_event e on e.bucket = n.bucket and e.node_id = n.node_id
+      where n.person_bucket = ${bucket} and n.person_id = ${personId} and e.name <> 'Order Line'
+      union all
+      select 'tag:' || l.id, 'tag', l.at, l.cause,
+        jsonb_build_object('tag', l.tag, 'before', l.before, 'after', l.after)
+      from people_tag_log l where ${of("l")}
+      union all
+      select 'segment:' || l.id, 'segment', l.at, case when l.cause_kind = 'event' then l.cause end,
+        jsonb_build_object('change', l.change, 'zh', s.name_zh, 'en', s.name_en)
+      from segments_log l join segments_segment s on s.id = l.segment_id where ${of("l")}
+      union all
+      select 'programme:' || j.id, 'programme', j.at, null,
+        jsonb_build_object('arm', j.arm, 'run', r.number, 'name', p.name)
+      from journeys_enrolment j join journeys_run r on r.id = j.run_id
+      join journeys_programme p on p.id = r.programme_id where ${of("j")}
+      union all
+      select 'coupon:' || c.id, 'coupon', c.issued_at, null,
+        jsonb_build_object('change', 'issued', 'name', a.name)
+      from offers_coupon c join offers_campaign a on a.id = c.campaign_id where ${of("c")}
+      union all
+      select 'coupon:' || c.id || ':closed', 'coupon', c.closed_at, null,
+        jsonb_build_object('change', c.state, 'name', a.name, 'ref', c.order_ref)
+      from offers_coupon c join offers_campaign a on a.id = c.campaign_id
+      where ${of("c")} and c.closed_at is not null
+      union all
+      select 'message:' || m.id || ':' || asked.channel, 'message', coalesce(d.sent_at, m.asked_at), null,
+        jsonb_build_object('channel', asked.channel, 'state', coalesce(d.state,
+          case when m.verdict = 'queued' then 'suppressed' else m.verdict end))
+      from messages_message m cross join unnest(m.channels) as asked(channel)
+      left join messages_delivery d on (d.bucket, d.person_id, d.message_id, d.channel)
+        = (m.bucket, m.person_id, m.id, asked.channel)
+      where ${of("m")}
+    ) entry
+    where at <= ${now}
+      ${after ? reader`and (at, id collate "C") < (${after.at}, ${after.id})` : reader``}
+    order by at desc, id collate "C" desc limit ${limit}`;
+}
+
+export type Said = PersonKey & {
+  id: string;
+  at: Date;
+  sourceId: string;
+  sourceKind: "server" | "public" | "import";
+  nodeBucket: number;
+  nodeId: string;
+  traits: Record<string, string | number> | null;
+  sealed: Buffer | null;
+};
+/** What a slice of the log says of who people are, as it happened. */
+export const identified = (
+  reader: Reader,
+  { buckets, froms, tos }: { buckets: number[]; froms: string[]; tos: string[] },
+) => reader<Said[]>`
+  select n.person_bucket as bucket, n.person_id, e.id, e.at, e.source_id, c.kind as source_kind,
+    n.bucket as node_bucket, n.node_id, e.data->'$traits' as traits, e.sealed
+  from unnest(${buckets}::smallint[], ${froms}::bigint[], ${tos}::bigint[]) as s(bucket, "from", "to")
+  join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
+  join people_node n on n.bucket = e.bucket and n.node_id = e.node_id
+  join collect_source c on c.id = e.source_id
+  where e.name = 'identify'
+  order by e.at, e.bucket, e."offset"`;
+
+/** When each attribute of these people became what it is. */
+export const attributeTimes = (
+  reader: Reader,
+  people: readonly PersonKey[],
+  names: readonly string[],
+) =>
+  reader<{ personId: string; name: string; at: string }[]>`
+    select f.person_id, a.key as name, a.value->>'at' as at
+    from people_profile f cross join jsonb_each(f.attributes) a
+    where f.bucket = any(${[...new Set(people.map(({ bucket }) => bucket))]}::smallint[])
+      and f.person_id = any(${people.map(({ personId }) => personId)}::uuid[])
+      and a.key = any(${names as string[]}::text[])`;
