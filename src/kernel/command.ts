@@ -1,6 +1,7 @@
 // The write path, once. No domain can forget permission, idempotency, audit or outbox, because no domain writes them.
 import { audit } from "./audit.ts";
 import { dayOf } from "./clock.ts";
+import { crashAt } from "./crash.ts";
 import type { Actor, Context, Hot, House, Route } from "./endpoint.ts";
 import { inOrder, type Lane } from "./group.ts";
 import { fail, ok, type Result } from "./result.ts";
@@ -159,9 +160,14 @@ async function transaction(house: House, items: Item[], single: boolean) {
     if (fresh.length > 0) await write(house, tx, fresh, machine);
     if (!single) await takeHot(tx, fresh); // last: nothing but the commit is done while the hot rows are held
     if (items.length === 1 && items[0]!.dryRun) throw new RollBack(answers);
+    crashAt("command.before_commit");
     return answers;
   };
-  return house.sql.begin(work).catch((thrown: unknown) => {
+  const done = house.sql.begin(work).then((answers) => {
+    crashAt("command.after_commit");
+    return answers;
+  });
+  return done.catch((thrown: unknown) => {
     if (thrown instanceof RollBack) return thrown.answers;
     throw thrown;
   });

@@ -1,6 +1,7 @@
 // Forward only. A file is run once, in the order of its number, in one transaction with the row that says so.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { crashAt } from "./crash.ts";
 import { sha256 } from "./crypto.ts";
 import type { Columns } from "./columns.ts";
 import type { Sql } from "./sql.ts";
@@ -42,6 +43,7 @@ export async function migrate(sql: Sql, folder: string): Promise<string[]> {
       if (had) return;
       await holds(tx, assertion(folder, name, "before"), `${name} before`);
       await tx.unsafe(text);
+      crashAt("migrate.in_file");
       await holds(tx, assertion(folder, name, "after"), `${name} after`);
       await tx`insert into migration (name, digest) values (${name}, ${digest})`;
       done.push(name);
