@@ -33,7 +33,7 @@ export const dropLease = (sql: Sql, { name, holder, fence }: Lease) => sql`
   update lease set holder = null, until = null
   where name = ${name} and holder = ${holder} and fence = ${fence}`;
 
-const known = new Set<string>();
+const made = new WeakMap<Sql, Set<string>>();
 /**
  * Works while this process holds the lease's row in an open transaction, and PostgreSQL lets go of it by itself as soon
  * as its holder is gone. Null, and no work, while somebody else holds it. `work` takes connections of its own.
@@ -43,9 +43,11 @@ export async function whileHeld<T>(
   name: string,
   work: () => Promise<T>,
 ): Promise<T | null> {
-  if (!known.has(name)) {
+  const names = made.get(sql) ?? new Set();
+  made.set(sql, names);
+  if (!names.has(name)) {
     await sql`insert into lease (name) values (${name}) on conflict do nothing`;
-    known.add(name);
+    names.add(name);
   }
   return sql.begin(async (tx) => {
     const [row] = await tx`select from lease where name = ${name} for update skip locked`;
