@@ -4,11 +4,11 @@ import { createGunzip } from "node:zlib";
 import { parseArgs } from "node:util";
 import { ownerLink } from "#access/service.ts";
 import * as collect from "#collect/service.ts";
-import { publishedHeads } from "#kernel/audit-chain.ts";
 import { readConfig, type Config } from "#kernel/config.ts";
 import { instantOf, machineNow } from "#kernel/clock.ts";
 import { readInstallation, writeInstallation } from "#kernel/installation.ts";
 import { newLog } from "#kernel/log.ts";
+import { publishedHeads } from "#kernel/audit-chain.ts";
 import { wordsFor } from "#lang/terminal.ts";
 import { importLines } from "#orders/import.ts";
 import type { LineMapping } from "#orders/rules.ts";
@@ -20,7 +20,9 @@ import { headFile, listen, open, root, startWork, type Opened } from "./program.
 import { progress, table } from "./terminal.ts";
 
 const words = wordsFor(process.env);
-const say = (text: string) => process.stdout.write(`${text}\n`);
+const say = (text: string): void => {
+  process.stdout.write(`${text}\n`);
+};
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -35,11 +37,16 @@ const { values, positionals } = parseArgs({
   },
 });
 
-/** Ends when the terminal or the system asks, once and cleanly; asked again, at once. */
+/**
+ * Ends when the terminal or the system asks, once and cleanly; asked again, at once. One Ctrl-C under npm comes twice,
+ * from the terminal and from npm itself: what follows within a moment is no second asking.
+ */
 const ending = new AbortController();
+let asked = 0;
 for (const signal of ["SIGINT", "SIGTERM"] as const)
   process.on(signal, () => {
-    if (ending.signal.aborted) process.exit(130);
+    if (!ending.signal.aborted) asked = performance.now();
+    else if (performance.now() - asked > 1000) process.exit(130);
     ending.abort();
   });
 
@@ -174,7 +181,10 @@ async function runDemo(opened: Opened): Promise<void> {
     },
   });
   bar.end();
-  if (ending.signal.aborted) return say(words.interrupted);
+  if (ending.signal.aborted) {
+    say(words.interrupted);
+    return;
+  }
   say(table(words.table, await outcome(house), house, process.env));
 }
 

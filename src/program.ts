@@ -3,13 +3,11 @@ import { serve } from "@hono/node-server";
 import { createServer as createTlsServer } from "node:https";
 import { readFileSync } from "node:fs";
 import { once } from "node:events";
-import { join } from "node:path";
 import type { AddressInfo } from "node:net";
 import { authenticate } from "#access/service.ts";
 import * as accessJobs from "#access/jobs.ts";
 import * as collectJobs from "#collect/jobs.ts";
 import { startEngines, type Engines } from "#engines/engines.ts";
-import { headPublisher, sealAudit } from "#kernel/audit-chain.ts";
 import { headPublisher, sealAudit } from "#kernel/audit-chain.ts";
 import { machineNow } from "#kernel/clock.ts";
 import { connectColumns } from "#kernel/columns.ts";
@@ -200,9 +198,6 @@ export async function listen(
 /** Where the head of the audit's chain is published: beside the database, not in it. */
 export const headFile = ({ LIUKE_HOME }: Config): string => `${LIUKE_HOME}/audit-head.jsonl`;
 
-/** Where the audit's heads are published, outside the database: one JSON line each. */
-export const headsFile = (config: Config): string => join(config.LIUKE_HOME, "audit-heads.jsonl");
-
 /** The work beside the requests. The columns are mended before anything new is sent to them. */
 export async function startWork({ house, pumps, clock, config }: Opened) {
   await messagesJobs.seed(house);
@@ -230,15 +225,6 @@ export async function startWork({ house, pumps, clock, config }: Opened) {
         },
       },
       { name: "mail", restMs: 2000, run: pumps.deliver },
-      {
-        name: "audit",
-        restMs: 2000,
-        run: async () => {
-          const sealed = await sealAudit(house, holder);
-          await publish();
-          return sealed;
-        },
-      },
       {
         name: "audit",
         restMs: 1000,

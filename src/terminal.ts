@@ -1,7 +1,7 @@
 // Progress and tables on the terminal: one line that is written over where it can be, a line now and then where not.
 import type { House } from "#kernel/endpoint.ts";
 import { minorDigits } from "#kernel/money.ts";
-import type { Words } from "#lang/terminal.ts";
+import { terminalLanguage, type Words } from "#lang/terminal.ts";
 import type { outcome } from "./demo.ts";
 
 /** Where nobody can see a line being written over, one is written this often. */
@@ -44,8 +44,7 @@ export function table(
   { settings: { currency }, clocks }: House,
   environment: Record<string, string | undefined>,
 ): string {
-  const zh = (environment["LC_ALL"] ?? environment["LANG"] ?? "").toLowerCase().startsWith("zh");
-  const language = zh ? "zh" : "en";
+  const language = terminalLanguage(environment);
   const digits = minorDigits(currency);
   const number = (n: number) => n.toLocaleString("en");
   const money = `${(Number(counts.soldMinor) / 10 ** digits).toLocaleString("en", { minimumFractionDigits: digits })} ${currency}`;

@@ -113,6 +113,9 @@ const en: typeof zh = {
   liuke doctor            check the invariants`,
 };
 export type Words = typeof zh;
+type Environment = Record<string, string | undefined>;
 /** The terminal's language is the machine's: Chinese where LC_ALL or LANG says so, else English. */
-export const wordsFor = (environment: Record<string, string | undefined>): Words =>
-  (environment["LC_ALL"] ?? environment["LANG"] ?? "").toLowerCase().startsWith("zh") ? zh : en;
+export const terminalLanguage = (environment: Environment): "zh" | "en" =>
+  (environment["LC_ALL"] ?? environment["LANG"] ?? "").toLowerCase().startsWith("zh") ? "zh" : "en";
+export const wordsFor = (environment: Environment): Words =>
+  terminalLanguage(environment) === "zh" ? zh : en;
