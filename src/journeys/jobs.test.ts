@@ -28,7 +28,7 @@ const begin = new Date("2011-09-08T23:00:00Z"); // midnight in London
 type Line = [customer: string, order: string, at: string, kind?: "refund"];
 async function sell({ house, sql }: World, lines: Line[]): Promise<void> {
   const source = await collect.sourceNamed(house, sql, "till", "server");
-  const events = lines.map(([customer, order, at, kind = undefined]) => {
+  const events = lines.map(([customer, order, at, kind]) => {
     const [quantity, amountMinor] = kind ? [-1, -250] : [4, 1000];
     const line = { order, kind: kind ?? ("sale" as const), sku: "A", name: "Tea", quantity };
     const data = { ...line, unitPrice: 25_000, amountMinor, currency: "GBP", goods: true };

@@ -11,7 +11,7 @@ import { Door } from "./door.tsx";
 export function useEnter() {
   const queries = useQueryClient();
   const router = useRouter();
-  return async (self: Self, next?: string | undefined) => {
+  return async (self: Self, next?: string) => {
     queries.clear();
     queries.setQueryData(selfQuery.queryKey, self);
     await router.invalidate();
