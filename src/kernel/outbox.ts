@@ -1,7 +1,10 @@
 // What happened, for whoever has to react. A row is written in the transaction of its cause and taken away in the
 // transaction of its effect, so that neither happens without the other, nor twice.
 import type { z } from "zod";
+import { crashAt } from "./crash.ts";
 import type { EventType, House } from "./endpoint.ts";
+import { holdBuckets } from "./lease.ts";
+import { faultOf } from "./log.ts";
 import type { PersonKey, Tx } from "./sql.ts";
 
 export type Happened = PersonKey & {
@@ -44,55 +47,76 @@ const attemptLimit = 12;
 
 /**
  * Relays what is due, once over; says how many went. Call again until it says 0. Buckets go together in one
- * transaction, because a transaction costs more than an event; where that fails, each goes alone, so that one bad
- * event holds up its own bucket and no other.
+ * transaction, because a transaction costs more than an event; where that fails, each goes alone, and then each event,
+ * so that one bad event holds up no other.
  */
 export async function relay(house: House, reactions: readonly Reaction[]): Promise<number> {
   const due = await house.sql<{ bucket: number }[]>`
     select distinct bucket from outbox where dead_at is null and next_at <= now() order by bucket`;
   if (due.length === 0) return 0;
   const buckets = due.map(({ bucket }) => bucket);
-  const together = await relayBuckets(house, reactions, buckets);
-  if (together !== null) return together;
+  const together = await relayBuckets(house, reactions, buckets, batch);
+  if (together !== "failed") return together.sent;
   let sent = 0;
-  for (const bucket of buckets) sent += (await relayBuckets(house, reactions, [bucket])) ?? 0;
+  for (const bucket of buckets) {
+    const own = await relayBuckets(house, reactions, [bucket], batch);
+    if (own !== "failed") {
+      sent += own.sent;
+      continue;
+    }
+    // One that failed rests from then on, so that the next is found.
+    for (let tries = 0; tries < batch; tries++) {
+      const alone = await relayBuckets(house, reactions, [bucket], 1);
+      if (alone === "failed" || alone.claimed === 0) break;
+      sent += alone.sent;
+    }
+  }
   return sent;
 }
 
-/** Null where it failed. Alone, a bucket that fails waits longer each time. */
+/** "failed" where several did, and nothing is done. An event that fails alone waits longer each time. */
 async function relayBuckets(
   house: House,
   reactions: readonly Reaction[],
   buckets: readonly number[],
-): Promise<number | null> {
+  limit: number,
+): Promise<{ claimed: number; sent: number } | "failed"> {
   let claimed: Happened[] = [];
   try {
     await house.sql.begin(async (tx) => {
-      claimed = await tx<Happened[]>`
-        delete from outbox o using (
-          select bucket, person_id, id from outbox
-          where bucket = any(${buckets as number[]}::smallint[]) and dead_at is null and next_at <= now()
-          order by bucket, person_id, id limit ${batch} for update skip locked
-        ) due
-        where (o.bucket, o.person_id, o.id) = (due.bucket, due.person_id, due.id)
-        returning o.bucket, o.person_id, o.id, o.name, o.data, o.at, o.attempts`;
-      claimed.sort((a, b) => (a.id < b.id ? -1 : 1));
+      claimed = await claim(tx, await holdBuckets(tx, buckets), limit);
       for (const { on, react } of reactions) {
         const theirs = claimed.filter(({ name }) => name === on);
         if (theirs.length > 0) await react(house, tx, theirs);
       }
+      if (claimed.length > 0) crashAt("outbox.before_commit");
     });
-    return claimed.length;
+    return { claimed: claimed.length, sent: claimed.length };
   } catch (thrown) {
-    if (buckets.length > 1) return null;
-    const { code, message } = thrown as { code?: string; message?: string };
-    house.log.error({ event: "outbox.failed", bucket: buckets[0], code, message });
+    if (claimed.length === 0) throw thrown; // the engine, not an event
+    if (claimed.length > 1) return "failed";
+    const { bucket, personId, id, name } = claimed[0]!;
+    house.log.error({ event: "outbox.failed", bucket, personId, name, ...faultOf(thrown) });
     // Back-off doubles from one second to about an hour; then the row is dead and somebody is told.
     await house.sql`
       update outbox set attempts = attempts + 1,
         next_at = now() + least(power(2, attempts), 3600) * interval '1 s',
         dead_at = case when attempts + 1 >= ${attemptLimit} then now() end
-      where bucket = ${buckets[0]!} and id = any(${claimed.map(({ id }) => id)}::uuid[])`;
-    return 0;
+      where bucket = ${bucket} and person_id = ${personId} and id = ${id}`;
+    return { claimed: 1, sent: 0 };
   }
+}
+/** Takes away what is due, in order of its making; what another worker holds is left to it. */
+async function claim(tx: Tx, buckets: readonly number[], limit: number): Promise<Happened[]> {
+  // Materialized: a plan may run a joined subquery more than once, and it would then take more than its limit.
+  const claimed = await tx<Happened[]>`
+    with due as materialized (
+      select bucket, person_id, id from outbox
+      where bucket = any(${buckets as number[]}::smallint[]) and dead_at is null and next_at <= now()
+      order by bucket, person_id, id limit ${limit} for update skip locked
+    )
+    delete from outbox o using due
+    where (o.bucket, o.person_id, o.id) = (due.bucket, due.person_id, due.id)
+    returning o.bucket, o.person_id, o.id, o.name, o.data, o.at, o.attempts`;
+  return [...claimed].sort((a, b) => (a.id < b.id ? -1 : 1));
 }
