@@ -10,7 +10,7 @@ import {
 } from "@tanstack/react-router";
 import { Problem } from "./ui/call.ts";
 import { houseQuery, selfQuery } from "./ui/session.tsx";
-import { Lost, Shell, Stopped } from "./ui/shell.tsx";
+import { Lost, places, Shell, Stopped } from "./ui/shell.tsx";
 
 type Search = Record<string, unknown>;
 /** Of an address, the texts it may hold; anything else is left out. */
@@ -27,6 +27,8 @@ const texts =
     ) as { [N in K]?: string };
 
 const root = createRootRouteWithContext<{ queries: QueryClient }>()({
+  // What no page asks for is left out, so that no page passes it on.
+  validateSearch: () => ({}),
   component: Outlet,
   notFoundComponent: Lost,
 });
@@ -70,6 +72,14 @@ const inside = createRoute({
 const today = createRoute({
   getParentRoute: () => inside,
   path: "/",
+  // Whose role has no Today begins at the first page it has.
+  beforeLoad: async ({ context: { queries } }) => {
+    const { permissions } = await queries.ensureQueryData(selfQuery);
+    const first = places
+      .flatMap(({ places: inGroup }) => inGroup)
+      .find(({ permission }) => permissions.includes(permission));
+    if (first && first.to !== "/") throw redirect({ to: first.to, replace: true });
+  },
   component: lazyRouteComponent(() => import("./insights/today.tsx"), "Today"),
 });
 const todayPeople = createRoute({

@@ -30,9 +30,15 @@ export function ApiKeys() {
             columns={[
               { id: "name", header: t.keys.name, cell: ({ name }) => name, names: true },
               { id: "prefix", header: t.keys.prefix, cell: ({ prefix }) => <code>{prefix}…</code> },
-              { id: "can", header: t.keys.can, cell: ({ permissions }) => permissions.join(" · ") },
+              {
+                id: "can",
+                width: "xl",
+                header: t.keys.can,
+                cell: ({ permissions }) => permissions.join(" · "),
+              },
               {
                 id: "used",
+                width: "l",
                 header: t.keys.used,
                 cell: ({ usedAt }) => (usedAt ? <At at={usedAt} /> : t.keys.never),
               },

@@ -28,10 +28,11 @@ export function Operators() {
             expect={3}
             columns={[
               { id: "name", header: t.doors.name, cell: ({ name }) => name, names: true },
-              { id: "email", header: t.signIn.email, cell: ({ email }) => email },
+              { id: "email", width: "l", header: t.signIn.email, cell: ({ email }) => email },
               { id: "role", header: t.operators.role, cell: ({ role }) => t.roles[role] },
               {
                 id: "signedIn",
+                width: "l",
                 header: t.operators.signedIn,
                 cell: ({ signedInAt }) => (signedInAt ? <At at={signedInAt} /> : t.none),
               },

@@ -39,13 +39,13 @@ export function Interval({
     >
       <path d={`M4 ${middle}H${width - 4}`} className="axis" />
       <path
-        d={`M${x(0)} ${middle - (small ? 10 : 26)}V${middle + (small ? 10 : 26)}`}
+        d={`M${x(0)} ${middle - (small ? 10 : 20)}V${middle + (small ? 10 : 20)}`}
         className="zero"
       />
       {worthBp !== undefined && !small && (
         <>
-          <path d={`M${x(worthBp)} ${middle - 20}V${middle + 20}`} className="worth" />
-          <text x={x(worthBp)} y={middle - 26} textAnchor="middle">
+          <path d={`M${x(worthBp)} ${middle - 30}V${middle + 20}`} className="worth" />
+          <text x={x(worthBp) + 4} y={middle - 24}>
             {t.result.worth(format.points(worthBp))}
           </text>
         </>

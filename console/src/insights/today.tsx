@@ -27,6 +27,7 @@ export function Today() {
           now={data?.yesterday}
           before={data?.dayBefore}
           figure="yesterday"
+          figureBefore="day_before"
           than={t.today.thanDayBefore}
         />
         <SalesPart
@@ -34,6 +35,7 @@ export function Today() {
           now={data?.week}
           before={data?.weekBefore}
           figure="week"
+          figureBefore="week_before"
           than={t.today.thanWeekBefore}
         />
       </div>
@@ -52,39 +54,51 @@ function SalesPart({
   now,
   before,
   figure,
+  figureBefore,
   than,
 }: {
   title: string;
   now: Sales | undefined;
   before: Sales | undefined;
   figure: string;
+  figureBefore: string;
   than: (before: string) => string;
 }) {
   const { t } = useWords();
   const format = useFormat();
+  const earlier = (write: (sales: Sales) => string) =>
+    before ? (
+      <Link {...people({ figure: figureBefore })} className="num">
+        {than(write(before))}
+      </Link>
+    ) : (
+      "\u00a0"
+    );
   const days =
     now &&
     (now.from === now.until
       ? format.day(now.from)
       : t.span(format.day(now.from), format.day(now.until)));
   return (
-    <Part title={title} says={days ?? <Wait width={16} />}>
+    <Part title={title} says={days ?? <Wait width={16} />} className="grows">
       <dl className="figures">
         <Figure
           label={t.today.people}
           value={now && format.number(now.people)}
-          note={before && than(format.number(before.people))}
+          note={earlier((sales) => format.number(sales.people))}
           to={people({ figure })}
         />
         <Figure
           label={t.today.orders}
           value={now && format.number(now.orders)}
-          note={before && than(format.number(before.orders))}
+          note={earlier((sales) => format.number(sales.orders))}
+          to={people({ figure })}
         />
         <Figure
           label={t.today.revenue}
           value={now && format.money(now.revenueMinor)}
-          note={before && than(format.money(before.revenueMinor))}
+          note={earlier((sales) => format.money(sales.revenueMinor))}
+          to={people({ figure })}
         />
       </dl>
     </Part>
@@ -110,7 +124,7 @@ function Stages({ data }: { data: TodayAnswer | undefined }) {
             note={
               data && data.members > 0
                 ? format.share((of(stage) / data.members) * 10_000)
-                : undefined
+                : "\u00a0"
             }
             to={{ to: "/members", search: { stage } }}
           />
@@ -124,14 +138,18 @@ function Changes({ data }: { data: TodayAnswer | undefined }) {
   const { t } = useWords();
   const format = useFormat();
   return (
-    <Part title={t.today.changes} says={t.today.changesSays} className="tall">
+    <Part title={t.today.changes} says={t.today.changesSays} className="tall grows">
       {data?.transitions.length === 0 && <Empty says={t.today.noChanges} />}
       <ul className="rows">
         {data
           ? data.transitions.map(({ before, after, people: count }) => (
               <li key={`${before}-${after}`}>
                 <span className="move">
-                  <StageMark stage={before} />
+                  {before ? (
+                    <StageMark stage={before} />
+                  ) : (
+                    <span className="quiet">{t.lifecycle.first}</span>
+                  )}
                   <span aria-hidden="true">→</span>
                   <span className="unseen">{t.to}</span>
                   <StageMark stage={after} />
@@ -163,7 +181,7 @@ function Running({ data }: { data: TodayAnswer | undefined }) {
   const format = useFormat();
   const said = useSaid();
   return (
-    <Part title={t.today.programmes} says={t.today.programmesSays} className="tall">
+    <Part title={t.today.programmes} says={t.today.programmesSays} className="tall grows">
       {data?.programmes.length === 0 && (
         <Empty says={t.today.noProgrammes}>
           <Link to="/programmes" className="button">
@@ -191,8 +209,17 @@ function Running({ data }: { data: TodayAnswer | undefined }) {
                       : t.programmeStates.measured}
                 </small>
               </span>
-              <span className="quiet">
-                {t.programme.arms(format.number(one.treated), format.number(one.control))}
+              <span className="inline-list">
+                {(["treated", "control"] as const).map((arm) => (
+                  <Link
+                    key={arm}
+                    to="/programmes/$programme/people"
+                    params={{ programme: one.key }}
+                    search={{ run: String(one.number), arm }}
+                  >
+                    {t.armsOf[arm]} {format.number(one[arm])}
+                  </Link>
+                ))}
               </span>
             </li>
           ))

@@ -51,10 +51,11 @@ export function ProgrammePeople() {
     });
   const columns = useMemo<Column<Row>[]>(
     () => [
-      { id: "arm", header: t.result.arm, cell: ({ arm }) => t.armsOf[arm] },
-      { id: "node", header: t.state, cell: ({ node }) => t.nodes[node] },
+      { id: "arm", width: "m", header: t.result.arm, cell: ({ arm }) => t.armsOf[arm] },
+      { id: "node", width: "s", header: t.state, cell: ({ node }) => t.nodes[node] },
       {
         id: "messages",
+        width: "l",
         header: t.member.messages,
         cell: ({ messages }) =>
           messages
@@ -77,6 +78,7 @@ export function ProgrammePeople() {
       },
       {
         id: "trace",
+        width: "s",
         header: t.nav.trace,
         cell: ({ personId }) => (
           <Link to="/members/$person/trace" params={{ person: personId }} preload={false}>

@@ -74,7 +74,7 @@ export function Programme() {
         <>
           <Effect run={run ?? undefined} />
           <Arms programme={programme} run={run ?? undefined} />
-          <DecisionPart run={run ?? undefined} />
+          <DecisionPart programme={programme} run={run ?? undefined} />
         </>
       )}
       <Design data={data} />
@@ -91,7 +91,7 @@ function Effect({ run }: { run: Run | undefined }) {
     <Part
       title={t.result.title}
       says={run ? t.span(format.at(run.from), format.at(run.until)) : <Wait width={16} />}
-      className="reserve-effect"
+      className="reserve-effect grows"
     >
       {run && !run.result && <Empty says={t.result.notYet(format.at(run.until))} />}
       {!run && (
@@ -149,7 +149,7 @@ function Arms({ programme, run }: { programme: string; run: Run | undefined }) {
     }) as const;
   const sizes = new Map(run?.arms.map(({ arm, people }) => [arm, people]));
   return (
-    <Part title={t.result.arms} says={t.result.armsSay}>
+    <Part title={t.result.arms} says={t.result.armsSay} className="grows">
       <div className="scroller" role="region" aria-label={t.result.arms} tabIndex={0}>
         <table>
           <thead>
@@ -254,7 +254,7 @@ function Arms({ programme, run }: { programme: string; run: Run | undefined }) {
   );
 }
 
-function DecisionPart({ run }: { run: Run | undefined }) {
+function DecisionPart({ programme, run }: { programme: string; run: Run | undefined }) {
   const { t } = useWords();
   const format = useFormat();
   const said = useSaid();
@@ -271,7 +271,16 @@ function DecisionPart({ run }: { run: Run | undefined }) {
         <dt>{t.result.because}</dt>
         <dd>{wordFor(t.reasons, decision.because)}</dd>
         <dt>{t.result.controlPeople}</dt>
-        <dd>{t.people(format.number(evidence.controlPeople))}</dd>
+        <dd>
+          <Link
+            to="/programmes/$programme/people"
+            params={{ programme }}
+            search={{ run: String(run.number), arm: "control" }}
+            className="num"
+          >
+            {t.people(format.number(evidence.controlPeople))}
+          </Link>
+        </dd>
         <dt>{t.result.detectable}</dt>
         <dd>
           {evidence.detectableBp === null ? t.none : t.points(format.points(evidence.detectableBp))}
@@ -339,7 +348,7 @@ function Design({ data }: { data: Shown | undefined }) {
               t.design.budgetSays(
                 format.money(budget.minor, budget.currency),
                 budget.minorLimit === null
-                  ? t.none
+                  ? t.design.unlimited
                   : format.money(budget.minorLimit, budget.currency),
               )
             ) : (

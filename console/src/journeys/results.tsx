@@ -50,6 +50,7 @@ export function Results() {
           columns={[
             {
               id: "programme",
+              width: "m",
               header: t.programme.one,
               names: true,
               cell: ({ programme, number }) => (
@@ -64,11 +65,13 @@ export function Results() {
             },
             {
               id: "when",
+              width: "l",
               header: t.when,
               cell: ({ from, until }) => t.span(format.dayOf(from), format.dayOf(until)),
             },
             {
               id: "interval",
+              width: "l",
               header: t.results.interval,
               cell: ({ differenceBp, intervalBp }) =>
                 differenceBp !== null && intervalBp ? (
@@ -84,6 +87,7 @@ export function Results() {
             },
             {
               id: "difference",
+              width: "l",
               header: t.results.difference,
               numeric: true,
               cell: ({ differenceBp, intervalBp }) =>

@@ -401,7 +401,6 @@ export const zh = {
     run: (number: string) => `第 ${number} 次`,
     runs: "哪一次",
     runsUntil: (at: string) => `进行到 ${at}`,
-    arms: (treated: string, control: string) => `实验组 ${treated}，对照组 ${control}`,
     start: "开始这个计划",
     startAgain: "再做一次",
     startSure: (people: string) => `确定开始，面向现在的 ${people} 人`,
@@ -494,6 +493,7 @@ export const zh = {
     written: "写下的时间",
     budget: "优惠预算",
     budgetSays: (used: string, total: string) => `已用 ${used}，上限 ${total}`,
+    unlimited: "不限",
     coupons: "券的张数",
   },
   outbox: {

@@ -37,7 +37,7 @@ export function Bought({ person }: { person: string }) {
           <Wait width={16} />
         )
       }
-      className="reserve-picks"
+      className="reserve-picks grows"
     >
       {error && <Broken error={error} />}
       <ol className="rows">
@@ -65,7 +65,7 @@ export function Messages({ data, error }: { data: OfMember | undefined; error: u
   const { t } = useWords();
   const said = useSaid();
   return (
-    <Part title={t.member.messages} className="reserve-2">
+    <Part title={t.member.messages} className="reserve-2 grows">
       {error ? <Broken error={error} /> : null}
       {data?.messages.length === 0 && <p className="quiet">{t.member.noMessages}</p>}
       <ul className="rows">
@@ -104,7 +104,7 @@ export function Coupons({ person }: { person: string }) {
   const said = useSaid();
   const { data, error } = useCall(api.offers.ofMember, { person });
   return (
-    <Part title={t.member.coupons} className="reserve-2">
+    <Part title={t.member.coupons} className="reserve-2 grows">
       {error && <Broken error={error} />}
       {data?.coupons.length === 0 && <p className="quiet">{t.member.noCoupons}</p>}
       <ul className="rows">
@@ -131,7 +131,7 @@ export function Coupons({ person }: { person: string }) {
 export function Consents({ data, error }: { data: OfMember | undefined; error: unknown }) {
   const { t } = useWords();
   return (
-    <Part title={t.member.consents} className="reserve-2">
+    <Part title={t.member.consents} className="reserve-2 grows">
       {data?.consents.length === 0 && <p className="quiet">{t.member.noConsents}</p>}
       <ul className="rows">
         {data
@@ -143,13 +143,15 @@ export function Consents({ data, error }: { data: OfMember | undefined; error: u
                   </strong>{" "}
                   {granted ? t.member.granted : t.member.refused}
                   {madeUp && <span className="chip still">{t.member.madeUp}</span>}
-                  <p>
-                    <small>
-                      {at && <At at={at} />}
-                      {textVersion && ` · ${t.member.text} ${textVersion}`}
-                      {proof && ` · ${proof}`}
-                    </small>
-                  </p>
+                  {at && (
+                    <p>
+                      <small>
+                        <At at={at} />
+                        {textVersion && ` · ${t.member.text} ${textVersion}`}
+                        {proof && ` · ${proof}`}
+                      </small>
+                    </p>
+                  )}
                 </div>
               </li>
             ))

@@ -17,7 +17,6 @@ export function Member() {
   const may = useMay();
   const { person } = useParams({ from: "/inside/members/$person" });
   const { data, error, refetch } = useCall(api.people.show, { person });
-  const tag = (name: string) => data?.tags.find((one) => one.tag === name)?.value;
   const messages = useCall(api.messages.ofMember, { person });
   if (error)
     return (
@@ -28,21 +27,7 @@ export function Member() {
   return (
     <Page
       title={data ? t.member.title(data.userId ?? person.slice(0, 8)) : <Wait width={8} />}
-      says={
-        data ? (
-          <span className="inline-list">
-            <StageMark stage={tag("lifecycle")} />
-            {tag("rfm") && (
-              <Link to="/members" search={{ rfm: tag("rfm")! }}>
-                RFM {tag("rfm")}
-              </Link>
-            )}
-            <Link to="/members">{t.member.back}</Link>
-          </span>
-        ) : (
-          <Wait width={16} />
-        )
-      }
+      says={<Link to="/members">{t.member.back}</Link>}
       actions={
         may("trace:read") && (
           <Link to="/members/$person/trace" params={{ person }} className="button">
@@ -77,12 +62,18 @@ function Tags({ tags }: { tags: readonly Tag[] | undefined }) {
     tag === "lifecycle" ? (
       <StageMark stage={value} />
     ) : tag === "rfm_segment" ? (
-      said(rfmSegmentName(value))
+      <Link to="/members" search={{ rfmSegment: value }}>
+        {said(rfmSegmentName(value))}
+      </Link>
+    ) : tag === "rfm" ? (
+      <Link to="/members" search={{ rfm: value }}>
+        {value}
+      </Link>
     ) : (
       value
     );
   return (
-    <Part title={t.member.tags} says={t.member.tagsSay} className="reserve-tags">
+    <Part title={t.member.tags} says={t.member.tagsSay} className="reserve-tags grows">
       {tags?.length === 0 && <p className="quiet">{t.member.noTags}</p>}
       <ul className="rows">
         {tags
@@ -124,12 +115,17 @@ function Tags({ tags }: { tags: readonly Tag[] | undefined }) {
 /** Name, addresses and the like: masked unless one may search by them. */
 function Fields({ data }: { data: Shown | undefined }) {
   const { t } = useWords();
-  const rows = data && [
+  const all = data && [
     ...data.identifiers.map(({ type, ...rest }) => ({ name: type, ...rest })),
     ...data.fields.map(({ field, ...rest }) => ({ name: field, ...rest })),
   ];
+  // An e-mail is an identifier and a field: the same one is said once.
+  const rows = all?.filter(
+    ({ name, value }, index) =>
+      all.findIndex((one) => one.name === name && one.value === value) === index,
+  );
   return (
-    <Part title={t.member.fields} says={t.member.fieldsSay} className="reserve-fields">
+    <Part title={t.member.fields} says={t.member.fieldsSay} className="reserve-fields grows">
       <dl className="facts">
         {rows?.map(({ name, value, masked, source }) => (
           <div key={name + value}>
@@ -154,6 +150,12 @@ function Value({ name, value }: Pick<Attribute, "name" | "value">) {
   if (name.endsWith("_minor") && /^-?\d+$/.test(String(value))) return format.money(String(value));
   if (/_chance_|^p_alive$/.test(name) && typeof value === "number") return format.part(value);
   if (typeof value === "number") return format.decimal(value);
+  if (name === "last_event")
+    return (
+      <Link to="/trace" search={{ event: String(value) }} preload={false}>
+        {t.trace.walk}
+      </Link>
+    );
   if (typeof value === "boolean") return value ? t.yes : t.no;
   if (typeof value === "string" && /^\d{4}-\d\d-\d\dT/.test(value)) return <At at={value} />;
   if (typeof value === "string" && /^\d{4}-\d\d-\d\d$/.test(value)) return format.day(value);
@@ -164,16 +166,24 @@ function Attributes({ attributes }: { attributes: readonly Attribute[] | undefin
   const { t } = useWords();
   const format = useFormat();
   return (
-    <Part title={t.member.attributes} className="reserve-attributes">
+    <Part title={t.member.attributes} className="reserve-attributes grows">
       <div className="scroller" role="region" aria-label={t.member.attributes} tabIndex={0}>
         <table>
           <thead>
             <tr>
-              <th scope="col">{t.member.attribute}</th>
-              <th scope="col">{t.member.value}</th>
-              <th scope="col">{t.member.source}</th>
-              <th scope="col">{t.member.since}</th>
-              <th scope="col" className="numeric">
+              <th scope="col" className="col-l">
+                {t.member.attribute}
+              </th>
+              <th scope="col" className="col-l">
+                {t.member.value}
+              </th>
+              <th scope="col" className="col-s">
+                {t.member.source}
+              </th>
+              <th scope="col" className="col-l">
+                {t.member.since}
+              </th>
+              <th scope="col" className="col-s numeric">
                 {t.member.sure}
               </th>
             </tr>

@@ -23,8 +23,13 @@ export function Members() {
   const search = useSearch({ from: "/inside/members" });
   const columns = useMemo<Column<MemberRow>[]>(
     () => [
-      { id: "stage", header: t.member.stage, cell: ({ stage }) => <StageMark stage={stage} /> },
-      { id: "rfm", header: "RFM", cell: ({ rfm }) => rfm ?? t.none },
+      {
+        id: "stage",
+        width: "s",
+        header: t.member.stage,
+        cell: ({ stage }) => <StageMark stage={stage} />,
+      },
+      { id: "rfm", width: "s", header: "RFM", cell: ({ rfm }) => rfm ?? t.none },
       {
         id: "group",
         header: t.rfm.segment,
@@ -103,18 +108,20 @@ function Filters() {
         onChange={(rfmSegment) => set({ rfmSegment })}
         options={[any, ...rfmSegments.map(([value, name]) => ({ value, label: said(name) }))]}
       />
-      <Choice
-        label={t.nav.segments}
-        value={search.segment ?? ""}
-        onChange={(segment) => set({ segment })}
-        options={[
-          any,
-          ...inSegment.map(({ id, name }) => ({ value: id, label: said(name) })),
-          ...(search.segment && !inSegment.some(({ id }) => id === search.segment)
-            ? [{ value: search.segment, label: "…" }]
-            : []),
-        ]}
-      />
+      {may("segments:read") && (
+        <Choice
+          label={t.nav.segments}
+          value={search.segment ?? ""}
+          onChange={(segment) => set({ segment })}
+          options={[
+            any,
+            ...inSegment.map(({ id, name }) => ({ value: id, label: said(name) })),
+            ...(search.segment && !inSegment.some(({ id }) => id === search.segment)
+              ? [{ value: search.segment, label: "…" }]
+              : []),
+          ]}
+        />
+      )}
       <RfmField key={search.rfm ?? ""} rfm={search.rfm ?? ""} set={(rfm) => set({ rfm })} />
       <Choice
         label={t.members.sort}

@@ -47,13 +47,13 @@ export function Lifecycle() {
               key={stage}
               label={<StageMark stage={stage} />}
               value={data && format.number(shares.get(stage)?.people ?? 0)}
-              note={data && format.share(shares.get(stage)?.shareBp ?? 0)}
+              note={data ? format.share(shares.get(stage)?.shareBp ?? 0) : "\u00a0"}
               to={{ to: "/members", search: { stage } }}
             />
           ))}
         </dl>
       </Part>
-      <Part title={t.lifecycle.thresholds} className="reserve-3">
+      <Part title={t.lifecycle.thresholds} className="reserve-3 grows">
         <p>
           {data ? (
             data.thresholds ? (
@@ -133,6 +133,7 @@ function Moves({ data }: { data: Board | undefined }) {
   return (
     <Part
       title={t.lifecycle.moves}
+      className="grows"
       says={
         data ? t.lifecycle.movesSince(format.at(data.transitions.sinceAt)) : <Wait width={16} />
       }
@@ -222,7 +223,7 @@ function OutlookPart({ data }: { data: Outlook | undefined }) {
   const said = useSaid();
   const most = Math.max(1, ...(data?.chances.map(({ people }) => people) ?? []));
   return (
-    <Part title={t.outlook.title} className="reserve-3">
+    <Part title={t.outlook.title} className="reserve-3 grows">
       <p>{data ? said(data.sentence) : <Wait width={32} />}</p>
       <dl className="figures">
         <Figure

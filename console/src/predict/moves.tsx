@@ -31,14 +31,16 @@ export function Moves() {
         cell: (row) => (row.from ? <StageMark stage={row.from} /> : t.lifecycle.first),
       },
       { id: "to", header: t.lifecycle.into, cell: (row) => <StageMark stage={row.to} /> },
-      { id: "at", header: t.when, cell: ({ at }) => <At at={at} /> },
+      { id: "at", width: "l", header: t.when, cell: ({ at }) => <At at={at} /> },
       {
         id: "why",
+        width: "xl",
         header: t.why,
-        cell: ({ sentence }) => <span className="wide">{said(sentence)}</span>,
+        cell: ({ sentence }) => said(sentence),
       },
       {
         id: "cause",
+        width: "s",
         header: t.lifecycle.cause,
         cell: ({ cause }) =>
           cause ? (

@@ -26,14 +26,14 @@ export function Segment() {
         header: t.member.stage,
         cell: ({ tags }) => <StageMark stage={tags["lifecycle"]} />,
       },
-      { id: "rfm", header: "RFM", cell: ({ tags }) => tags["rfm"] ?? t.none },
+      { id: "rfm", width: "s", header: "RFM", cell: ({ tags }) => tags["rfm"] ?? t.none },
       {
         id: "group",
         header: t.rfm.segment,
         cell: ({ tags }) =>
           tags["rfm_segment"] ? said(rfmSegmentName(tags["rfm_segment"])) : t.none,
       },
-      { id: "since", header: t.segments.since, cell: ({ since }) => <At at={since} /> },
+      { id: "since", width: "l", header: t.segments.since, cell: ({ since }) => <At at={since} /> },
       {
         id: "cause",
         header: t.lifecycle.cause,
@@ -64,7 +64,7 @@ export function Segment() {
       title={data ? said(data.name) : <Wait width={16} />}
       says={<Link to="/segments">{t.segments.back}</Link>}
     >
-      <Part title={t.segments.rule} className="reserve-2">
+      <Part title={t.segments.rule} className="reserve-2 grows">
         <p>{data ? said(data.sentence) : <Wait width={32} />}</p>
         <p className="quiet">
           {data ? (

@@ -3,6 +3,8 @@ import type { Language } from "./language.ts";
 
 export type Format = ReturnType<typeof formats>;
 
+/** A minus sign, not a hyphen: it stands as high as the plus. */
+const minus = (text: string): string => text.replace("-", "−");
 const locales = { zh: "zh-CN", en: "en-GB" } as const;
 
 export function formats(language: Language, timeZone: string, shopCurrency: string) {
@@ -60,11 +62,11 @@ export function formats(language: Language, timeZone: string, shopCurrency: stri
     /** 0 to 1 as a percentage. */
     part: (value: number) => percent0.format(value),
     /** A difference of two rates, in basis points, as percentage points without their word. */
-    points: (bp: number) => signed.format(bp / 100),
+    points: (bp: number) => minus(signed.format(bp / 100)),
     /** Whole minor units of a currency, the shop's unless told otherwise. */
     money: (minor: string | number, currency = shopCurrency) => {
       const { format, digits } = moneyIn(currency);
-      return format.format(majorText(String(minor), digits) as Intl.StringNumericLiteral);
+      return minus(format.format(majorText(String(minor), digits) as Intl.StringNumericLiteral));
     },
     /** An ISO day. */
     day: (isoDay: string) => day.format(new Date(`${isoDay}T00:00:00Z`)),

@@ -4,8 +4,11 @@ const key = "liuke.language";
 
 export const isLanguage = (value: unknown): value is Language => value === "zh" || value === "en";
 
+let chosen: Language | null = null;
+
 /** What is chosen: by the address, by this browser before, or by what the browser asks for. */
 export function storedLanguage(): Language {
+  if (chosen) return chosen;
   const asked = new URLSearchParams(location.search).get("lang");
   if (isLanguage(asked)) return asked;
   try {
@@ -17,7 +20,14 @@ export function storedLanguage(): Language {
   return navigator.languages.some((one) => one.startsWith("zh")) ? "zh" : "en";
 }
 
+/** Keeps the choice. An address that asked for a language has been heard: it would win over a later choice. */
 export function storeLanguage(language: Language): void {
+  chosen = language;
+  const here = new URL(location.href);
+  if (here.searchParams.has("lang")) {
+    here.searchParams.delete("lang");
+    history.replaceState(history.state, "", here);
+  }
   try {
     localStorage.setItem(key, language);
   } catch {

@@ -148,7 +148,9 @@ export function Figure({
       <dt>{label}</dt>
       <dd>
         {value === undefined ? (
-          <Wait width={5} />
+          <span>
+            <Wait width={5} />
+          </span>
         ) : to ? (
           <Link {...to} className="num">
             {value}

@@ -60,22 +60,13 @@ export function LanguageSwitch() {
           type="button"
           lang={one === "zh" ? "zh-CN" : "en"}
           aria-pressed={language === one}
-          onClick={() => void choose(one)}
+          onClick={() => void speak(one)}
         >
           {one === "zh" ? "中文" : "English"}
         </button>
       ))}
     </div>
   );
-  async function choose(one: "zh" | "en") {
-    // An address that asks for a language would win over the choice when it is opened again.
-    const here = new URL(location.href);
-    if (here.searchParams.has("lang")) {
-      here.searchParams.set("lang", one);
-      history.replaceState(history.state, "", here);
-    }
-    await speak(one);
-  }
 }
 
 export function Shell() {

@@ -11,6 +11,8 @@ export type Column<R> = {
   numeric?: boolean;
   /** The cell that names the row. */
   names?: boolean;
+  /** Columns keep their widths while rows come and go: 112, 152, 208 or 360 px at least. */
+  width?: "s" | "m" | "l" | "xl";
 };
 const features = tableFeatures({});
 /** Longer lists keep only what is seen in the page. */
@@ -76,6 +78,11 @@ export function DataTable<R extends object>({
     <div className="scroller" role="region" aria-label={caption} tabIndex={0}>
       <table aria-rowcount={total ?? (rows ? shown.length : -1)} aria-busy={!rows}>
         <caption className="unseen">{caption}</caption>
+        <colgroup>
+          {columns.map(({ id, width, numeric }) => (
+            <col key={id} className={`col-${width ?? (numeric ? "s" : "m")}`} />
+          ))}
+        </colgroup>
         <thead>
           {table.getHeaderGroups().map((group) => (
             <tr key={group.id}>

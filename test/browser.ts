@@ -1,0 +1,70 @@
+// A real Chromium for tests of pages. Where the machine has none, tests are skipped by name and say what to run.
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+import { chromium, type Browser, type Page } from "playwright-core";
+
+const names = ["chromium", "chromium-browser", "google-chrome"];
+const found = names
+  .flatMap((name) =>
+    ["/usr/bin", ...(process.env["PATH"] ?? "").split(delimiter)].map((folder) =>
+      join(folder, name),
+    ),
+  )
+  .find((file) => {
+    try {
+      accessSync(file, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+
+/** Null where there is a browser; else why its tests are skipped. */
+export const noBrowser: string | null = found
+  ? null
+  : "needs Chromium: run `apt-get install chromium`";
+
+/** An empty profile each time, and nothing that calls home. */
+export const launch = (): Promise<Browser> =>
+  chromium.launch({
+    executablePath: found!,
+    headless: true,
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+
+/** What a page must not do: refuse its own parts by CSP, move what is shown already, or write an error. */
+export async function watched(page: Page) {
+  const errors: string[] = [];
+  page.on("pageerror", (error) => errors.push(String(error)));
+  page.on("console", (message) => {
+    if (message.type() === "error") errors.push(message.text());
+  });
+  await page.addInitScript(watching);
+  return {
+    errors,
+    refused: () => page.evaluate<string[]>("watched.refused"),
+    shifts: () => page.evaluate<{ value: number; what: string }[]>("watched.shifts"),
+  };
+}
+/** Runs in the page, from its first moment. */
+const watching = `
+  window.watched = { refused: [], shifts: [] };
+  document.addEventListener("securitypolicyviolation", (event) =>
+    window.watched.refused.push(event.violatedDirective + " " + event.blockedURI));
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries())
+      if (!entry.hadRecentInput)
+        window.watched.shifts.push({
+          value: entry.value,
+          what: entry.sources.map(({ node }) => node?.className || node?.nodeName || "?").join(", "),
+        });
+  }).observe({ type: "layout-shift", buffered: true });
+`;

@@ -1,0 +1,398 @@
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { createRequire } from "node:module";
+import { serve } from "@hono/node-server";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { authenticate, ownerLink } from "#access/service.ts";
+import { server } from "#kernel/http.ts";
+import { newMetrics } from "#kernel/metrics.ts";
+import { shopClock } from "#kernel/shop-clock.ts";
+import { failures } from "#lang/failures.ts";
+import { sizes } from "../console/size.ts";
+import { allRoutes, pumps } from "../src/app.ts";
+import { ensureBuilt, pages } from "../src/console.ts";
+import { bundled, turn } from "../src/demo.ts";
+import { launch, noBrowser, watched } from "./browser.ts";
+import { world, type World } from "./database.ts";
+
+let folder = "";
+beforeAll(async () => {
+  ({ folder } = await ensureBuilt());
+});
+
+describe("the console's files", () => {
+  const get = async (path: string, headers: Record<string, string> = {}) =>
+    pages(folder)(new Request(`http://localhost${path}`, { headers }));
+
+  test("an address of a page answers with the page; one of the server's own does not", async () => {
+    for (const path of ["/", "/members", "/members/1f", "/setup", "/retention?engine=sql"]) {
+      const page = (await get(path))!;
+      expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
+      expect(page.headers.get("cache-control")).toBe("no-cache");
+      expect(await page.text()).toContain('<div id="root">');
+    }
+    for (const path of ["/v1/nothing", "/u/x", "/help/x", "/openapi.json", "/assets/none.js"])
+      expect(await get(path)).toBeNull();
+  });
+
+  test("a file with a hash in its name is kept for good, compressed as asked, and told apart by ETag", async () => {
+    const name = readdirSync(join(folder, "assets")).find((file) => file.endsWith(".js"))!;
+    const plain = (await get(`/assets/${name}`))!;
+    expect(plain.headers.get("cache-control")).toContain("immutable");
+    expect(plain.headers.get("content-type")).toBe("text/javascript; charset=utf-8");
+    const etag = plain.headers.get("etag")!;
+    expect((await get(`/assets/${name}`, { "if-none-match": etag }))!.status).toBe(304);
+    const index = (await get("/", { "accept-encoding": "gzip" }))!;
+    expect(index.headers.get("content-encoding")).toBe("gzip");
+    const unzipped = gunzipSync(Buffer.from(await index.arrayBuffer())).toString();
+    expect(unzipped).toBe(await (await get("/"))!.text());
+    expect(
+      (await get("/", { "accept-encoding": "gzip, br" }))!.headers.get("content-encoding"),
+    ).toBe("br");
+    expect(
+      (await get("/", { "accept-encoding": "br;q=0, gzip;q=0" }))!.headers.get("content-encoding"),
+    ).toBeNull();
+  });
+
+  test("no address leads out of the folder, nor to what the build keeps for itself", async () => {
+    for (const path of [
+      "/../package.json",
+      "/..%2fpackage.json",
+      "/assets/..%2f..%2f..%2fpackage.json",
+      "/.digest",
+      "/.vite/manifest.json",
+    ]) {
+      const answer = await get(path);
+      expect(answer === null || (await answer.text()).includes('<div id="root">')).toBe(true);
+    }
+  });
+
+  test("is built again only when its sources changed", async () => {
+    expect(await ensureBuilt()).toEqual({ folder, built: false });
+  });
+
+  test("the index page holds no script and no style of its own: the policy would refuse them", () => {
+    const html = readFileSync(join(folder, "index.html"), "utf8");
+    expect(html).not.toMatch(/<style|style=|<script(?![^>]* src=)/);
+  });
+
+  test("stays within its budgets: 170 kB of script and 15 of style at first, 60 a route", () => {
+    const over = sizes(folder).filter(({ kB, most }) => kB > most);
+    expect(over).toEqual([]);
+    expect(sizes(folder)[0]!.kB).toBeGreaterThan(50); // it measures something
+  });
+
+  test("schemas stay on the server", () => {
+    const script = readdirSync(join(folder, "assets"))
+      .filter((file) => file.endsWith(".js"))
+      .map((file) => readFileSync(join(folder, "assets", file), "utf8"))
+      .join("");
+    expect(script).toContain("/v1/members/:person");
+    expect(script).not.toContain("ZodError");
+  });
+});
+
+/** Every 29th customer of the bundled shop: small enough for a test, and the loop turns on it all the same. */
+function slice(): { path: string; forget: () => void } {
+  const whole = gunzipSync(readFileSync("data/online-retail.csv.gz")).toString();
+  const [header, ...lines] = whole.split("\n");
+  const kept = lines.filter((line) => {
+    const customer = /,(\d{5}),[^,]*$/.exec(line)?.[1];
+    return customer !== undefined && Number(customer) % 29 === 0;
+  });
+  const at = mkdtempSync(join(tmpdir(), "liuke-slice-"));
+  const path = join(at, "slice.csv.gz");
+  writeFileSync(path, gzipSync([header, ...kept, ""].join("\n")));
+  return { path, forget: () => rmSync(at, { recursive: true }) };
+}
+
+const owner = { email: "owner@example.com", password: randomBytes(12).toString("hex") };
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+type Found = { id: string; impact: string | null; nodes: { html: string }[] };
+
+describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser})` : ""}`, () => {
+  let shop: World;
+  let browser: Browser;
+  let base = "";
+  let stop = () => Promise.resolve();
+  let signedIn: Awaited<ReturnType<BrowserContext["storageState"]>>;
+  let person = "";
+  let event = "";
+  let segment = "";
+
+  const open = async (path: string, more: Parameters<Browser["newContext"]>[0] = {}) => {
+    const context = await browser.newContext({
+      viewport: { width: 1440, height: 900 },
+      locale: "zh-CN",
+      storageState: signedIn,
+      ...more,
+    });
+    const page = await context.newPage();
+    const watch = await watched(page);
+    await page.goto(base + path);
+    return { page, watch, [Symbol.asyncDispose]: () => context.close() };
+  };
+  const settled = async (page: Page) => {
+    await page.waitForLoadState("networkidle");
+    // Not by waitForFunction: it compiles its text in the page, and our policy refuses that.
+    await expect.poll(() => page.locator(".wait").count(), { timeout: 20_000 }).toBe(0);
+  };
+  const ask = async (path: string) => {
+    const cookie = signedIn.cookies.map(({ name, value }) => `${name}=${value}`).join("; ");
+    const response = await fetch(base + path, { headers: { cookie } });
+    return (await response.json()) as Record<string, unknown>;
+  };
+
+  beforeAll(async () => {
+    shop = await world({ timeZone: "Europe/London", settings: { currency: "GBP" } });
+    const { house } = shop;
+    const clock = await shopClock(shop.sql);
+    house.clocks.shop = clock.now;
+    const work = pumps(house, null);
+    const small = slice();
+    const demo = { ...bundled(`${process.cwd()}/`), path: small.path };
+    const { signal } = new AbortController();
+    await turn({ house, pumps: work, clock, demo, tell: () => {}, signal });
+    small.forget();
+    while ((await work.ship()) > 0);
+    await work.deliver();
+    const http = server({
+      house,
+      authenticate: authenticate(house),
+      routes: allRoutes,
+      failures,
+      hosts: new Set(["localhost"]),
+      proxies: new Set(),
+      metrics: newMetrics(),
+      metricsKey: null,
+      ready: () => Promise.resolve(true),
+      pages: pages(folder),
+      version: "0",
+    });
+    const listening = serve({ fetch: http.fetch, hostname: "127.0.0.1", port: 0 });
+    if (!listening.listening) await once(listening, "listening");
+    base = `http://localhost:${(listening.address() as AddressInfo).port}`;
+    house.settings.publicUrl = base;
+    stop = () =>
+      new Promise((done) => {
+        listening.close(() => done());
+        if ("closeAllConnections" in listening) listening.closeAllConnections();
+      });
+    browser = await launch();
+  }, 300_000);
+  afterAll(async () => {
+    await browser?.close();
+    await stop();
+    await shop?.[Symbol.asyncDispose]();
+  });
+
+  test("the first owner comes by the terminal's link: its secret leaves the address at once", async () => {
+    const link = await ownerLink(shop.house);
+    const context = await browser.newContext({ locale: "en-GB" });
+    const page = await context.newPage();
+    const watch = await watched(page);
+    await page.goto(String(link));
+    await expect.poll(() => new URL(page.url()).hash, { timeout: 10_000 }).toBe("");
+    await page.getByLabel("Name").fill("Ann");
+    await page.getByLabel("E-mail").fill(owner.email);
+    await page.getByLabel("New password").fill(owner.password);
+    await page.getByRole("button", { name: "Finish" }).click();
+    await page.getByRole("heading", { level: 1, name: "Today" }).waitFor();
+    expect(await watch.refused()).toEqual([]);
+    signedIn = await context.storageState();
+    await context.close();
+
+    const reached = await ask("/v1/programmes/win-back/people?arm=treated&limit=1");
+    person = (reached["people"] as { personId: string }[])[0]!.personId;
+    const walk = await ask(`/v1/members/${person}/trace`);
+    event = (walk["steps"] as { id: string; kind: string }[]).find(
+      ({ kind }) => kind === "event",
+    )!.id;
+    segment = ((await ask("/v1/segments"))["segments"] as { id: string }[])[0]!.id;
+  });
+
+  test("signs in by keyboard alone, goes where one wanted to go, and refuses a wrong password in words", async () => {
+    await using opened = await open("/rfm", { storageState: { cookies: [], origins: [] } });
+    const { page } = opened;
+    await page.getByRole("heading", { level: 1, name: "登录" }).waitFor();
+    const focusOn = async (label: string) => {
+      for (let tabs = 0; tabs < 12; tabs++) {
+        if (
+          await page
+            .getByLabel(label, { exact: true })
+            .evaluate("(e) => e === document.activeElement")
+        )
+          return;
+        await page.keyboard.press("Tab");
+      }
+      throw new Error(`${label} cannot be reached by Tab`);
+    };
+    await focusOn("邮箱");
+    await page.keyboard.type(owner.email);
+    await focusOn("密码");
+    await page.keyboard.type("not the password at all");
+    await page.keyboard.press("Enter");
+    await page.getByRole("alert").filter({ hasText: /\S/ }).waitFor();
+    await page.keyboard.press("Shift+Tab");
+    await focusOn("密码");
+    await page.keyboard.press("Control+A");
+    await page.keyboard.type(owner.password);
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { level: 1, name: "RFM" }).waitFor();
+    expect(new URL(page.url()).pathname).toBe("/rfm");
+  });
+
+  test("walks Members → Member → Trace, and changes the language on the way", async () => {
+    await using opened = await open("/members?stage=dormant");
+    const { page, watch } = opened;
+    await settled(page);
+    const title = page.getByRole("heading", { level: 1 });
+    expect(await title.textContent()).toBe("会员");
+    expect(await page.locator("tbody tr").count()).toBeGreaterThan(3);
+    expect(new Set(await page.locator("tbody .stage").allTextContents())).toEqual(
+      new Set(["沉睡"]),
+    );
+
+    await page.goto(`${base}/programmes/win-back/people?arm=treated`);
+    await page.locator("tbody a").first().click();
+    await page.getByRole("heading", { level: 1, name: /^会员 / }).waitFor();
+    await settled(page);
+    expect(await title.evaluate("(e) => e === document.activeElement")).toBe(true);
+    for (const part of ["标签", "画像", "时间线", "推荐的商品", "消息", "优惠券", "同意记录"])
+      expect(await page.getByRole("heading", { level: 2, name: part, exact: true }).count()).toBe(
+        1,
+      );
+
+    await page.getByRole("button", { name: "English" }).click();
+    await page.getByRole("heading", { level: 1, name: /^Member / }).waitFor();
+    expect(await page.locator("html").getAttribute("lang")).toBe("en");
+    expect(await page.title()).toMatch(/^Member \S+ · Liuke$/);
+
+    await page.getByRole("link", { name: "Trace the latest act" }).click();
+    await page
+      .getByRole("heading", { level: 1, name: "The latest act, from cause to decision" })
+      .waitFor();
+    await settled(page);
+    const kinds = await page.locator(".step strong").allTextContents();
+    for (const kind of ["Event", "Tag changed", "Coupon", "Message", "Result", "Decision"])
+      expect(kinds).toContain(kind);
+    // Linked by id: every step but the first names one that is on the page.
+    const links = await page.locator(".step-ids a").count();
+    expect(links).toBeGreaterThanOrEqual(kinds.length - 2);
+    expect(await page.reload().then(() => page.locator("html").getAttribute("lang"))).toBe("en");
+    expect([watch.errors, await watch.refused()]).toEqual([[], []]);
+  });
+
+  test("⌘K finds a page and goes there, and gives the focus back", async () => {
+    await using opened = await open("/");
+    const { page } = opened;
+    await settled(page);
+    await page.keyboard.press("Control+K");
+    await page.getByRole("dialog").waitFor();
+    await page.keyboard.type("留存");
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { level: 1, name: "留存" }).waitFor();
+    expect(await page.getByRole("dialog").count()).toBe(0);
+  });
+
+  test("the retention page says the same from either engine, and a number opens as many people", async () => {
+    await using opened = await open("/retention");
+    const { page } = opened;
+    await settled(page);
+    const columns = await page.locator(".cohorts tbody").textContent();
+    await page.getByLabel("数据来自").selectOption("sql");
+    await page.locator(".cohorts[data-engine=sql]").waitFor();
+    expect(await page.locator(".cohorts tbody").textContent()).toBe(columns);
+    const cell = page.locator(".cohorts tbody tr").first().locator("td a").first();
+    const people = await cell.textContent();
+    await cell.click();
+    await settled(page);
+    expect(await page.locator(".count").textContent()).toContain(`共 ${people}`);
+  });
+
+  const everyPage = () => [
+    "/",
+    "/today/people?figure=week",
+    "/members",
+    `/members/${person}`,
+    `/members/${person}/trace`,
+    "/lifecycle",
+    "/lifecycle/moves",
+    "/rfm?cell=4-4",
+    "/segments",
+    `/segments/${segment}`,
+    "/programmes",
+    "/programmes/win-back",
+    "/programmes/win-back/people?arm=treated",
+    "/outbox",
+    "/retention",
+    "/retention/people?cohort=2010-12&month=2011-03",
+    "/results",
+    `/trace?event=${event}`,
+    "/operators",
+    "/keys",
+    "/account",
+    "/nowhere",
+  ];
+  const doors = ["/sign-in", "/setup", "/invitation#x", "/reset#x"];
+
+  test.for(["zh", "en"] as const)(
+    "every page in %s: nothing serious from axe, nothing refused, nothing that moves while it loads",
+    { timeout: 240_000 },
+    async (language) => {
+      const wrong: Record<string, unknown> = {};
+      for (const path of [...everyPage(), ...doors]) {
+        const outside = doors.includes(path);
+        const [address, hash] = path.split("#");
+        const asked = `${address}${path.includes("?") ? "&" : "?"}lang=${language}`;
+        await using opened = await open(hash ? `${asked}#${hash}` : asked, {
+          ...(outside ? { storageState: { cookies: [], origins: [] } } : {}),
+          colorScheme: language === "zh" ? "light" : "dark",
+          reducedMotion: "reduce",
+        });
+        const { page, watch } = opened;
+        await settled(page);
+        await page.evaluate(axe);
+        const { violations } = await page.evaluate<{ violations: Found[] }>("axe.run()");
+        const serious = violations.filter(
+          ({ impact }) => impact === "serious" || impact === "critical",
+        );
+        const shifts = (await watch.shifts()).filter(({ value }) => value > 0.001);
+        const errors = outside ? [] : watch.errors;
+        const refused = await watch.refused();
+        if (serious.length + shifts.length + refused.length + errors.length > 0)
+          wrong[path] = {
+            axe: serious.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`),
+            shifts,
+            refused,
+            errors,
+          };
+        if (!outside && path !== "/nowhere") {
+          expect(await page.locator(".demo").count(), path).toBe(1);
+          expect(await page.locator(".fresh").textContent(), path).toContain("Europe/London");
+        }
+      }
+      expect(wrong).toEqual({});
+    },
+  );
+
+  test("fits a telephone: no page is wider than its screen", { timeout: 120_000 }, async () => {
+    const wide: string[] = [];
+    for (const path of everyPage()) {
+      await using opened = await open(path, { viewport: { width: 390, height: 844 } });
+      await settled(opened.page);
+      const beyond = await opened.page.evaluate<number>(
+        "document.documentElement.scrollWidth - innerWidth",
+      );
+      if (beyond > 0) wide.push(`${path}: ${beyond} px`);
+    }
+    expect(wide).toEqual([]);
+  });
+});
