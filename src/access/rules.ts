@@ -69,8 +69,11 @@ export const table: Record<Role, { scope: ScopeKind; permissions: readonly Permi
     ],
   },
   analyst: { scope: "all", permissions: reading },
-  agent: { scope: "cases", permissions: ["members:read", "trace:read", "messages:read"] },
-  merchant: { scope: "merchants", permissions: ["catalog:read", "offers:read"] },
+  agent: {
+    scope: "cases",
+    permissions: ["members:read", "trace:read", "messages:read", "house:read"],
+  },
+  merchant: { scope: "merchants", permissions: ["catalog:read", "offers:read", "house:read"] },
   auditor: {
     scope: "all",
     permissions: ["audit:read", "operators:read", "keys:read", "house:read"],

@@ -30,6 +30,8 @@ export const readHouse = endpoint({
   method: "GET",
   path: "/v1/house",
   permission: "house:read",
+  // Every page states the shop's clock and how fresh its data is, whatever its reader may see.
+  scopes: ["merchants", "cases"],
   summary: {
     zh: "店铺时间、时区、币种、是否演示数据、数据有多新",
     en: "The shop's clock, zone and currency, whether it holds demo data, and how fresh it is",
