@@ -63,6 +63,13 @@ create table lease (
 );
 grant select, insert, update on lease to liuke_app;
 
+-- Whoever works on people of a bucket holds its row until commit, so that two workers never wait for each other.
+create table worker_bucket (
+  bucket smallint primary key check (bucket between 0 and 255)
+);
+insert into worker_bucket select bucket from generate_series(0, 255) as bucket;
+grant select, update on worker_bucket to liuke_app;
+
 -- One row: what the shop's clock shows. `real` follows the machine's; `hand` stands until it is moved.
 create table shop_clock (
   single boolean primary key default true check (single),

@@ -43,7 +43,8 @@ export type Stage = "import" | "know" | "decide" | "act" | "replay" | "done";
 export type Told = (stage: Stage, counts?: ImportCounts) => void;
 export type Loop = {
   house: House;
-  pumps: Pumps;
+  /** Null where a worker beside this does the work, and the loop only waits for it. */
+  pumps: Pumps | null;
   clock: ShopClock;
   demo: Demo;
   tell: Told;
@@ -126,23 +127,22 @@ const weekOf = (start: Date) => (at: Date) => {
   return days === 0 ? "first" : String(Math.floor(days / 7));
 };
 
-/** Nothing left to read, to tell, to ring or to send. */
+/** Until nothing is left to read, to tell or to ring. */
 async function settle({ house, pumps, signal }: Loop): Promise<void> {
   while (!signal?.aborted) {
-    const [read, told, rung] = [await pumps.consume(), await pumps.relay(), await pumps.ring()];
-    if (read + told + rung > 0) continue;
-    const shop = house.clocks.shop();
-    // What a worker beside us has claimed is not free, but not done either: the rows say when it is.
-    const [left] = await house.sql<{ left: boolean }[]>`
+    if (pumps && (await pumps.consume()) + (await pumps.relay()) + (await pumps.ring()) > 0)
+      continue;
+    const [left] = await house.sql<{ some: boolean }[]>`
       select exists (
         select from collect_consumer c join collect_offset o on o.bucket = c.bucket
         where c.next < o.next
       ) or exists (select from outbox where dead_at is null)
       or exists (
-        select from timer where due_at <= ${shop} and kind not like 'access.%' and attempts < 8
-      ) as left`;
-    if (!left!.left) return;
-    await wait(20);
+        select from timer where due_at <= ${house.clocks.shop()} and attempts < 8
+          and kind not like 'access.%'
+      ) as some`;
+    if (!left!.some) return;
+    await wait(pumps ? 5 : 50);
   }
 }
 

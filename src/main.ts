@@ -158,14 +158,14 @@ async function demoWanted(opened: Opened, config: Config): Promise<boolean> {
 }
 
 async function runDemo(opened: Opened): Promise<void> {
-  const { house, pumps, clock } = opened;
+  const { house, clock } = opened;
   const demo = bundled(root);
   say(words.demoBegins);
   const total = await countLines(demo.path);
   const bar = progress(machineNow);
   await turn({
     house,
-    pumps,
+    pumps: null, // the worker beside us
     clock,
     demo,
     signal: ending.signal,

@@ -208,9 +208,12 @@ export async function startWork({ house, pumps, clock, config }: Opened) {
   return startWorker(
     [
       { name: "clock", restMs: 2000, run: async () => clock.refresh().then(() => 0) },
-      { name: "consume", restMs: 300, run: pumps.consume },
-      { name: "relay", restMs: 500, run: pumps.relay },
-      { name: "timers", restMs: 1000, run: pumps.ring },
+      {
+        // One after the other: each finds what the one before it made, and none waits for another's rows.
+        name: "people",
+        restMs: 300,
+        run: async () => (await pumps.consume()) + (await pumps.relay()) + (await pumps.ring()),
+      },
       {
         name: "columns",
         restMs: 1000,

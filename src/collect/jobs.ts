@@ -1,7 +1,7 @@
 // What becomes of the log: consumers read it in slices, and the columns get every event exactly once.
 import { crashAt } from "#kernel/crash.ts";
 import type { House } from "#kernel/endpoint.ts";
-import { whileHeld } from "#kernel/lease.ts";
+import { holdBuckets, whileHeld } from "#kernel/lease.ts";
 import type { Tx } from "#kernel/sql.ts";
 import * as store from "./store.ts";
 
@@ -16,7 +16,8 @@ export type Consume = (house: House, tx: Tx, slice: store.Slice) => Promise<void
 export const consume = (house: House, consumers: readonly Consume[]): Promise<number> =>
   house.sql.begin(async (tx) => {
     await tx`set local statement_timeout = '5min'`;
-    const slice = await store.unread(tx, consumer, sliceLimit);
+    const found = await store.unread(tx, consumer, sliceLimit);
+    const slice = within(found, await holdBuckets(tx, found.buckets));
     if (slice.buckets.length === 0) return 0;
     for (const each of consumers) await each(house, tx, slice);
     await store.saveRead(tx, consumer, slice);
@@ -24,6 +25,15 @@ export const consume = (house: House, consumers: readonly Consume[]): Promise<nu
     return size(slice);
   });
 
+/** The part of a slice that lies in these buckets. */
+function within({ buckets, froms, tos }: store.Slice, free: readonly number[]): store.Slice {
+  const at = buckets.flatMap((bucket, i) => (free.includes(bucket) ? [i] : []));
+  return {
+    buckets: at.map((i) => buckets[i]!),
+    froms: at.map((i) => froms[i]!),
+    tos: at.map((i) => tos[i]!),
+  };
+}
 const size = ({ froms, tos }: store.Slice): number =>
   froms.reduce((sum, from, i) => sum + Number(tos[i]! - from + 1n), 0);
 
@@ -32,6 +42,7 @@ const size = ({ froms, tos }: store.Slice): number =>
  * it says 0. One process at a time: a batch that somebody else is sending would look like one that was left behind.
  */
 export async function ship(house: House): Promise<number> {
+  if (!(await store.isOpen(house.sql, "event"))) return 0;
   const sent = await whileHeld(house.sql, lease, async () => {
     for (const left of await store.cutBatches(house.sql)) await heal(house, left);
     const batch = await house.sql.begin((tx) => store.cut(tx, "event", batchLimit));

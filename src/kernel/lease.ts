@@ -54,3 +54,14 @@ export async function whileHeld<T>(
     return row ? work() : null;
   }) as Promise<T | null>;
 }
+
+/**
+ * Of these buckets, those that no other worker is at; held until the transaction ends. Within them a worker may take
+ * rows of many people in any order, because nobody else does.
+ */
+export async function holdBuckets(tx: Tx, buckets: readonly number[]): Promise<number[]> {
+  const rows = await tx<{ bucket: number }[]>`
+    select bucket from worker_bucket where bucket = any(${buckets as number[]}::smallint[])
+    order by bucket for update skip locked`;
+  return rows.map(({ bucket }) => bucket);
+}
