@@ -110,11 +110,11 @@ where e.name = 'Order Line' and e.bucket % {sample} = 0 and not exists (
 );
 
 -- I13 订单等于它各行之和 | An order is what its lines add up to
-select bucket, person_id, source_id, ref from (
-  select bucket, person_id, source_id, ref, count(*) as lines, sum(quantity) as items, sum(amount_minor) as minor
-  from orders_line where kind <> 'adjustment' and bucket % {sample} = 0 group by 1, 2, 3, 4
+select bucket, person_id, source_id, ref, kind from (
+  select bucket, person_id, source_id, ref, kind, count(*) as lines, sum(quantity) as items, sum(amount_minor) as minor
+  from orders_line where kind <> 'adjustment' and bucket % {sample} = 0 group by 1, 2, 3, 4, 5
 ) l
-full join (select * from orders_order where bucket % {sample} = 0) o using (bucket, person_id, source_id, ref)
+full join (select * from orders_order where bucket % {sample} = 0) o using (bucket, person_id, source_id, ref, kind)
 where l.lines is distinct from o.lines or l.items is distinct from o.items or l.minor is distinct from o.amount_minor;
 
 -- I13 画像里的订单数字等于订单之和 | The figures of a profile are what the person's orders come to

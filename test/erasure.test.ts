@@ -99,8 +99,11 @@ async function known(shop: Awaited<ReturnType<typeof turned>>) {
     const added = await people.addIdentifiers(house, tx, asked);
     expect(added).toEqual(asked.map(() => true));
     const fields = Object.entries(values).map(([field, value]) => ({
-      ...{ person: person!, field, value },
-      ...{ source: "test", at },
+      person: person!,
+      field,
+      value,
+      source: "test",
+      at,
     }));
     await people.setFields(house, tx, fields);
     await collect.accept(house, tx, source, [
