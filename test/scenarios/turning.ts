@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { createGunzip } from "node:zlib";
+import { permissions } from "../../src/access/rules.ts";
+import { createKey } from "../../src/access/service.ts";
 import { pumps } from "../../src/app.ts";
 import { bundled, turn, type Demo, type Stage } from "../../src/demo.ts";
 import { writeInstallation } from "../../src/kernel/installation.ts";
@@ -104,4 +106,21 @@ export async function portrait(house: House): Promise<string> {
     ...lines("pick", picks),
     ...lines("arm", arms),
   ].join("\n");
+}
+
+/** A key that may do everything. */
+export async function keyOf(house: House) {
+  const actor = {
+    id: "system:test",
+    permissions: new Set<string>(permissions),
+    scope: { kind: "all" },
+  } as const;
+  const made = await house.sql.begin((tx) =>
+    createKey(
+      { tx, actor, at: house.clocks.machine(), newId: house.newId },
+      { name: "scenario", permissions },
+    ),
+  );
+  if (!made.ok) throw new Error(made.code);
+  return { authorization: `Bearer ${made.value.key}` };
 }
