@@ -9,18 +9,21 @@ import {
   timingSafeEqual,
 } from "node:crypto";
 
+const bytesOf = (about: string | Buffer) =>
+  typeof about === "string" ? Buffer.from(about) : about;
+
 /** 12 bytes nonce, ciphertext, 16 bytes tag. `about` is bound in and must be given again to open. */
-export function seal(key: Buffer, plain: Buffer | string, about: string): Buffer {
+export function seal(key: Buffer, plain: Buffer | string, about: string | Buffer): Buffer {
   const nonce = randomBytes(12);
-  const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(Buffer.from(about));
+  const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(bytesOf(about));
   return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
 }
 /** Throws where key, data or `about` differ by one bit. */
-export function open(key: Buffer, sealed: Buffer, about: string): Buffer {
+export function open(key: Buffer, sealed: Buffer, about: string | Buffer): Buffer {
   const decipher = createDecipheriv("aes-256-gcm", key, sealed.subarray(0, 12), {
     authTagLength: 16,
   })
-    .setAAD(Buffer.from(about))
+    .setAAD(bytesOf(about))
     .setAuthTag(sealed.subarray(-16));
   return Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()]);
 }
