@@ -23,8 +23,9 @@ create table privacy_erasure (
   node_buckets smallint[] not null,
   node_ids uuid[] not null,
   asked_at timestamptz not null, -- machine clock
-  columns_at timestamptz -- machine clock
+  columns_at timestamptz, -- machine clock: when the columns were clean
+  settled_at timestamptz -- machine clock: when nothing could be on its way any more, and all was gone over once again
 );
-create index privacy_erasure_open on privacy_erasure (asked_at) where columns_at is null;
+create index privacy_erasure_open on privacy_erasure (asked_at) where settled_at is null;
 create index privacy_erasure_person on privacy_erasure (bucket, person_id);
-grant select, insert, update (columns_at) on privacy_erasure to liuke_app;
+grant select, insert, update (columns_at, settled_at) on privacy_erasure to liuke_app;

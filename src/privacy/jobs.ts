@@ -2,7 +2,7 @@
 import type { House } from "#kernel/endpoint.ts";
 import * as people from "#people/service.ts";
 import { dropWaiting } from "#kernel/waiting.ts";
-import { closeErasures, freshErasures, type Eraser } from "./service.ts";
+import { closeErasures, dueErasures, type Eraser } from "./service.ts";
 import { batchesUnderWay } from "./views.ts";
 
 /** A transaction that began before an erasure may commit after it; none lives as long as this. */
@@ -10,13 +10,13 @@ const settleMs = 10 * 60_000;
 const erasuresAtOnce = 100;
 
 /**
- * Deletes erased people from the columns and waits until they are gone; says how many erasures closed. Repeatable: after
- * a crash it goes on where nothing is written down as done. For ten minutes after each erasure it also takes away what
- * was committed late, by work that had read the person before.
+ * Deletes erased people from the columns and waits until they are gone; says how many got further. Repeatable: after
+ * a crash it goes on where nothing is written down as done. Ten minutes after each erasure it goes over everything once
+ * more, for what was committed late by work that had read the person before.
  */
 export async function eraseColumns(house: House, erasers: readonly Eraser[]): Promise<number> {
-  const since = new Date(house.clocks.machine().getTime() - settleMs);
-  const erasures = await freshErasures(house.sql, since, erasuresAtOnce);
+  const settled = new Date(house.clocks.machine().getTime() - settleMs);
+  const erasures = await dueErasures(house.sql, settled, erasuresAtOnce);
   if (erasures.length === 0) return 0;
   for (const { nodes, bucket, personId } of erasures)
     await house.sql.begin(async (tx) => {
@@ -38,13 +38,14 @@ export async function eraseColumns(house: House, erasers: readonly Eraser[]): Pr
       await house.columns.run(`alter table ${table} delete where ${condition}`, { nodes, buckets });
   }
   const clean = erasures.filter(
-    (erasure) => erasure.open && !erasure.nodes.some(({ bucket }) => underWay.has(bucket)),
+    (erasure) => !erasure.nodes.some(({ bucket }) => underWay.has(bucket)),
   );
   if (clean.length > 0)
     await closeErasures(
       house.sql,
       clean.map(({ id }) => id),
       house.clocks.machine(),
+      settled,
     );
   return clean.length;
 }

@@ -94,6 +94,5 @@ export async function forget(
     askedAt: erasure.at,
   });
 }
-export type Erasure = store.Erasure;
-export const freshErasures = store.freshErasures;
+export const dueErasures = store.dueErasures;
 export const closeErasures = store.closeErasures;

@@ -30,25 +30,26 @@ export const addErasure = (tx: Tx, { nodes, ...erasure }: Erasure & { askedAt: D
     nodeBuckets: nodes.map(({ bucket }) => bucket),
     nodeIds: nodes.map(({ nodeId }) => nodeId),
   })}`;
-/** Those whose columns are not clean yet, and those asked for since `since`, oldest first. */
-export const freshErasures = async (
+/** Those whose columns are not clean yet, and those asked for until `settled` that were not gone over again. */
+export const dueErasures = async (
   reader: Reader,
-  since: Date,
+  settled: Date,
   limit: number,
-): Promise<(Erasure & { open: boolean })[]> => {
-  type Row = PersonKey & { id: string; nodeBuckets: number[]; nodeIds: string[]; open: boolean };
+): Promise<Erasure[]> => {
+  type Row = PersonKey & { id: string; nodeBuckets: number[]; nodeIds: string[] };
   const rows = await reader<Row[]>`
-    select id, bucket, person_id, node_buckets, node_ids, columns_at is null as open
-    from privacy_erasure where columns_at is null or asked_at >= ${since}
+    select id, bucket, person_id, node_buckets, node_ids from privacy_erasure
+    where settled_at is null and (columns_at is null or asked_at <= ${settled})
     order by asked_at, id limit ${limit}`;
   return rows.map(({ nodeBuckets, nodeIds, ...erasure }) => ({
     ...erasure,
     nodes: nodeIds.map((nodeId, i) => ({ nodeId, bucket: nodeBuckets[i]! })),
   }));
 };
-export const closeErasures = (reader: Reader, ids: string[], at: Date) => reader`
-  update privacy_erasure set columns_at = ${at}
-  where id = any(${ids}::uuid[]) and columns_at is null`;
+export const closeErasures = (reader: Reader, ids: string[], at: Date, settled: Date) => reader`
+  update privacy_erasure set columns_at = coalesce(columns_at, ${at}),
+    settled_at = case when asked_at <= ${settled} then ${at}::timestamptz end
+  where id = any(${ids}::uuid[])`;
 
 export const anyKey = (reader: Reader) =>
   reader<{ nodeId: string; wrapped: Buffer }[]>`
