@@ -2,9 +2,11 @@ import { Hono, type Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { dayOf } from "./clock.ts";
+import { sameBytes, sha256 } from "./crypto.ts";
 import { admits, commands, fieldsOf, type Refusal } from "./command.ts";
 import type { Actor, House, Reading, Route } from "./endpoint.ts";
-import { parseJson } from "./json.ts";
+import { parseJson, unstorable } from "./json.ts";
+import { faultOf } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { openapi } from "./openapi.ts";
 import { fail, type Fail, type Result } from "./result.ts";
@@ -53,8 +55,19 @@ const securityHeaders: Record<string, string> = {
   "permissions-policy": "camera=(), microphone=(), geolocation=()",
 };
 
-export const languageOf = (acceptLanguage: string | null | undefined): "zh" | "en" =>
-  /\b(zh|en)\b/i.exec(acceptLanguage ?? "")?.[1]?.toLowerCase() === "en" ? "en" : "zh";
+/** The better liked of our two languages (RFC 9110, 12.5.4); Chinese where neither is named. */
+export function languageOf(acceptLanguage: string | null | undefined): "zh" | "en" {
+  const liked = { zh: 0, en: 0 };
+  for (const part of (acceptLanguage ?? "").slice(0, 1000).split(",")) {
+    const [, name = "", q = "1"] =
+      /^\s*(zh|en)(?:-[\w-]+)?\s*(?:;\s*q=([\d.]+))?\s*$/i.exec(part) ?? [];
+    const language = name.toLowerCase();
+    if (language === "zh" || language === "en")
+      // The first named is preferred among equals.
+      liked[language] ||= Number(q) > liked[language === "zh" ? "en" : "zh"] ? Number(q) : 0;
+  }
+  return liked.en > liked.zh ? "en" : "zh";
+}
 
 /** Turns routes into a web server. Nothing else speaks HTTP. */
 export function server(web: Web): Hono {
@@ -89,11 +102,11 @@ export function server(web: Web): Hono {
   const app = new Hono();
   app.use(async (c, next) => {
     const host = /^(\[[^\]]*\]|[^:]*)(:\d+)?$/.exec(c.req.header("host") ?? "")?.[1] ?? "";
-    if (!web.hosts.has(host.toLowerCase())) return problem(c, fail("request.misdirected"));
     const requestId = house.newId();
     c.set("requestId" as never, requestId as never);
     const started = performance.now();
-    await next();
+    if (web.hosts.has(host.toLowerCase())) await next();
+    else c.res = problem(c, fail("request.misdirected"));
     for (const [name, value] of Object.entries(securityHeaders))
       if (!c.res.headers.has(name)) c.res.headers.set(name, value);
     if (!c.res.headers.has("cache-control")) c.res.headers.set("cache-control", "no-store");
@@ -109,9 +122,7 @@ export function server(web: Web): Hono {
     if (isAway(error)) return problem(c, fail("request.away"));
     if (isPassing(error)) return problem(c, fail("request.busy"));
     const requestId = c.get("requestId" as never) as string;
-    // The stack and the code, never the values: a database's message may quote a row.
-    const { code, stack } = error as { code?: string; stack?: string };
-    house.log.error({ event: "request.broken", requestId, code, stack: stackOf(stack) });
+    house.log.error({ event: "request.broken", requestId, ...faultOf(error) });
     return problem(c, fail("request.broken"));
   });
 
@@ -120,7 +131,9 @@ export function server(web: Web): Hono {
     (await web.ready()) ? c.text("ready") : c.text("starting", 503),
   );
   app.get("/metrics", async (c) => {
-    if (!web.metricsKey || c.req.header("authorization") !== `Bearer ${web.metricsKey}`)
+    if (!web.metricsKey) return problem(c, fail("request.unknown"));
+    const shown = sha256(c.req.header("authorization") ?? "");
+    if (!sameBytes(shown, sha256(`Bearer ${web.metricsKey}`)))
       return problem(c, fail("request.unauthenticated"));
     return c.text(await metrics.registry.metrics());
   });
@@ -130,13 +143,15 @@ export function server(web: Web): Hono {
         web.routes.map(({ endpoint }) => endpoint),
         failures,
         web.version,
+        new Set(web.routes.flatMap(({ kind, endpoint }) => (kind === "command" ? endpoint : []))),
       ),
     ),
   );
   app.get("/help/:code", (c) => {
-    const known = failures[c.req.param("code")];
+    const code = c.req.param("code");
+    const known = Object.hasOwn(failures, code) ? failures[code] : undefined;
     if (!known) return problem(c, fail("request.unknown"));
-    return c.text(`${c.req.param("code")} (${known.status})\n\n${known.zh}\n${known.en}\n`);
+    return c.text(`${code} (${known.status})\n\n${known.zh}\n${known.en}\n`);
   });
 
   for (const route of web.routes) {
@@ -169,7 +184,10 @@ export function server(web: Web): Hono {
           return problem(c, fail("request.invalid", { fields: ["body"] }));
         body = parsed.value;
       }
-      const raw = { ...query, ...(body as object), ...c.req.param() };
+      const params: Record<string, string> = c.req.param();
+      const bad = unstorable(query) ?? unstorable(params);
+      if (bad !== null) return problem(c, fail("request.invalid", { fields: [bad] }));
+      const raw = { ...query, ...(body as object), ...params };
 
       if (route.kind === "command") {
         const key = c.req.header("idempotency-key") ?? "";
@@ -213,11 +231,3 @@ export function server(web: Web): Hono {
   });
   return app;
 }
-
-/** Where, without what: the first line of a stack is the message, which may quote data. */
-const stackOf = (stack: string | undefined): string =>
-  (stack ?? "")
-    .split("\n")
-    .filter((line) => line.startsWith("    at "))
-    .slice(0, 8)
-    .join("\n");

@@ -9,19 +9,12 @@ export type Parsed = { ok: true; value: unknown } | { ok: false; field: string }
 export function parseJson(text: string): Parsed {
   if (tooDeep(text)) return { ok: false, field: "body" };
   let value: unknown;
-  let rounded: string | null = null;
   try {
     // Only a text with a long run of digits can hold a number that loses some: the slow way is for those.
-    value = /\d{15}|\d[eE]/.test(text)
-      ? JSON.parse(text, (key, item: unknown, context?: { source?: string }) => {
-          if (typeof item === "number" && !exact(item, context?.source ?? "")) rounded ??= key;
-          return item;
-        })
-      : JSON.parse(text);
+    value = /\d{15}|\d[eE]/.test(text) ? JSON.parse(text, unrounded) : JSON.parse(text);
   } catch {
     return { ok: false, field: "body" };
   }
-  if (rounded !== null) return { ok: false, field: rounded || "body" };
   const field = badText(value, "");
   return field === null ? { ok: true, value } : { ok: false, field: field || "body" };
 }
@@ -39,10 +32,7 @@ export function parseList(
   if (tooDeep(text)) return { ok: false, field: "body" };
   let whole: unknown;
   try {
-    whole = JSON.parse(text, (_, item: unknown, context?: { source?: string }) =>
-      // No JSON says NaN: it stands for a number that would have been rounded.
-      typeof item === "number" && !exact(item, context?.source ?? "") ? Number.NaN : item,
-    );
+    whole = JSON.parse(text, unrounded);
   } catch {
     return { ok: false, field: "body" };
   }
@@ -55,10 +45,25 @@ export function parseList(
   return { ok: true, items: list.map((value: unknown) => ({ value, bad: badText(value, "") })) };
 }
 
-const exact = (item: number, source: string): boolean => {
+/** No JSON says NaN: it stands for a number that would have been rounded. */
+const unrounded = (_: string, item: unknown, context?: { source?: string }): unknown =>
+  typeof item === "number" && !exact(item, context?.source ?? "") ? Number.NaN : item;
+
+/** A fraction is always near enough. A whole number must be the very one, and what is not nothing must not become 0. */
+function exact(item: number, source: string): boolean {
   if (!Number.isFinite(item)) return false;
-  return !/^-?\d+$/.test(source) || Number.isSafeInteger(item);
-};
+  if (item === 0) return !/[1-9]/.test(source.split(/e/i)[0]!);
+  if (!Number.isInteger(item) || Number.isSafeInteger(item)) return true;
+  const [, whole = "", fraction = "", power = "0"] =
+    /^-?(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(source) ?? [];
+  if (source.length > 400) return false; // longer than any that could be exact and is written shortly
+  const shift = Number(power) - fraction.length;
+  const digits = BigInt(whole + fraction);
+  const held = BigInt(Math.abs(item));
+  return shift >= 0
+    ? digits * 10n ** BigInt(shift) === held
+    : digits === held * 10n ** BigInt(-shift);
+}
 
 function tooDeep(text: string): boolean {
   let depth = 0;
@@ -75,6 +80,9 @@ function tooDeep(text: string): boolean {
   }
   return false;
 }
+
+/** The first field of a query or path that PostgreSQL could not hold; null where all are well. */
+export const unstorable = (value: Record<string, unknown>): string | null => badText(value, "");
 
 function badText(value: unknown, at: string): string | null {
   if (typeof value === "string") return isStorable(value) ? null : at;

@@ -12,11 +12,14 @@ export function openapi(
   endpoints: readonly Endpoint<z.ZodType, z.ZodType, string>[],
   failures: Failures,
   version: string,
+  /** Those of the write path: they demand an idempotency key and may be tried dry. */
+  commands: ReadonlySet<unknown> = new Set(),
 ): object {
   const paths: Record<string, Record<string, unknown>> = {};
+  const schemas: Record<string, unknown> = {};
   for (const e of endpoints) {
     const path = e.path.replaceAll(/:(\w+)/g, "{$1}");
-    (paths[path] ??= {})[e.method.toLowerCase()] = operation(e, failures);
+    (paths[path] ??= {})[e.method.toLowerCase()] = operation(e, failures, commands.has(e), schemas);
   }
   return {
     openapi: "3.1.0",
@@ -27,6 +30,7 @@ export function openapi(
     },
     paths,
     components: {
+      schemas: { ...schemas, Problem: problem },
       securitySchemes: {
         key: { type: "http", scheme: "bearer", description: "An API key or a person token." },
         session: { type: "apiKey", in: "cookie", name: "liuke_session" },
@@ -35,8 +39,59 @@ export function openapi(
   };
 }
 
-function operation(e: Endpoint<z.ZodType, z.ZodType, string>, failures: Failures) {
-  const input = schemaOf(e.input, "input");
+/** RFC 9457, as every refusal is answered. */
+const problem = {
+  type: "object",
+  properties: {
+    type: { type: "string" },
+    title: { type: "string" },
+    status: { type: "integer" },
+    code: { type: "string" },
+    fields: { type: "array", items: { type: "string" } },
+  },
+  required: ["type", "title", "status", "code"],
+};
+const commandParameters = [
+  {
+    name: "Idempotency-Key",
+    in: "header",
+    required: true,
+    description: "One key, one deed: sent again within 7 days, it gets the saved answer.",
+    schema: { type: "string", minLength: 1, maxLength: 200 },
+  },
+  {
+    name: "dryRun",
+    in: "query",
+    required: false,
+    description: "Answers as the deed would, and leaves nothing.",
+    schema: { type: "boolean" },
+  },
+];
+
+/** A schema that refers to itself has its parts under $defs, where only its own root finds them: they move to components. */
+function hoisted(schema: Schema, prefix: string, schemas: Record<string, unknown>): Schema {
+  const text = JSON.stringify(schema);
+  if (!text.includes('"$ref"')) return schema;
+  const moved = JSON.parse(
+    text
+      .replaceAll(/"\$ref":"#\/\$defs\/([^"]+)"/g, `"$ref":"#/components/schemas/${prefix}_$1"`)
+      .replaceAll('"$ref":"#"', `"$ref":"#/components/schemas/${prefix}"`),
+  ) as Schema & { $defs?: Record<string, unknown> };
+  const { $defs, ...rest } = moved;
+  for (const [name, part] of Object.entries($defs ?? {})) schemas[`${prefix}_${name}`] = part;
+  if (text.includes('"$ref":"#"')) schemas[prefix] = rest;
+  return rest;
+}
+
+function operation(
+  e: Endpoint<z.ZodType, z.ZodType, string>,
+  failures: Failures,
+  isCommand: boolean,
+  schemas: Record<string, unknown>,
+) {
+  const operationId = `${e.method.toLowerCase()}${e.path.replaceAll(/[^A-Za-z0-9]+/g, "_")}`;
+  const input = hoisted(schemaOf(e.input, "input"), `${operationId}_input`, schemas);
+  const output = hoisted(schemaOf(e.output, "output"), `${operationId}_output`, schemas);
   const inPath = new Set([...e.path.matchAll(/:(\w+)/g)].map(([, name]) => name!));
   const properties = Object.entries(input.properties ?? {});
   const bodyProperties = properties.filter(([name]) => !inPath.has(name));
@@ -47,15 +102,24 @@ function operation(e: Endpoint<z.ZodType, z.ZodType, string>, failures: Failures
         ? [{ name, in: "query", required: input.required?.includes(name) ?? false, schema }]
         : [],
   );
-  const byStatus: Record<string, { description: string }> = {};
-  for (const code of e.failures) {
+  if (isCommand) parameters.push(...commandParameters);
+  const content = {
+    "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } },
+  };
+  const byStatus: Record<string, { description: string; content: typeof content }> = {};
+  const always = [
+    ...(properties.length > 0 || isCommand ? ["request.invalid"] : []),
+    ...(e.permission === "public" ? [] : ["request.unauthenticated", "request.forbidden"]),
+    ...(isCommand ? ["request.busy", "request.key_reused"] : []),
+  ];
+  for (const code of [...always.filter((code) => code in failures), ...e.failures]) {
     const { status, en } = failures[code]!;
     const had = byStatus[String(status)]?.description;
     const line = `${code}: ${en}`;
-    byStatus[String(status)] = { description: had ? `${had} ${line}` : line };
+    byStatus[String(status)] = { description: had ? `${had} ${line}` : line, content };
   }
   return {
-    operationId: `${e.method.toLowerCase()}${e.path.replaceAll(/[^A-Za-z0-9]+/g, "_")}`,
+    operationId,
     summary: e.summary.en,
     description: e.summary.zh,
     ...(e.permission === "public"
@@ -81,7 +145,7 @@ function operation(e: Endpoint<z.ZodType, z.ZodType, string>, failures: Failures
     responses: {
       "200": {
         description: "OK",
-        content: { "application/json": { schema: schemaOf(e.output, "output") } },
+        content: { "application/json": { schema: output } },
       },
       ...byStatus,
     },
