@@ -85,6 +85,7 @@ create table collect_rejected (
   at timestamptz not null -- machine clock
 );
 create index collect_rejected_source on collect_rejected (source_id, at);
+create index collect_rejected_at on collect_rejected (at);
 grant select, insert, delete on collect_rejected to liuke_app;
 
 create table collect_import (

@@ -11,6 +11,7 @@ import { startEngines, type Engines } from "#engines/engines.ts";
 import { headPublisher, sealAudit } from "#kernel/audit-chain.ts";
 import { machineNow } from "#kernel/clock.ts";
 import { connectColumns } from "#kernel/columns.ts";
+import { forgetRequests } from "#kernel/command.ts";
 import type { Config } from "#kernel/config.ts";
 import { armCrash } from "#kernel/crash.ts";
 import { keysFrom } from "#kernel/crypto.ts";
@@ -205,7 +206,7 @@ export async function startWork({ house, pumps, clock, config }: Opened) {
   let mended = false;
   const me = house.newId();
   const publish = headPublisher(house, headFile(config));
-  return startWorker(
+  const worker = startWorker(
     [
       { name: "clock", restMs: 2000, run: async () => clock.refresh().then(() => 0) },
       {
@@ -240,12 +241,16 @@ export async function startWork({ house, pumps, clock, config }: Opened) {
       {
         name: "sweep",
         restMs: 3_600_000,
-        run: async () => {
-          await collectJobs.forgetKeys(house);
-          return 0;
-        },
+        run: async () => (await collectJobs.sweep(house)) + (await forgetRequests(house)),
       },
     ],
     house.log,
   );
+  const stop = async () => {
+    await worker.stop();
+    // What was done last is in the chain, and its head outside, before anybody can touch the database alone.
+    while ((await sealAudit(house, me)) > 0);
+    await publish(true);
+  };
+  return { stop };
 }

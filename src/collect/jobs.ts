@@ -97,11 +97,8 @@ const inRanges = `(bucket, offset) in (
   select bucket, arrayJoin(range(toUInt64(f), toUInt64(t) + 1)) from (
     select arrayJoin(arrayZip({buckets:Array(UInt8)}, {froms:Array(UInt64)}, {tos:Array(UInt64)})) as r,
       r.1 as bucket, r.2 as f, r.3 as t))`;
-const ranges = ({ buckets, froms, tos }: store.Batch) => ({
-  buckets,
-  froms: froms.map(String),
-  tos: tos.map(String),
-});
+// As bigint: text within an array would go out in quotes, which ClickHouse does not read as a number.
+const ranges = ({ buckets, froms, tos }: store.Batch) => ({ buckets, froms, tos });
 async function count(house: House, batch: store.Batch) {
   const [row] = await house.columns.read<{ there: string | number; distinct: string | number }>(
     `select count() as there, uniqExact(bucket, offset) as distinct
@@ -113,8 +110,15 @@ async function count(house: House, batch: store.Batch) {
 const clear = (house: House, batch: store.Batch): Promise<void> =>
   house.columns.run(`alter table ${batch.target} delete where ${inRanges}`, ranges(batch));
 
-/** Message keys are kept 35 days of the machine's clock, then an event is taken as new again. */
-export const forgetKeys = (house: House) =>
-  house.sql`
-    delete from collect_message_key
-    where at < ${new Date(house.clocks.machine().getTime() - 35 * 86_400_000)}`;
+const daysAgo = (house: House, days: number) =>
+  new Date(house.clocks.machine().getTime() - days * 86_400_000);
+/**
+ * Message keys are kept 35 days of the machine's clock, then an event is taken as new again; refused payloads are
+ * kept 30. Deletes a helping of each; says how many rows went.
+ */
+export async function sweep(house: House): Promise<number> {
+  const keys = await store.forgetKeys(house.sql, daysAgo(house, 35), sweepLimit);
+  const rejected = await store.forgetRejected(house.sql, daysAgo(house, 30), sweepLimit);
+  return keys.count + rejected.count;
+}
+const sweepLimit = 10_000;

@@ -59,6 +59,13 @@ export async function append(
   await pipeline(Readable.from([lines.join("")]), into);
 }
 
+export const forgetKeys = (reader: Reader, before: Date, limit: number) => reader`
+  delete from collect_message_key where id in (
+    select id from collect_message_key where at < ${before} order by at limit ${limit})`;
+export const forgetRejected = (reader: Reader, before: Date, limit: number) => reader`
+  delete from collect_rejected where id in (
+    select id from collect_rejected where at < ${before} order by at limit ${limit})`;
+
 export type Slice = { buckets: number[]; froms: bigint[]; tos: bigint[] };
 /** Claims the buckets that have something unread, and says which part of them to read: at most `limit` events. */
 export async function unread(tx: Tx, consumer: string, limit: number): Promise<Slice> {
@@ -123,6 +130,15 @@ export const openBatches = (reader: Reader) =>
   reader<Batch[]>`
     select id, target, buckets, froms, tos, rows, attempt, state from collect_batch
     where state <> 'checkpoint' order by id`;
+/** Is anything not cut yet, not sent or not confirmed? Asked every second, so it is one statement. */
+export async function isOpen(reader: Reader, target: string): Promise<boolean> {
+  const [row] = await reader<{ open: boolean }[]>`
+    select exists (select from collect_batch where state <> 'checkpoint') or exists (
+      select from collect_cut c join collect_offset o on o.bucket = c.bucket
+      where c.target = ${target} and c.next < o.next
+    ) as open`;
+  return row!.open;
+}
 /** Batches whose sending was not heard to end. */
 export const cutBatches = (reader: Reader) =>
   reader<Batch[]>`

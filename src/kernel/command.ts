@@ -284,3 +284,12 @@ export const fieldsOf = (error: z.ZodError): string[] => [
     }),
   ),
 ];
+
+/** Keys live 7 days of the machine's clock; after that the same key is a new request. Says how many went. */
+export async function forgetRequests(house: House, limit = 10_000): Promise<number> {
+  const before = new Date(house.clocks.machine().getTime() - 7 * 86_400_000);
+  const gone = await house.sql`
+    delete from idempotency where (key, actor, endpoint) in (
+      select key, actor, endpoint from idempotency where at < ${before} order by at limit ${limit})`;
+  return gone.count;
+}
