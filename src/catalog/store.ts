@@ -17,9 +17,12 @@ export const addSeen = (
   where e.name = 'Order Line'
   order by e.source_id, e.data->>'sku', (e.data->>'kind' = 'sale') desc, e.at desc, e.id
   on conflict (source_id, sku) do update set
-    name = case when excluded.name = '' then p.name else excluded.name end,
-    category = coalesce(excluded.category, p.category),
-    merchant_id = coalesce(excluded.merchant_id, p.merchant_id),
-    unit_price = case when excluded.unit_price > 0 then excluded.unit_price else p.unit_price end,
-    goods = excluded.goods, seen_at = excluded.seen_at, first_at = least(p.first_at, excluded.first_at)
-  where p.seen_at <= excluded.seen_at`;
+    name = case when p.seen_at > excluded.seen_at or excluded.name = '' then p.name else excluded.name end,
+    category = case when p.seen_at > excluded.seen_at then coalesce(p.category, excluded.category)
+      else coalesce(excluded.category, p.category) end,
+    merchant_id = case when p.seen_at > excluded.seen_at then coalesce(p.merchant_id, excluded.merchant_id)
+      else coalesce(excluded.merchant_id, p.merchant_id) end,
+    unit_price = case when p.seen_at > excluded.seen_at or excluded.unit_price <= 0 then p.unit_price
+      else excluded.unit_price end,
+    goods = case when p.seen_at > excluded.seen_at then p.goods else excluded.goods end,
+    seen_at = greatest(p.seen_at, excluded.seen_at), first_at = least(p.first_at, excluded.first_at)`;

@@ -236,8 +236,8 @@ export async function event(
     join collect_event e on e.bucket = n.bucket and e.node_id = n.node_id and e.id = ${eventId}
     left join orders_line l
       on l.bucket = n.person_bucket and l.person_id = n.person_id and l.event_id = e.id
-    left join orders_order o on (o.bucket, o.person_id, o.source_id, o.ref)
-      = (l.bucket, l.person_id, l.source_id, l.ref)
+    left join orders_order o on (o.bucket, o.person_id, o.source_id, o.ref, o.kind)
+      = (l.bucket, l.person_id, l.source_id, l.ref, l.kind)
     where n.person_bucket = ${bucket} and n.person_id = ${personId}`;
   if (!row) return null;
   const { id, name, at, ref, kind, amountMinor, currency, orderEventId } = row;

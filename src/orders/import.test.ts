@@ -1,31 +1,232 @@
-import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import * as collect from "#collect/service.ts";
-import { consume, mend, ship } from "#collect/jobs.ts";
-import { consumers } from "../app.ts";
 import { world } from "../../test/database.ts";
-import { importLines } from "./import.ts";
+import { importLines, type ImportOptions } from "./import.ts";
 import type { LineMapping } from "./rules.ts";
 
-test("the whole file", async () => {
-  await using shop = await world({ timeZone: "Europe/London" });
-  const mapping = JSON.parse(readFileSync("data/online-retail.map.json", "utf8")) as LineMapping;
-  shop.clock.shop = new Date("2011-12-10T00:00:00Z");
-  const source = await collect.sourceNamed(shop.house, shop.sql, "demo", "import");
-  const t0 = performance.now();
-  const counts = await importLines(shop.house, { path: "data/online-retail.csv.gz", mapping, source });
-  const t1 = performance.now();
-  console.log(counts, t1 - t0);
-  while ((await consume(shop.house, consumers)) > 0);
-  const t2 = performance.now();
-  console.log("consume", t2 - t1);
-  await shop.columns.engine();
-  const t3 = performance.now();
-  setTimeout(async () => console.log(await shop.owner`select pid, state, wait_event_type, wait_event, left(query, 80) as q from pg_stat_activity where datname = current_database()`), 15000); while ((await ship(shop.house)) > 0) console.log("shipped");
-  console.log("ship", performance.now() - t3);
-  console.log(await shop.columns.read("select count() as n, uniqExact(bucket, offset) as d from event"));
-  console.log(await mend(shop.house));
-  console.log(await shop.sql`select kind, count(*), sum(amount_minor), count(distinct ref), count(distinct person_id) from orders_line where person_id <> '00000000-0000-0000-0000-000000000000' group by 1`);
-  console.log(await shop.sql`select attributes from people_profile limit 1`);
-  expect(1).toBe(1);
-}, 90000);
+const mapping: LineMapping = {
+  timeZone: "Europe/London",
+  currency: "GBP",
+  refundPrefix: "C",
+  columns: {
+    order: "Invoice",
+    sku: "Code",
+    name: "What",
+    quantity: "Qty",
+    unitPrice: "Price",
+    at: "When",
+    customer: "Who",
+    country: "Where",
+  },
+};
+const heading = "Invoice,Code,What,Qty,When,Price,Who,Where";
+const row = (
+  order: string,
+  day: string,
+  more: { qty?: string; price?: string; what?: string; who?: string } = {},
+) =>
+  `${order},S1,${more.what ?? "Cup"},${more.qty ?? "1"},2011-01-${day} 10:00:00,${more.price ?? "2.50"},${more.who ?? "17850"},France`;
+
+/** A shop to import into, and files that are gone with it. */
+async function open() {
+  const here = await world({ timeZone: "Europe/London" });
+  const close = here[Symbol.asyncDispose].bind(here);
+  const folder = await mkdtemp(join(tmpdir(), "liuke-import-"));
+  const source = await collect.sourceNamed(here.house, here.sql, "file", "import");
+  const file = async (text: string | Buffer, name = "lines.csv") => {
+    const path = join(folder, name);
+    await writeFile(path, text);
+    return path;
+  };
+  const take = (path: string, more: Partial<ImportOptions> = {}) =>
+    importLines(here.house, { path, mapping, source, ...more });
+  const stored = () =>
+    here.sql<{ order: string; name: string; at: Date }[]>`
+      select data->>'order' as order, data->>'name' as name, at from collect_event order by at, data->>'order'`;
+  const rejected = () =>
+    here.sql<{ id: string; line: bigint; field: string | null; reason: string; sealed: Buffer }[]>`
+      select id, line, field, reason, sealed from collect_rejected order by line`;
+  return Object.assign(here, {
+    source,
+    file,
+    take,
+    stored,
+    rejected,
+    [Symbol.asyncDispose]: async () => {
+      await rm(folder, { recursive: true, force: true });
+      await close();
+    },
+  });
+}
+const lines = (count: number, perDay = count): string[] =>
+  Array.from({ length: count }, (_, i) =>
+    row(String(i), String(1 + Math.floor(i / perDay)).padStart(2, "0")),
+  );
+
+test("a line that cannot be read is kept with its number and reason, and the import goes on", async () => {
+  await using here = await open();
+  const path = await here.file(
+    [
+      heading,
+      row("1", "01"),
+      row("2", "02", { qty: "many" }),
+      row("3", "03", { price: "1,50" }), // a comma too many: the fields shift
+      row("", "04"),
+      row("5", "45"),
+      'x"y,broken"quote',
+      row("7", "07", { what: `"Cup, ""blue""\nwith a saucer"` }),
+      "",
+      row("8", "08", { who: "" }),
+    ].join("\n"),
+  );
+  expect(await here.take(path)).toEqual({
+    lines: 8,
+    accepted: 3,
+    rejected: 5,
+    outside: 0,
+    doubles: 0,
+  });
+  expect((await here.stored()).map(({ order, name }) => [order, name])).toEqual([
+    ["1", "Cup"],
+    ["7", 'Cup, "blue"\nwith a saucer'],
+    ["8", "Cup"],
+  ]);
+  const rejected = await here.rejected();
+  expect(rejected.map(({ line, field, reason }) => [Number(line), field, reason])).toEqual([
+    [2, "quantity", "not_a_number"],
+    [3, null, "not_a_record"],
+    [4, "order", "missing"],
+    [5, "at", "not_a_time"],
+    [6, null, "not_a_record"],
+  ]);
+  expect(collect.openRejected(here.house, rejected[0]!.id, rejected[0]!.sealed)).toContain("many");
+});
+
+test("equal lines are different sales: a line's key is its number", async () => {
+  await using here = await open();
+  const path = await here.file(
+    [heading, row("1", "01"), row("1", "01"), row("1", "01")].join("\n"),
+  );
+  expect(await here.take(path)).toMatchObject({ lines: 3, accepted: 3, doubles: 0 });
+  expect(await here.stored()).toHaveLength(3);
+});
+
+test.each([
+  ["windows ends of line", (text: string) => text.replaceAll("\n", "\r\n"), "lines.csv"],
+  ["a byte order mark", (text: string) => `\ufeff${text}`, "lines.csv"],
+  ["gzip", (text: string) => gzipSync(text), "lines.csv.gz"],
+  ["no end of line at its end", (text: string) => text.trimEnd(), "lines.csv"],
+])("a file with %s is the same file", async (_, change, name) => {
+  await using here = await open();
+  const text = `${[heading, row("1", "01"), row("2", "02", { what: '"two\nlines"' })].join("\n")}\n`;
+  const path = await here.file(change(text), name);
+  expect(await here.take(path)).toMatchObject({ lines: 2, accepted: 2, rejected: 0 });
+  expect((await here.stored()).map(({ order }) => order)).toEqual(["1", "2"]);
+});
+
+test("a window takes what happened from its first instant to just before its last, and a second one the rest", async () => {
+  await using here = await open();
+  const path = await here.file(
+    [heading, ...["01", "02", "03", "04"].map((day) => row(day, day))].join("\n"),
+  );
+  const from = new Date("2011-01-02T10:00:00Z");
+  const until = new Date("2011-01-04T10:00:00Z");
+  expect(await here.take(path, { from, until })).toMatchObject({ accepted: 2, outside: 2 });
+  expect((await here.stored()).map(({ order }) => order)).toEqual(["02", "03"]);
+  expect(await here.take(path, { from: until })).toMatchObject({ accepted: 1, outside: 3 });
+  // The whole file again finds what is there already.
+  expect(await here.take(path)).toMatchObject({ accepted: 1, doubles: 3 });
+  expect(await here.stored()).toHaveLength(4);
+});
+
+test("an import that dies goes on where it stopped, and every line is there once", async () => {
+  await using here = await open();
+  const path = await here.file([heading, ...lines(60, 6)].join("\n"));
+  const day = (at: Date) => at.toISOString().slice(0, 10);
+  for (const crashAfter of [1, 3, 4]) {
+    let batches = 0;
+    const onBatch = () => {
+      if (++batches === crashAfter) throw new Error("the process died");
+    };
+    await expect(here.take(path, { batchBy: day, onBatch })).rejects.toThrow("died");
+  }
+  const [{ line } = { line: 0n }] = await here.sql<
+    { line: bigint }[]
+  >`select line from collect_import`;
+  expect(Number(line)).toBe(8 * 6);
+  expect(await here.take(path, { batchBy: day })).toEqual({
+    lines: 60,
+    accepted: 60,
+    rejected: 0,
+    outside: 0,
+    doubles: 0,
+  });
+  const stored = (await here.stored()).map(({ order }) => Number(order));
+  expect(stored.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 60 }, (_, i) => i));
+});
+
+test("a death between a batch and its commit leaves neither its lines nor its position", async () => {
+  await using here = await open();
+  const path = await here.file([heading, ...lines(12, 4)].join("\n"));
+  const day = (at: Date) => at.toISOString().slice(0, 10);
+  let batches = 0;
+  const beforeBatch = async () => {
+    if (++batches === 2) throw new Error("the process died");
+  };
+  await expect(here.take(path, { batchBy: day, beforeBatch })).rejects.toThrow("died");
+  expect(await here.stored()).toHaveLength(4);
+  expect(await here.take(path)).toMatchObject({ lines: 12, accepted: 12, doubles: 0 });
+});
+
+test("an import that is told to stop stops, and another run ends it", async () => {
+  await using here = await open();
+  const path = await here.file([heading, ...lines(4500, 500)].join("\n"));
+  const stop = new AbortController();
+  const batchBy = (at: Date) => at.toISOString().slice(0, 10);
+  const first = await here.take(path, {
+    signal: stop.signal,
+    batchBy,
+    onBatch: () => stop.abort(),
+  });
+  expect(first.lines).toBeLessThan(4500);
+  const [open_] = await here.sql`select finished_at from collect_import`;
+  expect(open_!["finishedAt"]).toBeNull();
+  expect(await here.take(path)).toMatchObject({ lines: 4500, accepted: 4500, doubles: 0 });
+  expect(await here.stored()).toHaveLength(4500);
+});
+
+test("the same file again, wherever it lies, imports nothing", async () => {
+  await using here = await open();
+  const text = [heading, ...lines(5)].join("\n");
+  const first = await here.take(await here.file(text));
+  expect(await here.take(await here.file(text, "copy.csv"))).toEqual(first);
+  expect(await here.stored()).toHaveLength(5);
+});
+
+test("two processes with one file: each line once, and the slower one is told", async () => {
+  await using here = await open();
+  const path = await here.file([heading, ...lines(40, 4)].join("\n"));
+  const batchBy = (at: Date) => at.toISOString().slice(0, 10);
+  const both = await Promise.allSettled([
+    here.take(path, { batchBy }),
+    here.take(path, { batchBy }),
+  ]);
+  expect(both.some(({ status }) => status === "fulfilled")).toBe(true);
+  for (const one of both)
+    if (one.status === "rejected") expect(String(one.reason)).toMatch(/another process/);
+  expect((await here.stored()).map(({ order }) => Number(order)).toSorted((a, b) => a - b)).toEqual(
+    Array.from({ length: 40 }, (_, i) => i),
+  );
+});
+
+test("a heading that lacks a column is told by the column's name, and takes nothing", async () => {
+  await using here = await open();
+  const path = await here.file([heading.replace("Price", "Cost"), row("1", "01")].join("\n"));
+  await expect(here.take(path)).rejects.toThrow("The file has no column Price.");
+  expect(await here.stored()).toEqual([]);
+  await expect(here.take("/nowhere/lines.csv")).rejects.toThrow();
+});

@@ -64,29 +64,43 @@ type FileRecord = { number: number; fields: string[] | null };
 export async function* records(path: string): AsyncGenerator<FileRecord[]> {
   const file = createReadStream(path, { highWaterMark: 256 * 1024 });
   const text = path.endsWith(".gz") ? file.pipe(createGunzip()) : file;
+  // Numbers are given while the parser reads: what it skips and what it hands over arrive at different times.
+  let number = -1; // the heading is record 0
+  const given: number[] = [];
+  const skipped: FileRecord[] = [];
+  let lastSkipped = -1;
   const parser = parse({
     bom: true,
     relax_column_count: true,
     skip_records_with_error: true,
     skip_empty_lines: true,
     max_record_size: 1024 * 1024,
+    on_record: (fields: string[]) => {
+      given.push(++number);
+      return fields;
+    },
+    on_skip: (error) => {
+      // One broken record may be complained of more than once.
+      const at = Number(error?.["lines"] ?? -1);
+      if (at !== lastSkipped || at === -1) skipped.push({ number: ++number, fields: null });
+      lastSkipped = at;
+      return undefined;
+    },
   });
-  let skipped = 0;
-  parser.on("skip", () => skipped++);
   file.on("error", (error) => parser.destroy(error));
   text.on("error", (error: Error) => parser.destroy(error));
   text.pipe(parser);
-  let number = -1; // the heading is record 0
   let some: FileRecord[] = [];
   for await (const fields of parser as AsyncIterable<string[]>) {
-    for (; skipped > 0; skipped--) some.push({ number: ++number, fields: null });
-    some.push({ number: ++number, fields });
+    const own = given.shift()!;
+    while (skipped.length > 0 && skipped[0]!.number < own) some.push(skipped.shift()!);
+    some.push({ number: own, fields });
     if (some.length >= 2000) {
       yield some;
       some = [];
     }
   }
-  for (; skipped > 0; skipped--) some.push({ number: ++number, fields: null });
+  some.push(...skipped);
   if (some.length > 0) yield some;
 }
 
@@ -101,6 +115,7 @@ export async function importLines(house: House, options: ImportOptions): Promise
   const total = running.counts;
   let batch: collect.LineOfFile[] = [];
   let heading: Map<string, number> | null = null;
+  let width = 0;
   let position = total.lines;
   let last: Date | null = null;
   let group = "";
@@ -127,13 +142,15 @@ export async function importLines(house: House, options: ImportOptions): Promise
     for (const { number, fields } of some) {
       if (!heading) {
         heading = new Map(fields?.map((name, i) => [name.trim(), i]));
+        width = fields?.length ?? 0;
         const missing = missingColumns([...heading.keys()], mapping);
         if (missing.length > 0)
           throw new Error(`The file has no column ${missing.join(", ")}.`, { cause: "import" });
         continue;
       }
       if (number <= total.lines) continue; // taken by an earlier run, which committed its position
-      const text = fields && textOf(fields, heading, mapping);
+      // A field too many, or too few, and every figure after it would be another's.
+      const text = fields?.length === width ? textOf(fields, heading, mapping) : null;
       const read = text ? readLine(text, shop) : null;
       if (read && !isUnfit(read)) {
         if ((from && read.at < from) || (until && read.at >= until)) {

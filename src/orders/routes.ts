@@ -45,9 +45,9 @@ const send = direct(api.send, async ({ house, actor, request, now }) => {
   return ok(await collect.take(house, actor.source, "lines", list.value, read));
 });
 
-function afterOf(cursor: string | undefined): { at: Date; ref: string } | null {
-  const [, at, ref] = /^(\d{4}-\d\d-\d\dT[\d:.]+Z)_(.+)$/s.exec(cursor ?? "") ?? [];
-  return at && ref && !Number.isNaN(Date.parse(at)) ? { at: new Date(at), ref } : null;
+function afterOf(cursor: string | undefined): { at: Date; key: string } | null {
+  const [, at, key] = /^(\d{4}-\d\d-\d\dT[\d:.]+Z)_(.+)$/s.exec(cursor ?? "") ?? [];
+  return at && key && !Number.isNaN(Date.parse(at)) ? { at: new Date(at), key } : null;
 }
 const ofMember = answer(api.ofMember, async (reading, { person: personId, after, limit }) => {
   const { house, scope, now } = reading;
@@ -61,7 +61,7 @@ const ofMember = answer(api.ofMember, async (reading, { person: personId, after,
   ]);
   const page = rows.slice(0, limit);
   const lines = await views.lines(house.sql, person.value, page, now);
-  const of = Map.groupBy(lines, ({ sourceId, ref }) => `${sourceId} ${ref}`);
+  const of = Map.groupBy(lines, (line) => `${line.sourceId} ${line.of} ${line.ref}`);
   const last = page.at(-1);
   return ok({
     total,
@@ -71,7 +71,7 @@ const ofMember = answer(api.ofMember, async (reading, { person: personId, after,
       event: eventId,
       at: at.toISOString(),
       amountMinor: String(amountMinor),
-      lines: (of.get(`${sourceId} ${order.ref}`) ?? []).map((line) => ({
+      lines: (of.get(`${sourceId} ${order.kind} ${order.ref}`) ?? []).map((line) => ({
         event: line.eventId,
         sku: line.sku,
         name: line.name,
@@ -81,7 +81,7 @@ const ofMember = answer(api.ofMember, async (reading, { person: personId, after,
         kind: line.kind,
       })),
     })),
-    next: rows.length > limit && last ? `${last.at.toISOString()}_${last.ref}` : null,
+    next: rows.length > limit && last ? `${last.at.toISOString()}_${last.kind} ${last.ref}` : null,
   });
 });
 

@@ -33,7 +33,7 @@ export const addOrders = (tx: Tx, { buckets, froms, tos }: Slice, timeZone: stri
 >`
   insert into orders_order as o
     (bucket, person_id, source_id, ref, kind, at, day, lines, items, amount_minor, currency, event_id)
-  select bucket, person_id, source_id, ref, min(kind), min(at),
+  select bucket, person_id, source_id, ref, kind, min(at),
     (min(at) at time zone ${timeZone})::date, count(*), sum(quantity), sum(amount), min(currency),
     (array_agg(id order by at, id))[1]
   from (
@@ -46,8 +46,8 @@ export const addOrders = (tx: Tx, { buckets, froms, tos }: Slice, timeZone: stri
     left join people_node n on n.bucket = e.bucket and n.node_id = e.node_id
     where e.name = ${lineName} and e.data->>'kind' <> 'adjustment'
   ) line
-  group by bucket, person_id, source_id, ref
-  on conflict (bucket, person_id, source_id, ref) do update set
+  group by bucket, person_id, source_id, ref, kind
+  on conflict (bucket, person_id, source_id, ref, kind) do update set
     lines = o.lines + excluded.lines, items = o.items + excluded.items,
     amount_minor = o.amount_minor + excluded.amount_minor,
     event_id = case when (excluded.at, excluded.event_id) < (o.at, o.event_id)
@@ -96,7 +96,7 @@ export const factsOf = (reader: Reader, people: PersonKey[]) => {
     group by bucket, person_id`;
 };
 
-/** The country a person's newest line of the slice was sent to. */
+/** The country a person's newest line of the slice was sent to, where nothing newer is known. */
 export const countriesOf = (tx: Tx, { buckets, froms, tos }: Slice) => tx<
   (PersonKey & { country: string; at: Date })[]
 >`
@@ -105,7 +105,9 @@ export const countriesOf = (tx: Tx, { buckets, froms, tos }: Slice) => tx<
   from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[]) as s(bucket, "from", "to")
   join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
   join people_node n on n.bucket = e.bucket and n.node_id = e.node_id
+  left join people_profile f on f.bucket = n.person_bucket and f.person_id = n.person_id
   where e.name = ${lineName} and e.data ? 'country'
+    and coalesce((f.attributes->'country'->>'at')::timestamptz <= e.at, true)
   order by n.person_bucket, n.person_id, e.at desc, e."offset" desc`;
 
 export async function eraseRows(tx: Tx, { bucket, personId }: PersonKey): Promise<void> {

@@ -16,13 +16,13 @@ export const ofPerson = (
   reader: Reader,
   { bucket, personId }: PersonKey,
   now: Date,
-  after: { at: Date; ref: string } | null,
+  after: { at: Date; key: string } | null,
   limit: number,
 ) => reader<Order[]>`
   select ref, source_id, kind, at, day, amount_minor, currency, event_id from orders_order
   where bucket = ${bucket} and person_id = ${personId} and at <= ${now}
-    ${after ? reader`and (at, ref collate "C") < (${after.at}, ${after.ref})` : reader``}
-  order by at desc, ref collate "C" desc limit ${limit}`;
+    ${after ? reader`and (at, (kind || ' ' || ref) collate "C") < (${after.at}, ${after.key})` : reader``}
+  order by at desc, (kind || ' ' || ref) collate "C" desc limit ${limit}`;
 export async function total(reader: Reader, { bucket, personId }: PersonKey, now: Date) {
   const [row] = await reader<{ total: number }[]>`
     select count(*)::int as total from orders_order
@@ -33,6 +33,7 @@ export async function total(reader: Reader, { bucket, personId }: PersonKey, now
 export type OrderLine = {
   sourceId: string;
   ref: string;
+  of: "sale" | "refund"; // the order's kind
   eventId: string;
   sku: string;
   name: string;
@@ -41,18 +42,19 @@ export type OrderLine = {
   amountMinor: bigint;
   kind: "sale" | "refund" | "adjustment";
 };
-/** The lines of some of a person's orders, by time; a product by the name it was last sold under. */
+/** The lines of some of a person's orders by time, those that only mend books with them; a product by the name it was last sold under. */
 export const lines = (
   reader: Reader,
   { bucket, personId }: PersonKey,
-  orders: readonly { sourceId: string; ref: string }[],
+  orders: readonly Pick<Order, "sourceId" | "ref" | "kind">[],
   now: Date,
 ) => reader<OrderLine[]>`
-  select l.source_id, l.ref, l.event_id, l.sku, coalesce(p.name, '') as name, l.quantity,
+  select l.source_id, l.ref, o.kind as of, l.event_id, l.sku, coalesce(p.name, '') as name, l.quantity,
     l.unit_price, l.amount_minor, l.kind
   from orders_line l
-  join unnest(${orders.map((o) => o.sourceId)}::uuid[], ${orders.map((o) => o.ref)}::text[])
-    as o(source_id, ref) on o.source_id = l.source_id and o.ref = l.ref
+  join unnest(${orders.map((o) => o.sourceId)}::uuid[], ${orders.map((o) => o.ref)}::text[],
+    ${orders.map((o) => o.kind)}::text[]) as o(source_id, ref, kind)
+    on o.source_id = l.source_id and o.ref = l.ref and l.kind in (o.kind, 'adjustment')
   left join catalog_product p on p.source_id = l.source_id and p.sku = l.sku
   where l.bucket = ${bucket} and l.person_id = ${personId} and l.at <= ${now}
   order by l.at, l.event_id`;
