@@ -6,14 +6,16 @@ import type { Opened } from "./program.ts";
 
 /** What is not a shop's data: who may come in, what was done, and what the program itself keeps. */
 const stays =
-  /^(access_.*|audit.*|migration|lease|shop_clock|installation|idempotency|collect_offset|collect_consumer|collect_cut|privacy_erasure|privacy_tombstone|messages_template|messages_settings)$/;
+  /^(access_.*|audit.*|migration|lease|worker_bucket|shop_clock|installation|idempotency|collect_offset|collect_consumer|collect_cut|privacy_erasure|privacy_tombstone|messages_template|messages_settings)$/;
 
 /** Says how many rows went. Only where nothing but the demo has ever come in: other data is nobody's to clear. */
 export async function removeDemo({
   house,
   ownerUrl,
   clock,
-}: Opened): Promise<Result<number, "demo.none" | "demo.mixed">> {
+}: Pick<Opened, "house" | "ownerUrl" | "clock">): Promise<
+  Result<number, "demo.none" | "demo.mixed">
+> {
   if (!(await readInstallation(house.sql, "demo"))) return fail("demo.none");
   const [others] = await house.sql<{ some: boolean }[]>`
     select exists (

@@ -125,6 +125,7 @@ export async function world(given: { timeZone?: string; settings?: Partial<Setti
     columns,
     /** The owner's connection: sees and changes what the program may not. */
     owner,
+    ownerUrl: withDatabase(process.env["TEST_OWNER_URL"]!, name),
     clock,
     [Symbol.asyncDispose]: async () => {
       await sql.end();
