@@ -5,7 +5,7 @@ import { endpoint } from "#kernel/endpoint.ts";
 const minor = (range: z.ZodBigInt) =>
   z.codec(z.string().regex(/^\d{1,15}$/), range, { decode: BigInt, encode: String });
 const some = minor(z.bigint().min(1n).max(100_000_000_000n));
-const any = minor(z.bigint().nonnegative());
+const minorAmount = minor(z.bigint().nonnegative());
 const currency = z.string().regex(/^[A-Z]{3}$/);
 const sentence = z.object({ zh: z.string(), en: z.string() });
 const named = z.strictObject({
@@ -17,9 +17,9 @@ const state = z.enum(["issued", "claimed", "redeemed", "expired", "revoked"]);
 const budget = z.object({
   couponLimit: z.int().nullable(),
   coupons: z.int(),
-  minorLimit: any.nullable(),
+  minorLimit: minorAmount.nullable(),
   /** Given away already, and held for coupons that may still be used. */
-  minor: any,
+  minor: minorAmount,
 });
 const campaign = z.object({
   id: z.uuid(),
@@ -63,7 +63,7 @@ export const create = endpoint({
       }),
       z.strictObject({ kind: z.literal("amount"), amountMinor: some }),
     ]),
-    minSpendMinor: any.default(0n),
+    minSpendMinor: minorAmount.default(0n),
     ttlDays: z.int().min(1).max(3650),
     perPerson: z.int().min(1).max(1000).default(1),
     open: z.boolean().default(false),
@@ -92,8 +92,8 @@ export const one = endpoint({
       expired: z.int(),
       revoked: z.int(),
       /** Of the redeemed: what came off, and what the orders came to before that. */
-      discountMinor: any,
-      ordersMinor: any,
+      discountMinor: minorAmount,
+      ordersMinor: minorAmount,
     }),
   }),
   failures: ["offers.unknown"],
@@ -161,7 +161,7 @@ export const ofMember = endpoint({
         expiresAt: z.iso.datetime(),
         redeemedAt: z.iso.datetime().nullable(),
         orderRef: z.string().nullable(),
-        discountMinor: any.nullable(),
+        discountMinor: minorAmount.nullable(),
         currency,
         cause: z.string(),
       }),
@@ -183,10 +183,15 @@ export const redeem = endpoint({
     /** The order it is used on, by the shop's own number. The same order again gives the same answer. */
     order: z.string().min(1).max(100),
     /** What the order comes to before the coupon. */
-    amountMinor: any,
+    amountMinor: minorAmount,
     currency,
   }),
-  output: z.object({ coupon: z.uuid(), campaign: z.uuid(), person: z.uuid(), discountMinor: any }),
+  output: z.object({
+    coupon: z.uuid(),
+    campaign: z.uuid(),
+    person: z.uuid(),
+    discountMinor: minorAmount,
+  }),
   failures: [
     "offers.server_only",
     "offers.code_unknown",

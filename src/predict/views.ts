@@ -42,9 +42,9 @@ export async function categories(
   before: Date,
   people?: readonly PersonKey[],
 ): Promise<readonly Category[]> {
-  const [any] = await reader<{ any: boolean }[]>`
-    select exists (select from catalog_product where category is not null) as any`;
-  if (!any?.any) return [];
+  const [has] = await reader<{ categories: boolean }[]>`
+    select exists (select from catalog_product where category is not null) as categories`;
+  if (!has?.categories) return [];
   return reader<Category[]>`
     select o.bucket, o.person_id, p.category, count(*)::int as lines,
       string_agg(distinct o.day::text, ',' order by o.day::text) as days
