@@ -112,7 +112,19 @@ function kindOf(order: string, quantity: number, unitPrice: number, prefix: stri
 
 const withOffset = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)$/;
 const wall = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?$/;
+/** Lines of one order have one time, and the next order's is seldom far: most are read once for many lines. */
+const read = new Map<string, Date | null>();
+const readLimit = 10_000;
 function readInstant(text: string, timeZone: string): Date | null {
+  const key = `${timeZone} ${text}`;
+  const had = read.get(key);
+  if (had !== undefined) return had;
+  if (read.size >= readLimit) read.clear();
+  const at = instantIn(text, timeZone);
+  read.set(key, at);
+  return at;
+}
+function instantIn(text: string, timeZone: string): Date | null {
   const at = withOffset.test(text)
     ? new Date(text.replace(" ", "T"))
     : wall.test(text)
