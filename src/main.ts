@@ -6,14 +6,16 @@ import { ownerLink } from "#access/service.ts";
 import * as collect from "#collect/service.ts";
 import { readConfig, type Config } from "#kernel/config.ts";
 import { instantOf, machineNow } from "#kernel/clock.ts";
+import type { House } from "#kernel/endpoint.ts";
 import { readInstallation, writeInstallation } from "#kernel/installation.ts";
 import { newLog } from "#kernel/log.ts";
+import { throughOutages } from "#kernel/outage.ts";
 import { publishedHeads } from "#kernel/audit-chain.ts";
 import { wordsFor } from "#lang/terminal.ts";
 import { importLines } from "#orders/import.ts";
 import type { LineMapping } from "#orders/rules.ts";
 import { ensureBuilt } from "./console.ts";
-import { bundled, outcome, turn, type Stage } from "./demo.ts";
+import { bundled, outcome, turn, type Loop, type Stage } from "./demo.ts";
 import { removeDemo } from "./demo-remove.ts";
 import { doctor } from "./doctor.ts";
 import { headFile, listen, open, root, startWork, type Opened } from "./program.ts";
@@ -163,7 +165,7 @@ async function runDemo(opened: Opened): Promise<void> {
   say(words.demoBegins);
   const total = await countLines(demo.path);
   const bar = progress(machineNow);
-  await turn({
+  const loop: Loop = {
     house,
     pumps: null, // the worker beside us
     clock,
@@ -179,7 +181,8 @@ async function runDemo(opened: Opened): Promise<void> {
           { know: words.knowing, decide: words.deciding, act: words.acting }[stage as "know"],
         );
     },
-  });
+  };
+  await goOn(house, () => turn(loop));
   bar.end();
   if (ending.signal.aborted) {
     say(words.interrupted);
@@ -197,23 +200,30 @@ async function countLines(path: string): Promise<number> {
   return Math.max(lines, 1);
 }
 
+/** Engines that fall and come back stop neither an import nor the demo. */
+const goOn = <T>({ log }: House, work: () => Promise<T>): Promise<T> =>
+  throughOutages(work, log, () => performance.now(), ending.signal);
+
 async function importFile({ house, pumps }: Opened, path: string, map: string) {
   const mapping = JSON.parse(readFileSync(map, "utf8")) as LineMapping;
   const source = await collect.sourceNamed(house, house.sql, values.source, "import");
   const total = await countLines(path);
   const bar = progress(machineNow);
   const at = (text: string | undefined) => (text ? instantOf(text, mapping.timeZone) : undefined);
-  const counts = await importLines(house, {
-    path,
-    mapping,
-    source,
-    from: at(values.from),
-    until: at(values.until),
-    signal: ending.signal,
-    onBatch: (c) => bar.show(c.lines, total, (s, l) => words.importing(c, total, s, l)),
+  const counts = await goOn(house, async () => {
+    const done = await importLines(house, {
+      path,
+      mapping,
+      source,
+      from: at(values.from),
+      until: at(values.until),
+      signal: ending.signal,
+      onBatch: (c) => bar.show(c.lines, total, (s, l) => words.importing(c, total, s, l)),
+    });
+    while (!ending.signal.aborted && (await pumps.consume()) > 0);
+    while (!ending.signal.aborted && (await pumps.ship()) > 0);
+    return done;
   });
-  while (!ending.signal.aborted && (await pumps.consume()) > 0);
-  while (!ending.signal.aborted && (await pumps.ship()) > 0);
   bar.end();
   say(words.imported(counts));
 }

@@ -45,7 +45,7 @@ export type Engines = {
  */
 export async function startEngines(options: EngineOptions): Promise<Engines> {
   const refusal = unsupported(thisPlatform());
-  if (refusal !== undefined) throw new Error(refusal);
+  if (refusal !== undefined) throw new Error(refusal, { cause: "engines" });
   const { log } = options;
   await mkdir(options.home, { recursive: true });
   const home = await realpath(options.home);

@@ -11,7 +11,9 @@ const heldHere = new Set<string>();
 export async function lockHome(home: string): Promise<() => Promise<void>> {
   const file = join(home, "engines", "lock");
   const refuse = (who: string) =>
-    new Error(`The engines of ${home} are already run by ${who}. ${home} 的引擎已由该进程运行。`);
+    new Error(`The engines of ${home} are already run by ${who}. ${home} 的引擎已由该进程运行。`, {
+      cause: "engines",
+    });
   if (heldHere.has(home)) throw refuse("this process");
   heldHere.add(home);
   try {

@@ -1,6 +1,6 @@
 // ClickHouse, by its own client over its own protocol, embedded or not. Derived data only: PostgreSQL is the truth.
 import { Readable } from "node:stream";
-import { createClient, type ClickHouseClient } from "@clickhouse/client";
+import { ClickHouseLogLevel, createClient, type ClickHouseClient } from "@clickhouse/client";
 
 export type Columns = {
   /** Rows of a report, as the user that may read only. Values are bound, `{name:Type}` in the text. */
@@ -10,11 +10,7 @@ export type Columns = {
   /** Sent twice with one token, rows are there once, in tables with a deduplication window. */
   insert: (table: string, rows: readonly object[], token: string) => Promise<void>;
   /** The same with rows that are lines of JSON already. */
-  insertLines: (
-    table: string,
-    rows: readonly { line: string }[],
-    token: string,
-  ) => Promise<void>;
+  insertLines: (table: string, rows: readonly { line: string }[], token: string) => Promise<void>;
   close: () => Promise<void>;
 };
 
@@ -35,7 +31,12 @@ const durably = (token: string) => ({
 
 export function connectColumns(url: string, reportUrl: string): Columns {
   const client = (to: string) =>
-    createClient({ url: to, request_timeout: 60_000, max_open_connections: 8 });
+    createClient({
+      url: to,
+      request_timeout: 60_000,
+      max_open_connections: 8,
+      log: { level: ClickHouseLogLevel.OFF }, // it would write bound values; what fails is thrown and logged by us
+    });
   const own: ClickHouseClient = client(url);
   const reports: ClickHouseClient = reportUrl === url ? own : client(reportUrl);
   return {
