@@ -41,7 +41,7 @@ export const copyText = (value: string): string =>
 export const orderLine = "Order Line";
 export const identify = "identify";
 /** Where the derived traits of an event stand in its data; no name of a shop's own begins so. */
-export const traitsIn = "$traits";
+const traitsIn = "$traits";
 
 /** How shops call what names a person, beside the field list's own words. */
 const spellings: Record<string, DirectField> = {

@@ -179,8 +179,6 @@ export const addSource = (reader: Reader, source: SourceRow & { createdAt: Date 
   reader`insert into collect_source ${reader(source)} on conflict (name) do nothing`;
 export const sourceByName = (reader: Reader, name: string) =>
   reader<SourceRow[]>`select id, name, kind, demo from collect_source where name = ${name}`;
-export const sources = (reader: Reader) =>
-  reader<SourceRow[]>`select id, name, kind, demo from collect_source order by name`;
 
 export type Rejected = {
   id: string;

@@ -1,6 +1,4 @@
-/** Two clocks, never mixed: the shop's can be moved by hand, the machine's cannot. */
-export type Clocks = { shop: () => Date; machine: () => Date; timeZone: string };
-
+// Two clocks, never mixed: the shop's can be moved by hand, the machine's cannot. Days are those of a time zone.
 const days = new Map<string, Intl.DateTimeFormat>();
 const dayFormat = (timeZone: string) => {
   const known = days.get(timeZone);

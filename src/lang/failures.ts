@@ -1,6 +1,6 @@
 // Every failure a caller can meet. The code is the contract: status, both sentences and the help page
 // hang on it here and nowhere else. A code without its row, or a row without a language, does not compile.
-import type { Failure } from "#kernel/http.ts";
+import type { Failure, RequestFailure } from "#kernel/http.ts";
 
 export const failures = {
   "request.unauthenticated": { status: 401, zh: "请先登录。", en: "Sign in first." },
@@ -115,7 +115,11 @@ export const failures = {
     zh: "不能授予或管理超出自己权限的权限。",
     en: "You cannot give, or manage, more than you may do yourself.",
   },
-  "access.operator_unknown": { status: 404, zh: "没有这位同事。", en: "There is no such colleague." },
+  "access.operator_unknown": {
+    status: 404,
+    zh: "没有这位同事。",
+    en: "There is no such colleague.",
+  },
   "access.invitation_unknown": {
     status: 404,
     zh: "没有这个邀请，或已经用过。",
@@ -175,7 +179,11 @@ export const failures = {
     zh: "券码不对，请核对后再试。",
     en: "No coupon has this code. Check it and try again.",
   },
-  "offers.coupon_used": { status: 409, zh: "这张券已经用过了。", en: "This coupon was used already." },
+  "offers.coupon_used": {
+    status: 409,
+    zh: "这张券已经用过了。",
+    en: "This coupon was used already.",
+  },
   "offers.coupon_expired": { status: 409, zh: "这张券已过期。", en: "This coupon has expired." },
   "offers.coupon_revoked": {
     status: 409,
@@ -233,4 +241,4 @@ export const failures = {
     zh: "这条规则绕了一圈又用到这个人群自己。",
     en: "By way of others, this rule would depend on its own segment.",
   },
-} as const satisfies Record<string, Failure>;
+} as const satisfies Record<string, Failure> & Record<RequestFailure, Failure>;

@@ -30,9 +30,9 @@ const zh = {
     clock: "店铺时间",
   },
   console: (url: string) => `控制台：${url}`,
-  owner: (url: string) => `还没有店主。请在 15 分钟内打开此地址设置密码（只能用一次）：\n${url}`,
-  ownerAgain: (url: string) => `请在 15 分钟内打开此地址设置店主密码（只能用一次）：\n${url}`,
-  hasOwner: "已经有店主了。确实要再开一个地址，请加 --force。",
+  owner: (url: string) => `还没有所有者。请在 15 分钟内打开此地址设置密码（只能用一次）：\n${url}`,
+  ownerAgain: (url: string) => `请在 15 分钟内打开此地址设置所有者密码（只能用一次）：\n${url}`,
+  hasOwner: "已经有所有者了。确实要再开一个地址，请加 --force。",
   empty: (url: string) =>
     `这里还没有数据。在控制台“平台 · 密钥”建一个服务端密钥，把订单发到 ${url}/v1/orders/lines，或运行 npm run liuke -- import orders 文件 --map 对照表.json。`,
   ready: (ms: number) => `已就绪（${(ms / 1000).toFixed(1)} 秒）。按 Ctrl-C 停止。`,
@@ -51,7 +51,7 @@ const zh = {
   liuke import orders 文件 --map 对照表.json [--source 来源]   导入订单行
   liuke demo remove       清除演示数据
   liuke clock real        把店铺时间交给真实时间
-  liuke owner-link [--force]   给出设置店主密码的地址
+  liuke owner-link [--force]   给出设置所有者密码的地址
   liuke migrate           只执行数据库迁移
   liuke doctor            检查不变式`,
 };

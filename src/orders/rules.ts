@@ -1,7 +1,7 @@
 // A sale is a line of an order: so many of a thing at a price, to somebody or to nobody we know. What comes back is a
 // refund and turns the sign. What only mends stock or books is an adjustment, and no guest has spent or got anything by it.
 import { instantOf } from "#kernel/clock.ts";
-import { lineMinor, parseUnitPrice, unitPriceText } from "#kernel/money.ts";
+import { lineMinor, parseUnitPrice } from "#kernel/money.ts";
 
 export type LineKind = "sale" | "refund" | "adjustment";
 /** One line as a shop tells it, everything as text; a file and the API are read by the same function. */
@@ -135,9 +135,6 @@ function instantIn(text: string, timeZone: string): Date | null {
   const day = text.slice(0, 10);
   return new Date(`${day}T00:00:00Z`).toISOString().slice(0, 10) === day ? at : null;
 }
-
-/** What a line's unit price was, as a shop writes it. */
-export const priceText = unitPriceText;
 
 /** How columns of a file become lines. Nothing here or elsewhere knows a file by its name. */
 export type LineMapping = {

@@ -50,7 +50,7 @@ export const zh = {
   },
   stages: { new: "新客", active: "活跃", dormant: "沉睡", lost: "流失" },
 
-  demo: { mark: "示例数据", says: "这里的订单来自公开数据集，地址和同意记录是虚构的。" },
+  demo: { mark: "演示数据", says: "这里的订单来自公开数据集，地址和同意记录是虚构的。" },
   fresh: {
     zone: (zone: string) => `时区 ${zone}`,
     handClock: (at: string) => `店铺时间 ${at}（手动拨到此刻）`,
@@ -277,7 +277,7 @@ export const zh = {
     orders: "订单",
     predict: "预测",
     import: "导入",
-    demo: "示例",
+    demo: "演示",
   } as Record<string, string>,
   timelineKinds: {
     order: "下单",

@@ -28,7 +28,6 @@ export const useMay = () => {
   return (permission: string): boolean => permissions?.includes(permission) ?? false;
 };
 
-export type House = Answer<typeof api.insights.readHouse>;
 /** The shop's clock, zone and freshness. A minute old at most, because every page states it. */
 export const houseQuery = {
   queryKey: [api.insights.readHouse.path],
