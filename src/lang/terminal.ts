@@ -34,7 +34,7 @@ const zh = {
   ownerAgain: (url: string) => `请在 15 分钟内打开此地址设置所有者密码（只能用一次）：\n${url}`,
   hasOwner: "已经有所有者了。确实要再开一个地址，请加 --force。",
   empty: (url: string) =>
-    `这里还没有数据。在控制台“平台 · 密钥”建一个服务端密钥，把订单发到 ${url}/v1/orders/lines，或运行 npm run liuke -- import orders 文件 --map 对照表.json。`,
+    `这里还没有数据。在控制台“平台 · API 密钥”建一个服务端密钥，把订单发到 ${url}/v1/orders/lines，或运行 npm run liuke -- import orders 文件 --map 对照表.json。`,
   ready: (ms: number) => `已就绪（${(ms / 1000).toFixed(1)} 秒）。按 Ctrl-C 停止。`,
   stopping: "正在停止…",
   imported: (c: ImportCounts) =>
@@ -90,7 +90,7 @@ const en: typeof zh = {
     `Open this address within 15 minutes to set the owner's password (it works once):\n${url}`,
   hasOwner: "There is an owner already. For another address all the same, add --force.",
   empty: (url) =>
-    `There is no data yet. Make a server key in the console under Platform · Keys and send orders to ${url}/v1/orders/lines, or run npm run liuke -- import orders FILE --map MAP.json.`,
+    `There is no data yet. Make a server key in the console under Platform · API keys and send orders to ${url}/v1/orders/lines, or run npm run liuke -- import orders FILE --map MAP.json.`,
   ready: (ms) => `Ready in ${(ms / 1000).toFixed(1)} s. Ctrl-C stops it.`,
   stopping: "Stopping…",
   imported: (c) =>
