@@ -32,6 +32,9 @@ export function Chart({
       const paper = document.implementation.createHTMLDocument("");
       const figure = plot.plot({ ...options(plot, width), document: paper, width, height });
       for (const style of figure.querySelectorAll("style")) style.remove();
+      // The figure has one name, given here; Plot names each of its groups, which no group of a picture may have.
+      for (const named of figure.querySelectorAll("[aria-label]"))
+        named.removeAttribute("aria-label");
       figure.setAttribute("role", "img");
       figure.setAttribute("aria-label", label);
       box.current.replaceChildren(document.adoptNode(figure));
