@@ -5,7 +5,7 @@ const sentence = z.object({ zh: z.string(), en: z.string() });
 const count = z.int().nonnegative();
 /** Minor units as text: above 2^53 a number would be rounded. */
 const minor = z.string().regex(/^-?\d+$/);
-const month = z.string().regex(/^\d{4}-(0[1-9]|1[0-2])$/);
+const month = z.string().regex(/^(19|20|21)\d{2}-(0[1-9]|1[0-2])$/);
 const engine = z.enum(["columns", "sql"]);
 const instant = z.iso.datetime();
 

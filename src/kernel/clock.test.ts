@@ -89,6 +89,8 @@ test("a day or a time that never was is no instant", () => {
     "2011-1-1T00:00",
     "2011-01-01T10:5",
     "2011-01-01T10:00 or so",
+    "0449-07-01T00:00",
+    "0000-01-01T00:00",
   ])
     expect(instantOf(wall, "Europe/London").getTime()).toBeNaN();
 });

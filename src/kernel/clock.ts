@@ -54,6 +54,8 @@ export function instantOf(wall: string, timeZone: string): Date {
     // The day before and the day after stand on both sides of any change; the offset before it goes first.
     const before = offsetMs(naive - 86_400_000, timeZone);
     const after = offsetMs(naive + 86_400_000, timeZone);
+    // Intl writes years before 1000 in fewer digits, and none beyond its own range: no shop has those.
+    if (Number.isNaN(before + after)) return new Date(Number.NaN);
     const shows = (ahead: number) => offsetMs(naive - ahead, timeZone) === ahead;
     offset = !shows(before) && shows(after) ? after : before;
     if (minutes.size > 100_000) minutes.clear();
