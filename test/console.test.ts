@@ -311,6 +311,15 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { level: 1, name: "留存" }).waitFor();
     expect(await page.getByRole("dialog").count()).toBe(0);
+
+    const find = page.getByRole("button", { name: /搜索或跳转/ });
+    await find.focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("dialog").waitFor();
+    await page.keyboard.type("x");
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    await expect.poll(() => find.and(page.locator(":focus")).count()).toBe(1);
   });
 
   test("the retention page says the same from either engine, and a number opens as many people", async () => {

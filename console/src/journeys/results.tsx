@@ -89,7 +89,6 @@ export function Results() {
               id: "difference",
               width: "l",
               header: t.results.difference,
-              numeric: true,
               cell: ({ differenceBp, intervalBp }) =>
                 differenceBp !== null && intervalBp
                   ? t.result.interval(

@@ -171,19 +171,19 @@ function Attributes({ attributes }: { attributes: readonly Attribute[] | undefin
         <table>
           <thead>
             <tr>
-              <th scope="col" className="col-l">
+              <th scope="col" className="col-m">
                 {t.member.attribute}
               </th>
-              <th scope="col" className="col-l">
+              <th scope="col" className="col-m">
                 {t.member.value}
               </th>
               <th scope="col" className="col-s">
                 {t.member.source}
               </th>
-              <th scope="col" className="col-l">
+              <th scope="col" className="col-s">
                 {t.member.since}
               </th>
-              <th scope="col" className="col-s numeric">
+              <th scope="col" className="col-xs numeric">
                 {t.member.sure}
               </th>
             </tr>
@@ -197,8 +197,8 @@ function Attributes({ attributes }: { attributes: readonly Attribute[] | undefin
                       <Value name={name} value={value} />
                     </td>
                     <td>{wordFor(t.sources, source)}</td>
-                    <td>
-                      <At at={at} />
+                    <td title={format.at(at)}>
+                      <At at={at} day />
                     </td>
                     <td className="numeric">{format.part(confidence)}</td>
                   </tr>

@@ -4,7 +4,7 @@ import { Autocomplete } from "react-aria-components/Autocomplete";
 import { Dialog } from "react-aria-components/Dialog";
 import { Menu, MenuItem } from "react-aria-components/Menu";
 import { Modal, ModalOverlay } from "react-aria-components/Modal";
-import { Input, SearchField } from "react-aria-components/SearchField";
+import { Input, TextField } from "react-aria-components/TextField";
 import { api, call, Problem } from "./call.ts";
 import { useMay } from "./session.tsx";
 import { places } from "./shell.tsx";
@@ -83,9 +83,9 @@ export default function Palette({ close }: { close: () => void }) {
       <Modal className="palette">
         <Dialog aria-label={t.palette.open}>
           <Autocomplete inputValue={text} onInputChange={setText}>
-            <SearchField aria-label={t.palette.open} autoFocus>
+            <TextField aria-label={t.palette.open} autoFocus>
               <Input placeholder={t.palette.placeholder} />
-            </SearchField>
+            </TextField>
             <p role="status" className="status">
               {says}
             </p>
