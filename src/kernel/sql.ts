@@ -1,14 +1,18 @@
-import postgres from "postgres";
+import type Driver from "postgres";
+import { postgres } from "./postgres-driver.ts";
 
 /** The columns that every key of a person's table begins with. */
 export type PersonKey = { bucket: number; personId: string };
 
+const reconnectSeconds = 0.25;
 const text = { serialize: (day: string) => day, parse: (day: string) => day };
 /** A bigint column arrives as bigint and a date as ISO text: no point is rounded, no midnight shifts. */
-export const connect = (url: string, options: { max?: number; statementTimeoutMs?: number } = {}) =>
-  postgres(url, {
+export function connect(url: string, options: { max?: number; statementTimeoutMs?: number } = {}) {
+  const sql = postgres(url, {
     max: options.max ?? 10,
     onnotice: () => {},
+    // A server that is back is found at once: the driver's own pauses grow to 20 s with each request meanwhile.
+    backoff: () => reconnectSeconds,
     connection: {
       application_name: "liuke",
       statement_timeout: options.statementTimeoutMs ?? 30_000,
@@ -16,9 +20,42 @@ export const connect = (url: string, options: { max?: number; statementTimeoutMs
     types: { bigint: postgres.BigInt, day: { to: 1082, from: [1082], ...text } },
     transform: { column: { from: postgres.toCamel, to: postgres.fromCamel } },
   });
+  const begin = sql.begin.bind(sql) as (...given: unknown[]) => Promise<unknown>;
+  sql.begin = ((...given: [...string[], Work]) => {
+    const work = given.pop() as Work;
+    let over = false;
+    const done = begin(...given, (tx: Tx) => work(whileOpen(tx, () => over)));
+    const end = () => void (over = true);
+    done.then(end, end);
+    return done;
+  }) as typeof sql.begin;
+  return sql;
+}
+type Work = (tx: Tx) => unknown;
+
+/**
+ * A transaction whose connection was lost is over, though its work may not know: what it asks after that would be done
+ * on a new connection, in no transaction or in somebody else's. So it is refused.
+ */
+const whileOpen = (tx: Tx, isOver: () => boolean): Tx =>
+  new Proxy(tx, {
+    apply: (target, self, given) => {
+      if (isOver()) throw Object.assign(new Error("the transaction is over"), lost);
+      return Reflect.apply(target as never, self, given) as unknown;
+    },
+    get: (target, name) =>
+      name === "savepoint"
+        ? (...given: unknown[]) => {
+            const work = given.pop() as Work;
+            const savepoint = Reflect.get(target, name) as (...all: unknown[]) => Promise<unknown>;
+            return savepoint(...given, (step: Tx) => work(whileOpen(step, isOver)));
+          }
+        : (Reflect.get(target, name) as unknown),
+  });
+const lost = { code: "CONNECTION_CLOSED" };
 export type Sql = ReturnType<typeof connect>;
 /** One open transaction: what a service is given and a store may touch. */
-export type Tx = postgres.TransactionSql<{ bigint: bigint; day: string }>;
+export type Tx = Driver.TransactionSql<{ bigint: bigint; day: string }>;
 /** Whatever can be asked: a transaction, or the pool. Views take this and never write. */
 export type Reader = Sql | Tx;
 

@@ -1,11 +1,12 @@
 // kill -9 of whatever runs, in the middle of an import: what was acknowledged is there exactly once, in both engines.
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readdir, readFile, realpath, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, onTestFailed, test, vi } from "vitest";
 import { permissions } from "../../src/access/rules.ts";
 import { createKey } from "../../src/access/service.ts";
 import { sourceNamed } from "../../src/collect/service.ts";
+import * as store from "../../src/collect/store.ts";
 import { signal } from "../../src/engines/processes.ts";
 import { connect } from "../../src/kernel/sql.ts";
 import { expected, linesOf, mapping, writeLines } from "./lines.ts";
@@ -45,6 +46,8 @@ const finished = async (started: Started): Promise<void> => {
   expect(code, started.said()).toBe(0);
 };
 const taken = `${lines.length.toLocaleString("en")} taken, `;
+
+beforeEach(() => onTestFailed(() => console.error(temporary.said())));
 
 test("an import that nothing disturbs is the measure of the others", async () => {
   const program = importInto("reference");
@@ -178,5 +181,59 @@ test("PostgreSQL, ClickHouse and the server are killed while a shop sends, and e
     expect(await held(opened, "server")).toEqual(whole);
     expect(await differences(opened, "server", "reference")).toEqual([]);
     expect(await broken(opened)).toEqual([]);
+  });
+});
+
+test("what a power cut took from the columns comes back, and stale files and half-written parts stop no start", async () => {
+  const { home } = temporary;
+  await inHome(home, async ({ house: { sql, columns } }) => {
+    const batches = await sql<store.Batch[]>`
+      select id, target, buckets, froms, tos, rows, attempt from collect_batch
+      where rows > 0 order by id`;
+    expect(batches.length).toBeGreaterThan(4);
+    const middle = batches[Math.floor(batches.length / 2)]!;
+    const { id, target, buckets, froms, tos, rows, attempt } = middle;
+    const count = async () => {
+      const [row] = await columns.read<{ n: string }>(`select count() as n from ${target}`);
+      return Number(row!.n);
+    };
+    const before = await count();
+    await columns.run(`alter table ${target} delete where arrayExists(
+      (b, f, t) -> bucket = b and offset between f and t, [${buckets}], [${froms}], [${tos}])`);
+    expect(await count()).toBe(before - Number(rows));
+    // The deduplication log remembers what is gone: sent again under its name, it is taken for a double.
+    const lines = await store.batchLines(sql, id);
+    await columns.insertLines(target, lines, `${target}:${id}:${attempt}`);
+    expect(await count()).toBe(before - Number(rows));
+    await sql`update collect_batch set state = 'sent' where id = ${id}`;
+  });
+
+  await writeFile(join(home, "engines", "lock"), "999999 1");
+  await writeFile(join(home, "engines", "clickhouse.pid"), `${process.pid} 1`);
+  const data = await realpath(join(home, "postgres"));
+  await writeFile(join(data, "postmaster.pid"), `${process.pid}\n${data}\n1\n5432\n`);
+  const parts = (await readdir(join(home, "clickhouse"), { recursive: true }))
+    .filter((name) => /^store\/.*\/format_version.txt$/.test(name))
+    .map((name) => join(home, "clickhouse", dirname(name)));
+  expect(parts.length).toBeGreaterThan(0);
+  for (const part of parts) {
+    await mkdir(join(part, "tmp_insert_all_900_900_0"));
+    await writeFile(join(part, "tmp_insert_all_900_900_0", "data.bin"), "cut o");
+    await mkdir(join(part, "all_901_901_0"));
+    await writeFile(join(part, "all_901_901_0", "data.bin"), "cut o");
+  }
+
+  // As a newcomer starts and ends it: by npm, and by Ctrl-C, which every process of the terminal hears. npm itself ends
+  // by the signal, once what it runs has ended well.
+  const program = temporary.run(["start"], { npm: true, env: settings });
+  await program.says("Ready in");
+  await program.says("columns.mended");
+  program.interrupt();
+  expect(await program.ended, program.said()).toEqual({ code: null, signal: "SIGINT" });
+  expect(program.said()).toContain("Stopping…");
+  expect(await enginesOf(home)).toMatchObject({ postgres: [], clickhouse: undefined });
+  await inHome(home, async (opened) => {
+    for (const source of ["reference", "cut", "killed", "server"])
+      expect(await held(opened, source), source).toEqual(whole);
   });
 });

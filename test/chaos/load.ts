@@ -35,6 +35,7 @@ export function send(url: () => string, key: string, lines: readonly Line[]): Lo
         method: "POST",
         headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
         body,
+        signal: AbortSignal.timeout(30_000),
       }).catch(() => null);
       const told = answer?.ok
         ? ((await answer.json().catch(() => null)) as { accepted: number; doubles: number } | null)
@@ -56,10 +57,8 @@ export function send(url: () => string, key: string, lines: readonly Line[]): Lo
   };
   const done = Promise.all(Array.from({ length: connections }, line)).then(() => undefined);
   let over = false;
-  void done.then(
-    () => (over = true),
-    () => (over = true),
-  );
+  const end = () => void (over = true);
+  done.then(end, end);
   return {
     acknowledged,
     refused,
@@ -67,6 +66,7 @@ export function send(url: () => string, key: string, lines: readonly Line[]): Lo
     done,
     reaches: async (share) => {
       while (!over && acknowledged.size < lines.length * share) await sleep(5);
+      if (over) await done; // throws where it was given up
     },
   };
 }

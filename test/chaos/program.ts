@@ -93,6 +93,8 @@ export async function temporaryHome(below = tmpdir()) {
       started.push(one);
       return one;
     },
+    /** What each of them said, one after the other. */
+    said: () => started.map(({ pid, said }) => `── ${pid}\n${said()}`).join("\n"),
     [Symbol.asyncDispose]: async () => {
       for (const { kill, ended } of started) {
         kill();
