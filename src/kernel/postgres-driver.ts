@@ -1,6 +1,6 @@
-// postgres.js 3.4.9 with its write scheduler mended as it is loaded. Where a connection is lost while a small write waits
-// for its turn, the published one ends the whole process (porsager/postgres#1154), or never writes on that connection
-// again. Goes as soon as a release has it: the version is pinned, and what is not found here is not started.
+// postgres.js 3.4.9, mended as it is loaded where a connection is lost. Where a small write waits for its turn then, the
+// published one ends the whole process (porsager/postgres#1154), or never writes on that connection again. Goes as soon as
+// a release has it: the version is pinned, and where these places are not found nothing starts.
 import { registerHooks } from "node:module";
 
 const mends: [from: string, to: string][] = [
@@ -17,6 +17,17 @@ const mends: [from: string, to: string][] = [
   [
     "    clearImmediate(nextWriteTimer)\n    socket.removeListener",
     "    clearImmediate(nextWriteTimer)\n    chunk = nextWriteTimer = null\n    socket.removeListener",
+  ],
+  // A transaction's rollback on a closed connection would stay there as its current query; and "no" for an answer would
+  // count the connection as busy, for ever.
+  [
+    "    if (terminated)\n      return queryError(q, Errors.connection('CONNECTION_DESTROYED', options))",
+    "    if (terminated || socket === null) {\n      queryError(q, Errors.connection('CONNECTION_DESTROYED', options))\n      return true\n    }",
+  ],
+  // And what the server said last would be told to whoever uses the connection next.
+  [
+    "    closedTime = performance.now()",
+    "    query = results = errorResponse = null\n    closedTime = performance.now()",
   ],
 ];
 
