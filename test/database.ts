@@ -132,7 +132,15 @@ export async function world(given: { timeZone?: string; settings?: Partial<Setti
       await owner.end();
       await columns.close();
       await using last = owned("postgres");
-      await last.sql.unsafe(`drop database if exists ${name} with (force)`);
+      // A cleaner of PostgreSQL's own may be at work in it, which we may not end: it is gone in a moment.
+      for (let tries = 0; ; tries++)
+        try {
+          await last.sql.unsafe(`drop database if exists ${name} with (force)`);
+          return;
+        } catch (thrown) {
+          if (tries > 50) throw thrown;
+          await new Promise((resolve) => setTimeout(resolve, 100));
+        }
     },
   };
 }
