@@ -148,7 +148,8 @@ export function Consents({ data, error }: { data: OfMember | undefined; error: u
                       <small>
                         <At at={at} />
                         {textVersion && ` · ${t.member.text} ${textVersion}`}
-                        {proof && ` · ${proof}`}
+                        {/* Of what is made up the tag says all there is; another proof is in the shop’s own words. */}
+                        {proof && !madeUp && ` · ${proof}`}
                       </small>
                     </p>
                   )}

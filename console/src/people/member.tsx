@@ -168,24 +168,12 @@ function Attributes({ attributes }: { attributes: readonly Attribute[] | undefin
   return (
     <Part title={t.member.attributes} className="reserve-attributes grows">
       <div className="scroller" role="region" aria-label={t.member.attributes} tabIndex={0}>
-        <table>
+        <table className="profile">
           <thead>
             <tr>
-              <th scope="col" className="col-m">
-                {t.member.attribute}
-              </th>
-              <th scope="col" className="col-m">
-                {t.member.value}
-              </th>
-              <th scope="col" className="col-s">
-                {t.member.source}
-              </th>
-              <th scope="col" className="col-s">
-                {t.member.since}
-              </th>
-              <th scope="col" className="col-xs numeric">
-                {t.member.sure}
-              </th>
+              <th scope="col">{t.member.attribute}</th>
+              <th scope="col">{t.member.value}</th>
+              <th scope="col">{t.member.source}</th>
             </tr>
           </thead>
           <tbody>
@@ -196,16 +184,17 @@ function Attributes({ attributes }: { attributes: readonly Attribute[] | undefin
                     <td>
                       <Value name={name} value={value} />
                     </td>
-                    <td>{wordFor(t.sources, source)}</td>
                     <td title={format.at(at)}>
-                      <At at={at} day />
+                      {wordFor(t.sources, source)}
+                      <small>
+                        {t.member.confidence(format.part(confidence))} · <At at={at} day />
+                      </small>
                     </td>
-                    <td className="numeric">{format.part(confidence)}</td>
                   </tr>
                 ))
               : Array.from({ length: 12 }, (_, row) => (
                   <tr key={row}>
-                    <td colSpan={5}>
+                    <td colSpan={3}>
                       <Wait width={32} />
                     </td>
                   </tr>
