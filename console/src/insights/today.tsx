@@ -253,7 +253,7 @@ function Rejected({ data }: { data: TodayAnswer | undefined }) {
               {t.today.lines(format.number(data.rejected.lines))}
               {data.rejected.reasons.map(({ reason, lines }) => (
                 <small key={reason}>
-                  {wordFor(t.rejections, reason)}: {format.number(lines)}
+                  {t.rejections[reason] ?? t.rejectionUnknown}: {format.number(lines)}
                 </small>
               ))}
             </>
