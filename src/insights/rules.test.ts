@@ -66,8 +66,26 @@ test("a walk names what time alone did, and stops where nothing more happened", 
     en: "No purchase since then, and time alone changed lifecycle: active → dormant",
   });
   expect(steps[2]!.sentence).toEqual({
-    zh: "标签“colour”变化：无 → red",
-    en: "Changed tag “colour”: none → red",
+    zh: "标签“colour”首次识别为 red",
+    en: "Tag “colour” first seen as red",
+  });
+});
+
+test("a tag that had no value before is first seen, and one that is taken away is gone", () => {
+  const sentence = (before: string | null, after: string | null, silent: boolean) =>
+    walk({ ...story, tags: [{ id: "t", tag: "lifecycle", before, after, at, silent }] })[1]!
+      .sentence;
+  expect(sentence(null, "dormant", true)).toEqual({
+    zh: "此后一直没有再买，生命周期首次识别为沉睡",
+    en: "No purchase since then: lifecycle first seen as dormant",
+  });
+  expect(sentence(null, "new", false)).toEqual({
+    zh: "生命周期首次识别为新客",
+    en: "Lifecycle first seen as new",
+  });
+  expect(sentence("dormant", null, false)).toEqual({
+    zh: "生命周期变化：沉睡 → 无",
+    en: "Changed lifecycle: dormant → none",
   });
 });
 

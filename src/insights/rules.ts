@@ -137,6 +137,16 @@ function tagSentence({ tag, before, after, silent }: Story["tags"][number]): Bot
       ? { zh: "生命周期", en: "lifecycle" }
       : { zh: `标签“${tag}”`, en: `tag “${tag}”` };
   const change = (language: keyof Both) => `${word(before, language)} → ${word(after, language)}`;
+  if (before === null) {
+    const into = word(after, "zh");
+    const first: Both = {
+      zh: `${what.zh}首次识别为${/^\w/.test(into) ? " " : ""}${into}`,
+      en: `${what.en} first seen as ${word(after, "en")}`,
+    };
+    return silent
+      ? { zh: `此后一直没有再买，${first.zh}`, en: `No purchase since then: ${first.en}` }
+      : { zh: first.zh, en: first.en[0]!.toUpperCase() + first.en.slice(1) };
+  }
   return silent
     ? {
         zh: `此后一直没有再买，${what.zh}随时间变化：${change("zh")}`,

@@ -256,9 +256,9 @@ test("the timeline folds an order to one entry, newest first, pages without gap,
   };
   const whole = await ask("");
   expect(whole.entries.map(({ kind, sentence }) => [kind, sentence.en])).toEqual([
-    ["tag", "RFM group: none → Loyal"],
-    ["tag", "RFM: none → 5-4-3"],
-    ["tag", "Lifecycle: none → active"],
+    ["tag", "RFM group: first seen as Loyal"],
+    ["tag", "RFM: first seen as 5-4-3"],
+    ["tag", "Lifecycle: first seen as active"],
     ["refund", "Was refunded on R2, -CN¥7.00"],
     ["order", "Placed order A2, CN¥7.00"],
     ["event", "Told us who they are"],

@@ -128,6 +128,10 @@ export const changeSentence = (
 ): Sentence =>
   both((language) => {
     const [name, from, to] = [tagName(tag), valueName(tag, before), valueName(tag, after)];
+    if (before === null)
+      return language === "zh"
+        ? `${name.zh}：首次识别为${/^\w/.test(to.zh) ? " " : ""}${to.zh}`
+        : `${name.en}: first seen as ${to.en}`;
     return language === "zh"
       ? `${name.zh}：${from.zh} → ${to.zh}`
       : `${name.en}: ${from.en} → ${to.en}`;
