@@ -78,7 +78,7 @@ export const fill = (
   after: (opened: Opened) => Promise<void> = async () => {},
 ): Promise<void> =>
   withHouse(home, async (opened) => {
-    const { house, pumps, clock } = opened;
+    const { house, clock } = opened;
     const { timeZone, currency } = demo.mapping;
     await writeInstallation(house.sql, "time_zone", timeZone);
     await writeInstallation(house.sql, "currency", currency);
@@ -96,7 +96,8 @@ export const fill = (
       if (lines === null) {
         await writeInstallation(house.sql, "demo", { stage: "import" satisfies Stage });
         const { signal } = new AbortController();
-        await turn({ house, pumps, clock, demo, signal, tell: told });
+        // The worker beside this does the work, as it does for `npm start`.
+        await turn({ house, pumps: null, clock, demo, signal, tell: told });
       } else {
         told("import");
         const source = await sourceNamed(house, house.sql, "bench-import", "import");

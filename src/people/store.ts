@@ -79,7 +79,10 @@ export const nodesOf = (reader: Reader, people: PersonKey[]) => {
 };
 
 export type AttributeRow = PersonKey & { name: string; attribute: string };
-/** `attribute` is its JSON text. Attributes of one person go in one update. */
+/**
+ * `attribute` is its JSON text. Attributes of one person go in one update, and people in one order, so that two who
+ * write to the same people wait for each other and do not deadlock.
+ */
 export const mergeAttributes = (tx: Tx, rows: AttributeRow[], at: Date) => tx`
   insert into people_profile as p (bucket, person_id, attributes, updated_at)
   select bucket, person_id, jsonb_object_agg(name, attribute::jsonb), ${at}
@@ -87,6 +90,7 @@ export const mergeAttributes = (tx: Tx, rows: AttributeRow[], at: Date) => tx`
     ${rows.map((r) => r.name)}::text[], ${rows.map((r) => r.attribute)}::text[])
     as n(bucket, person_id, name, attribute)
   group by bucket, person_id
+  order by bucket, person_id
   on conflict (bucket, person_id) do update
     set attributes = p.attributes || excluded.attributes, updated_at = excluded.updated_at`;
 
@@ -132,7 +136,7 @@ export const changeTags = (tx: Tx, rows: TagRow[]) => tx<
       (bucket, person_id, tag, value, kind, source, reason, confidence, at, expires_at, log_id)
     select bucket, person_id, tag, value, kind, source, reason::jsonb, confidence, at::timestamptz,
       expires_at::timestamptz, log_id
-    from known where value is not null
+    from known where value is not null order by bucket, person_id, tag
     on conflict (bucket, person_id, tag) do update set
       value = excluded.value, kind = excluded.kind, source = excluded.source,
       reason = excluded.reason, confidence = excluded.confidence, expires_at = excluded.expires_at,
