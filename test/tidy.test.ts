@@ -13,7 +13,18 @@ type Files = Record<string, string>;
 const kernel = new RegExp(
   `^src/kernel/(${[
     ["result", "endpoint", "command", "group", "outbox", "timers", "lease", "waiting", "worker"],
-    ["sql", "columns", "migrate", "clock", "shop-clock", "ids", "installation", "money", "json"],
+    [
+      "sql",
+      "postgres-driver",
+      "columns",
+      "migrate",
+      "clock",
+      "shop-clock",
+      "ids",
+      "installation",
+      "money",
+      "json",
+    ],
     ["log", "metrics", "config", "crypto", "http", "openapi", "mail", "audit", "audit-chain"],
     ["crash", "outage"],
   ]
