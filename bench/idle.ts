@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { run as runProgram, temporaryHome } from "../test/chaos/program.ts";
 import type { Measured } from "./effect.ts";
 import { demoOf, fill, numberOf, type Options } from "./tools/homes.ts";
-import { processorSeconds, proportionalBytes, treeOf } from "./tools/processes.ts";
+import { partOf, processorSeconds, proportionalBytes, treeOf } from "./tools/processes.ts";
 
 const targetMebibytes = 1024;
 const targetPercent = 3;
@@ -28,7 +28,7 @@ export async function run(report: (measured: Measured) => void, options: Options
     await program.says(/Ready in|已就绪/);
     await sleep(settle * 1000);
     const began = performance.now();
-    const usedBefore = await processorSeconds(await treeOf(program.pid));
+    const before = await spentByPart(await treeOf(program.pid));
     const memory: number[] = [];
     let processes: number[] = [];
     do {
@@ -36,10 +36,15 @@ export async function run(report: (measured: Measured) => void, options: Options
       processes = await treeOf(program.pid);
       memory.push((await proportionalBytes(processes)) / 2 ** 20);
     } while (performance.now() - began < seconds * 1000);
-    const used = (await processorSeconds(processes)) - usedBefore;
-    const share = (used / ((performance.now() - began) / 1000)) * 100;
+    const watched = (performance.now() - began) / 1000;
+    let share = 0;
+    for (const [part, used] of await spentByPart(processes)) {
+      const own = ((used - (before.get(part) ?? 0)) / watched) * 100;
+      say(`processor_${part}`, own, "% of core");
+      share += own;
+    }
     const most = Math.max(...memory);
-    say("watched", (performance.now() - began) / 1000, "s");
+    say("watched", watched, "s");
     say("processes", processes.length, "processes");
     say("memory", most, "MiB PSS", `< ${targetMebibytes}`, most < targetMebibytes);
     say("processor", share, "% of core", `< ${targetPercent}`, share < targetPercent);
@@ -47,4 +52,14 @@ export async function run(report: (measured: Measured) => void, options: Options
     program.interrupt();
     await program.ended;
   }
+}
+
+/** Processor time so far, of each part of us. */
+async function spentByPart(processes: readonly number[]): Promise<Map<string, number>> {
+  const spent = new Map<string, number>();
+  for (const pid of processes) {
+    const part = await partOf(pid);
+    spent.set(part, (spent.get(part) ?? 0) + (await processorSeconds([pid])));
+  }
+  return spent;
 }

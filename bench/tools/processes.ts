@@ -21,6 +21,14 @@ export async function treeOf(pid: number): Promise<number[]> {
   return tree;
 }
 
+/** What a process is to us: "postgres", "clickhouse", "server", or the npm that started it. */
+export async function partOf(pid: number): Promise<string> {
+  const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+  if (command.includes("clickhouse-child")) return "clickhouse";
+  if (command.includes("src/main.ts") && !/^(sh|npm)/.test(command)) return "server";
+  return /^(sh|npm|\S*\/npm)|npm-cli/.test(command) ? "npm" : "postgres";
+}
+
 /** Memory, where a page that n processes share counts a n-th for each of them. */
 export async function proportionalBytes(pids: readonly number[]): Promise<number> {
   let kilobytes = 0;
