@@ -10,7 +10,7 @@ import {
 } from "@tanstack/react-router";
 import { Problem } from "./ui/call.ts";
 import { houseQuery, selfQuery } from "./ui/session.tsx";
-import { Lost, places, Shell, Stopped } from "./ui/shell.tsx";
+import { Lost, opens, places, Shell, Stopped } from "./ui/shell.tsx";
 
 type Search = Record<string, unknown>;
 /** Of an address, the texts it may hold; anything else is left out. */
@@ -74,10 +74,8 @@ const today = createRoute({
   path: "/",
   // Whose role has no Today begins at the first page it has.
   beforeLoad: async ({ context: { queries } }) => {
-    const { permissions } = await queries.ensureQueryData(selfQuery);
-    const first = places
-      .flatMap(({ places: inGroup }) => inGroup)
-      .find(({ permission }) => permissions.includes(permission));
+    const self = await queries.ensureQueryData(selfQuery);
+    const first = places.flatMap(({ places: inGroup }) => inGroup).find(opens(self));
     if (first && first.to !== "/") throw redirect({ to: first.to, replace: true });
   },
   component: lazyRouteComponent(() => import("./insights/today.tsx"), "Today"),
@@ -181,6 +179,16 @@ const operators = createRoute({
   path: "/operators",
   component: lazyRouteComponent(() => import("./access/operators.tsx"), "Operators"),
 });
+const sources = createRoute({
+  getParentRoute: () => inside,
+  path: "/sources",
+  component: lazyRouteComponent(() => import("./collect/sources.tsx"), "SourcesPage"),
+});
+const source = createRoute({
+  getParentRoute: () => inside,
+  path: "/sources/$source",
+  component: lazyRouteComponent(() => import("./collect/rejected.tsx"), "RejectedOf"),
+});
 const keys = createRoute({
   getParentRoute: () => inside,
   path: "/keys",
@@ -216,6 +224,8 @@ const tree = root.addChildren([
     retentionPeople,
     results,
     trace,
+    sources,
+    source,
     operators,
     keys,
     account,

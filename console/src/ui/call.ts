@@ -6,6 +6,7 @@ import { storedLanguage } from "./language.ts";
 
 type Domains = {
   access: typeof import("../../../src/access/api.ts");
+  collect: typeof import("../../../src/collect/api.ts");
   experiments: typeof import("../../../src/experiments/api.ts");
   insights: typeof import("../../../src/insights/api.ts");
   journeys: typeof import("../../../src/journeys/api.ts");
@@ -13,6 +14,7 @@ type Domains = {
   offers: typeof import("../../../src/offers/api.ts");
   people: typeof import("../../../src/people/api.ts");
   predict: typeof import("../../../src/predict/api.ts");
+  privacy: typeof import("../../../src/privacy/api.ts");
   recommend: typeof import("../../../src/recommend/api.ts");
   segments: typeof import("../../../src/segments/api.ts");
 };

@@ -6,8 +6,8 @@ import { Menu, MenuItem } from "react-aria-components/Menu";
 import { Modal, ModalOverlay } from "react-aria-components/Modal";
 import { Input, TextField } from "react-aria-components/TextField";
 import { api, call, Problem } from "./call.ts";
-import { useMay } from "./session.tsx";
-import { places } from "./shell.tsx";
+import { useMay, useSelf } from "./session.tsx";
+import { opens, places } from "./shell.tsx";
 import { useWords } from "./words.tsx";
 
 type Item = { id: string; label: string; note: string; run: () => Promise<unknown> };
@@ -16,20 +16,19 @@ type Item = { id: string; label: string; note: string; run: () => Promise<unknow
 export default function Palette({ close }: { close: () => void }) {
   const { t, language, speak } = useWords();
   const may = useMay();
+  const self = useSelf();
   const navigate = useNavigate();
   const [text, setText] = useState("");
   const [says, setSays] = useState("");
   const asked = text.trim();
 
   const pages: Item[] = places.flatMap(({ group, places: inGroup }) =>
-    inGroup
-      .filter(({ permission }) => may(permission))
-      .map(({ to, word }) => ({
-        id: to,
-        label: t.nav[word],
-        note: group === "top" ? "" : t.groups[group],
-        run: () => navigate({ to }),
-      })),
+    inGroup.filter(opens(self)).map(({ to, word }) => ({
+      id: to,
+      label: t.nav[word],
+      note: group === "top" ? "" : t.groups[group],
+      run: () => navigate({ to }),
+    })),
   );
   const items = pages.filter(({ label, id }) =>
     `${label} ${id}`.toLowerCase().includes(asked.toLowerCase()),

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useRouterState, type LinkProps } from "@tanstack/react-router";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { Broken } from "./page.tsx";
-import { houseQuery, useMay, useSelf } from "./session.tsx";
+import { houseQuery, useSelf, type Self } from "./session.tsx";
 import { FormatProvider, useWords, type Words } from "./words.tsx";
 
 const Palette = lazy(() => import("./palette.tsx"));
@@ -11,6 +11,8 @@ export type Place = {
   to: NonNullable<LinkProps["to"]>;
   word: keyof Words["nav"];
   permission: string;
+  /** Only for who sees the whole shop: its endpoints know no narrower scope. */
+  whole?: true;
 };
 /** In the order in which an operator works: choose people, act, see what came of it. */
 export const places: { group: "top" | "people" | "act" | "results" | "house"; places: Place[] }[] =
@@ -43,12 +45,21 @@ export const places: { group: "top" | "people" | "act" | "results" | "house"; pl
     {
       group: "house",
       places: [
+        { to: "/sources", word: "sources", permission: "house:read", whole: true },
         { to: "/operators", word: "operators", permission: "operators:read" },
         { to: "/keys", word: "keys", permission: "keys:read" },
         { to: "/account", word: "account", permission: "session:own" },
       ],
     },
   ];
+
+/** May one who is signed in go there? */
+export const opens =
+  (self: Self | undefined) =>
+  ({ permission, whole }: Place): boolean =>
+    self !== undefined &&
+    self.permissions.includes(permission) &&
+    (!whole || self.scope.kind === "all");
 
 export function LanguageSwitch() {
   const { language, t, speak } = useWords();
@@ -111,7 +122,6 @@ export function Shell() {
 
 function Nav({ openPalette }: { openPalette: () => void }) {
   const { t } = useWords();
-  const may = useMay();
   const self = useSelf();
   const path = useRouterState({ select: (state) => state.location.pathname });
   const [open, setOpen] = useState(false);
@@ -145,7 +155,7 @@ function Nav({ openPalette }: { openPalette: () => void }) {
         </button>
         <nav aria-label={t.navigation}>
           {places.map(({ group, places: inGroup }) => {
-            const allowed = inGroup.filter(({ permission }) => may(permission));
+            const allowed = inGroup.filter(opens(self));
             if (allowed.length === 0) return null;
             return (
               <div key={group} className="group">

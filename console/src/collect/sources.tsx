@@ -1,0 +1,141 @@
+import type { UseQueryResult } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { api, type Answer } from "../ui/call.ts";
+import { At, Broken, Empty, Page, Part } from "../ui/page.tsx";
+import { useCall, useMay } from "../ui/session.tsx";
+import { DataTable } from "../ui/table.tsx";
+import { useFormat, useWords } from "../ui/words.tsx";
+
+type Sources = Answer<typeof api.collect.sources>;
+type Source = Sources["sources"][number];
+type Imports = Answer<typeof api.collect.imports>;
+type Import = Imports["imports"][number];
+
+/** Where data comes from, and what became of it. */
+export function SourcesPage() {
+  const { t } = useWords();
+  const sources = useCall(api.collect.sources, {});
+  const imports = useCall(api.collect.imports, {});
+  return (
+    <Page title={t.nav.sources} says={t.sourcePage.says}>
+      <All list={sources} />
+      {/* Below a table of unknown height nothing stands until its height is known. */}
+      {!sources.isPending && <ImportsPart list={imports} />}
+    </Page>
+  );
+}
+
+function All({ list: { data, error, refetch } }: { list: UseQueryResult<Sources> }) {
+  const { t } = useWords();
+  const format = useFormat();
+  const may = useMay();
+  const when = (at: string | null) => (at ? <At at={at} /> : t.sourcePage.never);
+  return (
+    <Part title={t.sourcePage.all}>
+      {error ? (
+        <Broken error={error} again={refetch} />
+      ) : data?.sources.length === 0 ? (
+        <Empty says={t.sourcePage.empty}>
+          {may("keys:read") && (
+            <Link to="/keys" className="button">
+              {t.nav.keys}
+            </Link>
+          )}
+        </Empty>
+      ) : (
+        <DataTable<Source>
+          caption={t.sourcePage.all}
+          rows={data?.sources}
+          keyOf={({ id }) => id}
+          expect={2}
+          columns={[
+            {
+              id: "name",
+              header: t.sourcePage.name,
+              names: true,
+              cell: ({ id, name, demo }) => (
+                <>
+                  <Link to="/sources/$source" params={{ source: id }}>
+                    {name}
+                  </Link>
+                  {demo && <span className="chip still">{t.sourcePage.demo}</span>}
+                </>
+              ),
+            },
+            { id: "kind", header: t.sourcePage.kind, cell: ({ kind }) => t.sourceKinds[kind] },
+            {
+              id: "events",
+              header: t.sourcePage.events,
+              numeric: true,
+              cell: ({ events }) => format.number(events),
+            },
+            { id: "last", header: t.sourcePage.last, cell: ({ lastAt }) => when(lastAt) },
+            {
+              id: "refused",
+              header: t.sourcePage.refused,
+              numeric: true,
+              cell: ({ id, rejected }) => (
+                <Link to="/sources/$source" params={{ source: id }}>
+                  {format.number(rejected)}
+                </Link>
+              ),
+            },
+            {
+              id: "lastRefused",
+              header: t.sourcePage.lastRefused,
+              cell: ({ lastRejectedAt }) => when(lastRejectedAt),
+            },
+          ]}
+        />
+      )}
+    </Part>
+  );
+}
+
+const counts = ["lines", "accepted", "rejected", "doubles", "outside"] as const;
+function ImportsPart({ list: { data, error, refetch } }: { list: UseQueryResult<Imports> }) {
+  const { t } = useWords();
+  const format = useFormat();
+  const words = { ...t.sourcePage, rejected: t.sourcePage.refused };
+  return (
+    <Part title={t.sourcePage.imports} says={t.sourcePage.importsSay}>
+      {error ? (
+        <Broken error={error} again={refetch} />
+      ) : data?.imports.length === 0 ? (
+        <p className="quiet">{t.sourcePage.noImports}</p>
+      ) : (
+        <DataTable<Import>
+          caption={t.sourcePage.imports}
+          rows={data?.imports}
+          keyOf={({ id }) => id}
+          expect={2}
+          columns={[
+            {
+              id: "source",
+              header: t.sourcePage.name,
+              names: true,
+              cell: ({ sourceName }) => sourceName,
+            },
+            {
+              id: "at",
+              header: t.sourcePage.started,
+              cell: ({ startedAt }) => <At at={startedAt} />,
+            },
+            {
+              id: "state",
+              width: "s",
+              header: t.state,
+              cell: ({ finishedAt }) => (finishedAt ? t.sourcePage.done : t.sourcePage.underWay),
+            },
+            ...counts.map((count) => ({
+              id: count,
+              header: words[count],
+              numeric: true,
+              cell: (one: Import) => format.number(one[count]),
+            })),
+          ]}
+        />
+      )}
+    </Part>
+  );
+}
