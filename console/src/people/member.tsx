@@ -1,5 +1,6 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
+import { lazy, Suspense, useState } from "react";
 import { api, call, type Answer } from "../ui/call.ts";
 import { StageMark, wordFor } from "../ui/marks.tsx";
 import { At, Broken, Page, Part, Wait } from "../ui/page.tsx";
@@ -7,6 +8,8 @@ import { useCall, useMay } from "../ui/session.tsx";
 import { useFormat, useSaid, useWords } from "../ui/words.tsx";
 import { Bought, Messages, Coupons, Consents } from "./member-parts.tsx";
 import { rfmSegmentName } from "./names.ts";
+
+const Erase = lazy(() => import("./erase.tsx"));
 
 type Shown = Answer<typeof api.people.show>;
 type Attribute = Shown["attributes"][number];
@@ -18,6 +21,7 @@ export function Member() {
   const { person } = useParams({ from: "/inside/members/$person" });
   const { data, error, refetch } = useCall(api.people.show, { person });
   const messages = useCall(api.messages.ofMember, { person });
+  const [erasing, setErasing] = useState(false);
   if (error)
     return (
       <Page title={t.member.one} says={<Link to="/members">{t.member.back}</Link>}>
@@ -29,13 +33,29 @@ export function Member() {
       title={data ? t.member.title(data.userId ?? person.slice(0, 8)) : <Wait width={8} />}
       says={<Link to="/members">{t.member.back}</Link>}
       actions={
-        may("trace:read") && (
-          <Link to="/members/$person/trace" params={{ person }} className="button">
-            {t.member.trace}
-          </Link>
-        )
+        <>
+          {may("trace:read") && (
+            <Link to="/members/$person/trace" params={{ person }} className="button">
+              {t.member.trace}
+            </Link>
+          )}
+          {may("members:erase") && data && (
+            <button type="button" className="danger" onClick={() => setErasing(true)}>
+              {t.member.erase}
+            </button>
+          )}
+        </>
       }
     >
+      {erasing && data && (
+        <Suspense>
+          <Erase
+            person={person}
+            number={data.userId ?? person.slice(0, 8)}
+            close={() => setErasing(false)}
+          />
+        </Suspense>
+      )}
       <div className="columns columns-member">
         <div>
           <Tags tags={data?.tags} />
