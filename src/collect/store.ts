@@ -76,6 +76,14 @@ export async function unread(tx: Tx, consumer: string, limit: number): Promise<S
     order by c.bucket for update of c skip locked`;
   return take(rows, limit);
 }
+export async function isUnread(reader: Reader, consumer: string): Promise<boolean> {
+  const [row] = await reader<{ unread: boolean }[]>`
+    select exists (
+      select from collect_consumer c join collect_offset o on o.bucket = c.bucket
+      where c.consumer = ${consumer} and c.next < o.next
+    ) as unread`;
+  return row!.unread;
+}
 export const saveRead = (tx: Tx, consumer: string, { buckets, tos }: Slice) => tx`
   update collect_consumer c set next = n.next
   from unnest(${buckets}::smallint[], ${bigintList(tos.map((to) => to + 1n))}::bigint[]) as n(bucket, next)
