@@ -125,6 +125,7 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
   let person = "";
   let event = "";
   let segment = "";
+  let source = "";
 
   type More = Parameters<Browser["newContext"]>[0];
   const visit = (more: More = {}) =>
@@ -230,6 +231,7 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
       ({ kind }) => kind === "event",
     )!.id;
     segment = ((await ask("/v1/segments"))["segments"] as { id: string }[])[0]!.id;
+    source = ((await ask("/v1/sources"))["sources"] as { id: string }[])[0]!.id;
   });
 
   test("signs in by keyboard alone, goes where one wanted to go, and refuses a wrong password in words", async () => {
@@ -356,6 +358,8 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
     "/retention/people?cohort=2010-12&month=2011-03",
     "/results",
     `/trace?event=${event}`,
+    "/sources",
+    `/sources/${source}`,
     "/operators",
     "/keys",
     "/account",
@@ -418,5 +422,63 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
       if (beyond > 0) wide.push(`${path}: ${beyond} px`);
     }
     expect(wide).toEqual([]);
+  });
+
+  test("makes a key that sends orders, with its source, and the call it shows is taken", async () => {
+    await using shown = await open("/keys?lang=en");
+    const { page, watch } = shown;
+    await settled(page);
+    await page.getByLabel("Name", { exact: true }).fill("Till");
+    await page.getByLabel(/Send orders and events/).check();
+    await page.getByLabel("Name of the source").fill("Shop floor");
+    await page.getByRole("button", { name: "Make the key" }).click();
+    const line = await page.locator(".secret pre").textContent();
+    const [, key] = /Bearer (lk_[\w-]+)/.exec(line!)!;
+    const [, body] = /-d '(.*)'$/.exec(line!)!;
+    const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
+    const response = await fetch(`${base}/v1/orders/lines`, {
+      method: "POST",
+      headers,
+      body: body!,
+    });
+    expect(await response.json()).toMatchObject({ accepted: 1, refused: 0 });
+    const unfit = body!.replace("9.90", "much");
+    await fetch(`${base}/v1/orders/lines`, { method: "POST", headers, body: unfit });
+
+    await page.goto(`${base}/sources`);
+    const row = page.getByRole("row").filter({ hasText: "Shop floor" });
+    await row.getByRole("link", { name: "1", exact: true }).click();
+    await page.getByRole("heading", { level: 1, name: "Shop floor: not taken in" }).waitFor();
+    expect(await page.locator("tbody tr").first().textContent()).toContain("unitPrice");
+    expect(await page.locator("tbody tr").first().textContent()).not.toContain("invalid");
+    expect([watch.errors, await watch.refused()]).toEqual([[], []]);
+  });
+
+  test("erases a member only after asking once more, and leads away", async () => {
+    const { members } = (await ask("/v1/members?limit=5")) as { members: { personId: string }[] };
+    const gone = members.find(({ personId }) => personId !== person)!.personId;
+    await using shown = await open(`/members/${gone}?lang=en`);
+    const { page } = shown;
+    await settled(page);
+    const button = page.getByRole("button", { name: "Erase…" });
+    const dialog = page.getByRole("alertdialog");
+    await button.click();
+    await dialog.waitFor();
+    await page.evaluate(axe);
+    const { violations } = await page.evaluate<{ violations: Found[] }>("axe.run()");
+    expect(
+      violations.filter(({ impact }) => impact === "serious" || impact === "critical"),
+    ).toEqual([]);
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "detached" });
+    await expect.poll(() => button.and(page.locator(":focus")).count()).toBe(1);
+    expect(await ask(`/v1/members/${gone}`)).toHaveProperty("attributes");
+
+    await button.click();
+    await dialog.getByRole("button", { name: "Erase for good" }).click();
+    await dialog.getByRole("heading", { name: "The erasure has begun" }).waitFor();
+    await dialog.getByRole("button", { name: "Back to Members" }).click();
+    await page.getByRole("heading", { level: 1, name: "Members" }).waitFor();
+    expect(await ask(`/v1/members/${gone}`)).toMatchObject({ code: "people.unknown" });
   });
 });
