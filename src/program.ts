@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { authenticate } from "#access/service.ts";
 import * as accessJobs from "#access/jobs.ts";
 import * as collectJobs from "#collect/jobs.ts";
+import { workOnPeople } from "#collect/service.ts";
 import { startEngines, type Engines } from "#engines/engines.ts";
 import { headPublisher, sealAudit } from "#kernel/audit-chain.ts";
 import { machineNow } from "#kernel/clock.ts";
@@ -211,13 +212,14 @@ export async function startWork({ house, pumps, clock, config }: Opened) {
       { name: "clock", restMs: 2000, run: async () => clock.refresh().then(() => 0) },
       {
         // One after the other: each finds what the one before it made, and none waits for another's rows.
-        name: "people",
-        restMs: 300,
+        // What comes in over this process wakes it; the rest is for what comes in elsewhere, and for timers.
+        name: workOnPeople,
+        restMs: 1000,
         run: async () => (await pumps.consume()) + (await pumps.relay()) + (await pumps.ring()),
       },
       {
         name: "columns",
-        restMs: 1000,
+        restMs: 2000,
         run: async () => {
           if (!mended) {
             const again = await collectJobs.mend(house);
@@ -231,7 +233,7 @@ export async function startWork({ house, pumps, clock, config }: Opened) {
       { name: "mail", restMs: 2000, run: pumps.deliver },
       {
         name: "audit",
-        restMs: 1000,
+        restMs: 3000,
         run: async () => {
           const sealed = await sealAudit(house, me);
           await publish();
@@ -246,6 +248,7 @@ export async function startWork({ house, pumps, clock, config }: Opened) {
     ],
     house.log,
   );
+  house.wake = worker.wake;
   const stop = async () => {
     await worker.stop();
     // What was done last is in the chain, and its head outside, before anybody can touch the database alone.

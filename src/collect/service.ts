@@ -95,6 +95,8 @@ export async function accept(
 export type Unfit = { key: string; reason: string; field: string; text: string };
 type Request = { events: readonly Incoming[]; unfit: readonly Unfit[] };
 
+/** The worker's task that reads the log. */
+export const workOnPeople = "people";
 /** Requests of one source that wait together share one transaction, so that a burst costs few commits. */
 const requestsTogether = 16;
 type Outcome = { verdicts: Verdict[] } | { thrown: unknown };
@@ -114,6 +116,7 @@ export async function receive(house: House, source: Source, request: Request): P
   }
   const outcome = await lane(request);
   if ("thrown" in outcome) throw outcome.thrown;
+  house.wake?.(workOnPeople);
   return outcome.verdicts;
 }
 async function inOneGo(house: House, source: Source, round: Request[]): Promise<Outcome[]> {

@@ -57,6 +57,8 @@ export type House = {
   clocks: { shop: () => Date; machine: () => Date; timeZone: string };
   newId: () => string;
   settings: Settings;
+  /** Ends the rest of a task of the worker in this process, where there is one: its work has just been committed. */
+  wake?: (task: string) => void;
 };
 /** The part of the configuration that domains may read. */
 export type Settings = {

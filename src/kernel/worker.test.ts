@@ -70,3 +70,22 @@ test("stop waits for the helping under way, wakes who rests, and starts no other
   await wait(30);
   expect(runs).toBe(ran);
 });
+
+test("a task that rests is woken by what has come in, and one that is at work looks once more", async () => {
+  let runs = 0;
+  let work = 0;
+  const task = {
+    name: "people",
+    restMs: 60_000,
+    run: async () => {
+      runs++;
+      return work > 0 ? work-- : 0;
+    },
+  };
+  const worker = startWorker([task], logTo([]));
+  await until(() => runs === 1);
+  work = 2;
+  worker.wake("people");
+  await until(() => runs === 4); // two helpings, and one that found nothing
+  await worker.stop();
+});

@@ -9,20 +9,34 @@ export type Task = {
   /** Does one helping of work; says how much there was. */
   run: () => Promise<number>;
 };
-export type Worker = { stop: () => Promise<void> };
+export type Worker = {
+  stop: () => Promise<void>;
+  /** Ends a task's rest: there is work, and it need not be looked for. */
+  wake: (name: string) => void;
+};
 
 /** The longest rest after failures that follow each other: engines that come back are found within it. */
 const longestRestMs = 5_000;
 
 export function startWorker(tasks: readonly Task[], log: Log): Worker {
   const ending = new AbortController();
+  const rests = new Map<string, AbortController>();
+  // Woken while it works, a task looks once more before it rests.
+  const woken = new Set<string>();
+  const rest = async (name: string, ms: number) => {
+    if (woken.delete(name)) return;
+    const resting = new AbortController();
+    rests.set(name, resting);
+    await wait(ms, AbortSignal.any([resting.signal, ending.signal]));
+    rests.delete(name);
+  };
   const loops = tasks.map(async ({ name, restMs, run }) => {
     let failures = 0;
     while (!ending.signal.aborted) {
       try {
         const done = await run();
         failures = 0;
-        if (done === 0) await wait(restMs, ending.signal);
+        if (done === 0) await rest(name, restMs);
       } catch (thrown) {
         failures++;
         log.warn({ event: "worker.failed", task: name, failures, ...faultOf(thrown) });
@@ -31,6 +45,11 @@ export function startWorker(tasks: readonly Task[], log: Log): Worker {
     }
   });
   return {
+    wake: (name) => {
+      const resting = rests.get(name);
+      if (resting) resting.abort();
+      else woken.add(name);
+    },
     stop: async () => {
       ending.abort();
       await Promise.all(loops);
