@@ -95,12 +95,13 @@ async function lineOfImport(source: string): Promise<number> {
   }
 }
 
-test("PostgreSQL, and then the importing process, are killed while lines come in", async () => {
+test("ClickHouse, PostgreSQL, and then the importing process, are killed while lines come in", async () => {
   const program = importInto("killed");
   let over = false;
   void program.ended.then(() => (over = true));
   while (!over && (await lineOfImport("killed")) === 0) await sleep(5);
-  const { postmaster } = await enginesOf(temporary.home);
+  const { postmaster, clickhouse } = await enginesOf(temporary.home);
+  signal(clickhouse!, "SIGKILL");
   signal(postmaster!, "SIGKILL");
   while (!over && (await lineOfImport("killed")) < 15_000) await sleep(5);
   program.kill();
