@@ -335,8 +335,7 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
     const cell = page.locator(".cohorts tbody tr").first().locator("td a").first();
     const people = await cell.textContent();
     await cell.click();
-    await settled(page);
-    expect(await page.locator(".count").textContent()).toContain(`共 ${people}`);
+    await page.locator(".count", { hasText: `共 ${people}` }).waitFor();
   });
 
   const everyPage = () => [
