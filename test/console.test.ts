@@ -335,7 +335,9 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
     const cell = page.locator(".cohorts tbody tr").first().locator("td a").first();
     const people = await cell.textContent();
     await cell.click();
-    await page.locator(".count", { hasText: `共 ${people}` }).waitFor();
+    await expect
+      .poll(() => page.locator(".count").textContent(), { timeout: 20_000 })
+      .toContain(`共 ${people}`);
   });
 
   const everyPage = () => [
