@@ -78,7 +78,7 @@ export async function turned(path: string, until: Stage = "done", given: Partial
       },
     });
   await go(until);
-  return Object.assign(shop, { pumps: work, demo, seen });
+  return Object.assign(shop, { pumps: work, demo, seen, turnAgain: () => go("done") });
 }
 
 /** What the loop made of everybody, by the shop's own number of them and without any id of ours: text to compare. */
