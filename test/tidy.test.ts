@@ -179,6 +179,7 @@ function complaints(files: Files, tables: ReadonlySet<string>): string[] {
 const byValue = new Set([
   "people_way", // person → bucket
   "people_node", // by the node's own bucket: who that is changes by merging, and rewrites no event
+  "people_span", // the same, for the span in which a device is one person's
   "orders_ref", // source, order reference → person
   "offers_code", // blind index of a coupon's code → person
   "privacy_erasure", // what was erased: the person is gone, the record stays

@@ -16,7 +16,21 @@ export type Incoming = {
   data: Record<string, unknown>;
   direct?: Record<string, string>;
   sender?: Identifier;
+  /** Further identifiers of the same somebody, where the event may be believed in that. */
+  links?: readonly Identifier[];
+  flags?: number; // of `flag`
 };
+/** What is known of an event's coming, in bits. Bots and staff are left out of profiles, segments and figures. */
+export const flag = {
+  bot: 1,
+  staff: 2,
+  keyless: 4, // sent without a key of its own
+  late: 8, // dated more than 30 days before it came
+  corrected: 16, // its clock was wrong, and was corrected
+  mended: 32, // refused, mended and sent again
+  claim: 64, // a public source's word of an order
+} as const;
+export const leftOut = flag.bot | flag.staff;
 export type Source = { id: string; kind: "server" | "public" | "import" };
 export type Verdict = "accepted" | "double" | "erased";
 

@@ -60,12 +60,14 @@ export async function accept(
     house,
     tx,
     source.id,
-    taken.flatMap(([event]) => (event.sender ? [{ ...event.sender, at: event.at }] : [])),
+    taken.flatMap(([{ at: when, sender, links = [] }]) =>
+      [...(sender ? [sender] : []), ...links].map((one) => ({ ...one, at: when })),
+    ),
   );
   const nameless = bucketOfText(`${source.id}|`);
   const rows: store.EventRow[] = [];
   const erased: string[] = [];
-  for (const [{ name, at: happened, data, direct, sender }, id] of taken) {
+  for (const [{ name, at: happened, data, direct, sender, links = [], flags = 0 }, id] of taken) {
     const node = sender ? nodes.get(people.senderKey(sender)) : undefined;
     if (sender && (!node || (node.erasedAt && happened <= node.erasedAt))) {
       verdicts[verdictOf.get(id)!] = "erased";
@@ -83,6 +85,13 @@ export async function accept(
         direct && node
           ? privacy.seal(node.key, "collect_event|sealed", node.nodeId, JSON.stringify(direct))
           : null,
+      // An erased identifier says nothing of whose the others are until it comes back by a later word.
+      links: links.flatMap((link) => {
+        const other = nodes.get(people.senderKey(link));
+        const gone = !other || (other.erasedAt !== null && happened <= other.erasedAt);
+        return gone || other.nodeId === node?.nodeId ? [] : [other];
+      }),
+      flags,
     });
   }
   // Refused again when it is sent again: a key that stayed would call it a double.

@@ -13,6 +13,8 @@ export type EventRow = {
   at: Date;
   data: string; // JSON text
   sealed: Buffer | null;
+  links: readonly { nodeBucket: number; nodeId: string }[];
+  flags: number;
 };
 
 /** The keys that were not there yet. Sorted, so that two transactions with the same keys wait, and do not deadlock. */
@@ -23,6 +25,8 @@ export const claimKeys = (tx: Tx, ids: string[], at: Date) => tx<{ id: string }[
 export const releaseKeys = (tx: Tx, ids: string[]) =>
   tx`delete from collect_message_key where id = any(${ids}::uuid[])`;
 
+const listText = (items: readonly (string | number)[]): string =>
+  items.length === 0 ? "\\N" : `{${items.join(",")}}`;
 /** Writes events under the next offsets of their buckets, whose rows are held until commit, lowest first. */
 export async function append(
   tx: Tx,
@@ -43,18 +47,20 @@ export async function append(
   const next = new Map(given.map((row) => [row.bucket, row.next]));
   const received = receivedAt.toISOString();
   const lines: string[] = [];
-  for (const { bucket, id, nodeId, name, at, data, sealed } of rows) {
+  for (const { bucket, id, nodeId, name, at, data, sealed, links, flags } of rows) {
     const offset = next.get(bucket)!;
     next.set(bucket, offset + 1n);
     lines.push(
       `${bucket}\t${offset}\t${id}\t${sourceId}\t${nodeId ?? "\\N"}\t${copyText(name)}\t` +
         `${at.toISOString()}\t${received}\t${copyText(data)}\t` +
-        `${sealed ? `\\\\x${sealed.toString("hex")}` : "\\N"}\n`,
+        `${sealed ? `\\\\x${sealed.toString("hex")}` : "\\N"}\t` +
+        `${listText(links.map((link) => link.nodeBucket))}\t${listText(links.map((link) => link.nodeId))}\t${flags}\n`,
     );
   }
   const into = await tx`
     copy collect_event
-      (bucket, "offset", id, source_id, node_id, name, at, received_at, data, sealed)
+      (bucket, "offset", id, source_id, node_id, name, at, received_at, data, sealed,
+       link_buckets, link_ids, flags)
     from stdin`.writable();
   await pipeline(Readable.from([lines.join("")]), into);
 }
@@ -172,7 +178,7 @@ export const batchLines = (reader: Reader, id: bigint) => reader<{ line: string 
     'sku', case when e.name = 'Order Line' then e.data->>'sku' else '' end,
     'quantity', case when e.name = 'Order Line' then (e.data->>'quantity')::bigint else 0 end,
     'amount_minor', case when e.name = 'Order Line' then (e.data->>'amountMinor')::bigint else 0 end,
-    'data', case when e.name = 'Order Line' then '{}' else e.data::text end)::text as line
+    'data', case when e.name = 'Order Line' then '{}' else e.data::text end, 'flags', e.flags)::text as line
   from collect_batch b, unnest(b.buckets, b.froms, b.tos) as r(bucket, "from", "to")
   join collect_event e on e.bucket = r.bucket and e."offset" between r."from" and r."to"
   where b.id = ${id}`;

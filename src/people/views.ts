@@ -1,4 +1,5 @@
 // Reads for the pages of members: lists, one member, and what happened with them. They never write.
+import { leftOut } from "#collect/rules.ts";
 import type { PersonKey, Reader } from "#kernel/sql.ts";
 import type { Profile, TagKind } from "./rules.ts";
 
@@ -240,7 +241,7 @@ export const identified = (
   join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
   join people_node n on n.bucket = e.bucket and n.node_id = e.node_id
   join collect_source c on c.id = e.source_id
-  where e.name = 'identify'
+  where e.name = 'identify' and e.flags & ${leftOut} = 0
   order by e.at, e.bucket, e."offset"`;
 
 /** When each attribute of these people became what it is. */
