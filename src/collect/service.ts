@@ -1,5 +1,5 @@
 // The way in. What is acknowledged is committed, and what was there already is not there twice.
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { fieldsOf } from "#kernel/command.ts";
 import { crashAt } from "#kernel/crash.ts";
 import type { Context, House } from "#kernel/endpoint.ts";
@@ -28,7 +28,7 @@ export type { Slice } from "./store.ts";
 
 /** The id of an event is of its source and key, so that it is known before anything is asked. */
 export function eventId(sourceId: string, key: string): string {
-  const hex = createHash("sha256").update(`${sourceId}|${key}`).digest("hex");
+  const hex = hash("sha256", `${sourceId}|${key}`);
   const version = `8${hex.slice(13, 16)}`; // RFC 9562: version 8 is ours to fill
   const variant = ((Number.parseInt(hex[16]!, 16) & 3) | 8).toString(16) + hex.slice(17, 20);
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${version}-${variant}-${hex.slice(20, 32)}`;
@@ -56,14 +56,7 @@ export async function accept(
   });
   if (taken.length === 0) return verdicts;
 
-  const nodes = await people.nodesFor(
-    house,
-    tx,
-    source.id,
-    taken.flatMap(([{ at: when, sender, links = [] }]) =>
-      [...(sender ? [sender] : []), ...links].map((one) => ({ ...one, at: when })),
-    ),
-  );
+  const { nodes, remembered } = await nodesOf(house, tx, source.id, taken);
   const nameless = bucketOfText(`${source.id}|`);
   const rows: store.EventRow[] = [];
   const erased: string[] = [];
@@ -96,8 +89,57 @@ export async function accept(
   }
   // Refused again when it is sent again: a key that stayed would call it a double.
   if (erased.length > 0) await store.releaseKeys(tx, erased);
-  if (rows.length > 0) await store.append(tx, source.id, rows, at);
+  if (rows.length > 0 && !(await store.append(tx, source.id, rows, at, remembered))) {
+    memories.delete(house);
+    throw new Forgotten("somebody was erased meanwhile");
+  }
   return verdicts;
+}
+
+/** A node that was remembered may have been erased meanwhile: nothing is written, and the same once more finds out. */
+class Forgotten extends Error {}
+/**
+ * Nodes that were there before, so that a sender who is known costs no question. Each is good as long as nobody of its
+ * bucket was erased, and that is found out under the bucket's row, before anything is written. At most `memoryLimit`.
+ */
+type Memory = Map<string, { node: people.Node; epoch: bigint }>;
+const memories = new WeakMap<House, Memory>();
+const memoryLimit = 100_000;
+
+/** The nodes of senders and links by `senderKey`, and the epoch that each bucket's remembered ones are from. */
+async function nodesOf(
+  house: House,
+  tx: Tx,
+  sourceId: string,
+  taken: readonly (readonly [Incoming, string])[],
+) {
+  const memory: Memory = memories.get(house) ?? new Map();
+  memories.set(house, memory);
+  const nodes = new Map<string, people.Node>();
+  const remembered = new Map<number, bigint>();
+  const unknown: people.Sender[] = [];
+  for (const [{ at, sender, links = [] }] of taken)
+    for (const one of sender ? [sender, ...links] : links) {
+      const key = people.senderKey(one);
+      if (nodes.has(key)) continue;
+      const had = memory.get(`${sourceId} ${key}`);
+      if (!had) unknown.push({ ...one, at });
+      else {
+        nodes.set(key, had.node);
+        const bucket = had.node.nodeBucket;
+        const oldest = remembered.get(bucket) ?? had.epoch;
+        remembered.set(bucket, oldest < had.epoch ? oldest : had.epoch);
+      }
+    }
+  if (unknown.length === 0) return { nodes, remembered };
+  const epochs = await store.epochs(tx); // before the nodes: whoever is erased after this has passed it
+  for (const [key, node] of await people.nodesFor(house, tx, sourceId, unknown)) {
+    nodes.set(key, node);
+    if (node.isNew) continue; // nobody knows yet whether it will be there
+    if (memory.size >= memoryLimit) memory.delete(memory.keys().next().value!);
+    memory.set(`${sourceId} ${key}`, { node, epoch: epochs.get(node.nodeBucket)! });
+  }
+  return { nodes, remembered };
 }
 
 /** What a request could not give: its place in the request, why, and its text. */
@@ -106,8 +148,12 @@ type Request = { events: readonly Incoming[]; unfit: readonly Unfit[] };
 
 /** The worker's task that reads the log. */
 export const workOnPeople = "people";
-/** Requests of one source that wait together share one transaction, so that a burst costs few commits. */
-const requestsTogether = 16;
+/**
+ * Requests of one source that wait together share one transaction, so that a burst costs few commits; while one commits,
+ * the next looks for what is there already. Offsets are given last, so that each waits for the other only there.
+ */
+const requestsTogether = 64;
+const roundsAtOnce = 2;
 type Outcome = { verdicts: Verdict[] } | { thrown: unknown };
 const lanes = new WeakMap<House, Map<string, Lane<Request, Outcome>>>();
 
@@ -120,7 +166,7 @@ export async function receive(house: House, source: Source, request: Request): P
   lanes.set(house, own);
   let lane = own.get(source.id);
   if (!lane) {
-    lane = inOrder((round) => inOneGo(house, source, round), requestsTogether);
+    lane = inOrder((round) => inOneGo(house, source, round), requestsTogether, roundsAtOnce);
     own.set(source.id, lane);
   }
   const outcome = await lane(request);
@@ -133,6 +179,7 @@ async function inOneGo(house: House, source: Source, round: Request[]): Promise<
     const verdicts = await takeAll(house, source, round);
     return verdicts.map((each) => ({ verdicts: each }));
   } catch (thrown) {
+    if (thrown instanceof Forgotten) return inOneGo(house, source, round);
     if (round.length === 1) return [{ thrown }];
     const outcomes: Outcome[] = [];
     for (const request of round) outcomes.push(...(await inOneGo(house, source, [request])));
@@ -279,6 +326,8 @@ export async function erase(
   nodes: readonly { bucket: number; nodeId: string }[],
 ): Promise<void> {
   if (nodes.length === 0) return;
+  // What others remember of these nodes is outdated from here on; whoever is writing under one is waited for.
+  await store.countErasure(tx, [...new Set(nodes.map(({ bucket }) => bucket))]);
   // Consumers that are at it finish first, and what they made goes with the rest; none begins before the commit.
   await store.holdConsumers(tx, [...new Set(nodes.map(({ bucket }) => bucket))]);
   await store.eraseRows(tx, nodes);
@@ -335,7 +384,7 @@ export async function takeLines(
   lines: readonly LineOfFile[],
   to: { line: number; outside: number },
 ): Promise<{ accepted: number; rejected: number; doubles: number }> {
-  const taken = await house.sql.begin(async (tx) => {
+  const work = async (tx: Tx) => {
     const events = lines.flatMap((line) => ("event" in line ? [line.event] : []));
     const verdicts = events.length > 0 ? await accept(house, tx, source, events) : [];
     const unfit = lines.flatMap((line) => ("unfit" in line ? [line] : []));
@@ -369,7 +418,12 @@ export async function takeLines(
     if (moved.count !== 1)
       throw new Error("This file is being imported by another process.", { cause: "import" });
     return done;
-  });
+  };
+  const again = (thrown: unknown) => {
+    if (thrown instanceof Forgotten) return house.sql.begin(work);
+    throw thrown;
+  };
+  const taken = await house.sql.begin(work).catch(again);
   crashAt("import.after_batch");
   return taken;
 }

@@ -27,47 +27,69 @@ export const releaseKeys = (tx: Tx, ids: string[]) =>
 
 const listText = (items: readonly (string | number)[]): string =>
   items.length === 0 ? "\\N" : `{${items.join(",")}}`;
-/** Writes events under the next offsets of their buckets, whose rows are held until commit, lowest first. */
+/** How often nodes of each bucket were erased. */
+export const epochs = async (reader: Reader): Promise<Map<number, bigint>> => {
+  const rows = await reader<{ bucket: number; epoch: bigint }[]>`
+    select bucket, epoch from collect_offset`;
+  return new Map(rows.map(({ bucket, epoch }) => [bucket, epoch]));
+};
+export const countErasure = (tx: Tx, buckets: number[]) => tx`
+  with held as materialized (
+    select bucket from collect_offset where bucket = any(${buckets}::smallint[]) order by bucket for update
+  )
+  update collect_offset o set epoch = o.epoch + 1 from held where o.bucket = held.bucket`;
+
+/**
+ * Writes events under the next offsets of their buckets, whose rows are held until commit, lowest first. `remembered`:
+ * the epoch that each bucket's nodes were remembered from; false, and nothing written, where one has passed.
+ */
 export async function append(
   tx: Tx,
   sourceId: string,
   rows: EventRow[],
   receivedAt: Date,
-): Promise<void> {
+  remembered: ReadonlyMap<number, bigint>,
+): Promise<boolean> {
   const counts = new Map<number, number>();
   for (const { bucket } of rows) counts.set(bucket, (counts.get(bucket) ?? 0) + 1);
   const buckets = [...counts.keys()].toSorted((a, b) => a - b);
-  await tx`
-    select from collect_offset where bucket = any(${buckets}::smallint[]) order by bucket for update`;
-  const given = await tx<{ bucket: number; next: bigint }[]>`
-    update collect_offset o set next = o.next + n.count
-    from unnest(${buckets}::smallint[], ${buckets.map((b) => counts.get(b)!)}::bigint[])
-      as n(bucket, count)
-    where o.bucket = n.bucket returning o.bucket, o.next - n.count as next`;
+  const numbers = buckets.map((bucket) => counts.get(bucket)!);
+  const all = [...new Set([...buckets, ...remembered.keys()])];
+  // Sent together, done in this order: the rows are held before any is changed.
+  const [held, given] = await Promise.all([
+    tx<{ bucket: number; epoch: bigint }[]>`
+      select bucket, epoch from collect_offset where bucket = any(${all}::smallint[])
+      order by bucket for update`,
+    tx<{ bucket: number; next: bigint }[]>`
+      update collect_offset o set next = o.next + n.count
+      from unnest(${buckets}::smallint[], ${numbers}::bigint[]) as n(bucket, count)
+      where o.bucket = n.bucket returning o.bucket, o.next - n.count as next`,
+  ]);
+  if (held.some(({ bucket, epoch }) => (remembered.get(bucket) ?? epoch) !== epoch)) return false;
   const next = new Map(given.map((row) => [row.bucket, row.next]));
   const received = receivedAt.toISOString();
-  const lines: string[] = [];
+  let lines = "";
   for (const { bucket, id, nodeId, name, at, data, sealed, links, flags } of rows) {
     const offset = next.get(bucket)!;
     next.set(bucket, offset + 1n);
-    lines.push(
+    lines +=
       `${bucket}\t${offset}\t${id}\t${sourceId}\t${nodeId ?? "\\N"}\t${copyText(name)}\t` +
-        `${at.toISOString()}\t${received}\t${copyText(data)}\t` +
-        `${sealed ? `\\\\x${sealed.toString("hex")}` : "\\N"}\t` +
-        `${listText(links.map((link) => link.nodeBucket))}\t${listText(links.map((link) => link.nodeId))}\t${flags}\n`,
-    );
+      `${at.toISOString()}\t${received}\t${copyText(data)}\t` +
+      `${sealed ? `\\\\x${sealed.toString("hex")}` : "\\N"}\t` +
+      `${listText(links.map((link) => link.nodeBucket))}\t${listText(links.map((link) => link.nodeId))}\t${flags}\n`;
   }
   const into = await tx`
     copy collect_event
       (bucket, "offset", id, source_id, node_id, name, at, received_at, data, sealed,
        link_buckets, link_ids, flags)
     from stdin`.writable();
-  await pipeline(Readable.from([lines.join("")]), into);
+  await pipeline(Readable.from([lines]), into);
+  return true;
 }
 
 export const forgetKeys = (reader: Reader, before: Date, limit: number) => reader`
   delete from collect_message_key where id in (
-    select id from collect_message_key where at < ${before} order by at limit ${limit})`;
+    select id from collect_message_key where at < ${before} limit ${limit})`;
 export const forgetRejected = (reader: Reader, before: Date, limit: number) => reader`
   delete from collect_rejected where id in (
     select id from collect_rejected where at < ${before} order by at limit ${limit})`;

@@ -11,13 +11,20 @@ type Waiting<I, O> = {
   reject: (thrown: unknown) => void;
 };
 
-/** `run` gets up to `limit` items, ordered by person and within one by arrival, and gives a verdict for each. */
-export function inOrder<I, O>(run: (items: I[]) => Promise<O[]>, limit: number): Lane<I, O> {
+/**
+ * `run` gets up to `limit` items, ordered by person and within one by arrival, and gives a verdict for each. `atOnce`:
+ * how many rounds may be under way; with more than one, items that wait for the same thing must bear to overtake.
+ */
+export function inOrder<I, O>(
+  run: (items: I[]) => Promise<O[]>,
+  limit: number,
+  atOnce = 1,
+): Lane<I, O> {
   let waiting: Waiting<I, O>[] = [];
-  let busy = false;
+  let busy = 0;
 
   async function rounds(): Promise<void> {
-    busy = true;
+    busy++;
     while (waiting.length > 0) {
       const round: Waiting<I, O>[] = [];
       const later: Waiting<I, O>[] = [];
@@ -39,12 +46,12 @@ export function inOrder<I, O>(run: (items: I[]) => Promise<O[]>, limit: number):
         for (const { reject } of round) reject(thrown);
       }
     }
-    busy = false;
+    busy--;
   }
 
   return (item, twin, person = "") =>
     new Promise((resolve, reject) => {
       waiting.push({ item, twin, person, resolve, reject });
-      if (!busy) void rounds();
+      if (busy < atOnce) void rounds();
     });
 }

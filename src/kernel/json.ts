@@ -10,8 +10,7 @@ export function parseJson(text: string): Parsed {
   if (tooDeep(text)) return { ok: false, field: "body" };
   let value: unknown;
   try {
-    // Only a text with a long run of digits can hold a number that loses some: the slow way is for those.
-    value = /\d{15}|\d[eE]/.test(text) ? JSON.parse(text, unrounded) : JSON.parse(text);
+    value = parseExactly(text);
   } catch {
     return { ok: false, field: "body" };
   }
@@ -32,7 +31,7 @@ export function parseList(
   if (tooDeep(text)) return { ok: false, field: "body" };
   let whole: unknown;
   try {
-    whole = JSON.parse(text, unrounded);
+    whole = parseExactly(text);
   } catch {
     return { ok: false, field: "body" };
   }
@@ -44,6 +43,15 @@ export function parseList(
   if (!Array.isArray(list)) return { ok: false, field: name };
   return { ok: true, items: list.map((value: unknown) => ({ value, bad: badText(value, "") })) };
 }
+
+/**
+ * Only a number of many digits or with a power can lose some: the slow way is for texts that hold one outside of quotes,
+ * or something within them that looks so.
+ */
+const parseExactly = (text: string): unknown =>
+  /(?:^|[[:,\s])-?\d(?:[\d.]{14}|[\d.]{0,14}[eE])/.test(text)
+    ? JSON.parse(text, unrounded)
+    : JSON.parse(text);
 
 /** No JSON says NaN: it stands for a number that would have been rounded. */
 const unrounded = (_: string, item: unknown, context?: { source?: string }): unknown =>

@@ -34,6 +34,8 @@ export type Node = PersonKey & {
   nodeId: string;
   key: Buffer;
   erasedAt: Date | null;
+  /** Made in this transaction: nobody else sees it yet. */
+  isNew: boolean;
 };
 export type Sender = Identifier & { at: Date };
 export const senderKey = ({ type, value }: Identifier): string =>
@@ -74,6 +76,7 @@ export async function nodesFor(
     );
     return at ? [[key, { ...sender, at }] as const] : [];
   });
+  const before = new Set(found.map(({ nodeId }) => nodeId));
   if (fresh.length > 0) {
     await make(house, tx, sourceId, fresh);
     // Another transaction may have made some of them first; then those are the ones.
@@ -94,7 +97,10 @@ export async function nodesFor(
       const key = keys.get(node.nodeId);
       if (!key) return [];
       return [
-        [byBlind.get(blind.toString("hex"))!, { ...node, key, erasedAt: erasedAt({ blind }) }],
+        [
+          byBlind.get(blind.toString("hex"))!,
+          { ...node, key, erasedAt: erasedAt({ blind }), isNew: !before.has(node.nodeId) },
+        ],
       ];
     }),
   );

@@ -1,0 +1,48 @@
+// Events of a shop that never was, by their number alone: the same number is the same event, wherever it is made.
+
+const names = [
+  "Product Viewed",
+  "Product Added",
+  "Product List Viewed",
+  "Products Searched",
+  "page",
+];
+const categories = ["tea", "camping", "garden", "kitchen", "toys", "books", "shoes", "office"];
+/** 32 bits that look like chance: a mixer of Murmur3's, for data and not for secrets. */
+export function mixed(n: number): number {
+  let h = Math.imul(n ^ (n >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}
+
+export type Told = {
+  key: string;
+  name: string;
+  user: string;
+  at: string;
+  data: { sku: string; category: string; price: number; position: number };
+};
+const start = Date.UTC(2026, 0, 1);
+/** `fresh`: the share, in percent, of events whose person is sent for the first time. */
+export function eventOf(n: number, people: number, fresh: number): Told {
+  const a = mixed(n);
+  const b = mixed(a ^ 0x9e3779b9);
+  const user = a % 100 < fresh ? `n-${n}` : `u-${b % people}`;
+  return {
+    key: `e-${n}`,
+    name: names[b % names.length]!,
+    user,
+    at: new Date(start + n * 37).toISOString(),
+    data: {
+      sku: `SKU-${a % 5000}`,
+      category: categories[a % categories.length]!,
+      price: (b % 20_000) / 100,
+      position: b % 40,
+    },
+  };
+}
+export function eventsBody(from: number, count: number, people: number, fresh: number): string {
+  const events: Told[] = [];
+  for (let n = from; n < from + count; n++) events.push(eventOf(n, people, fresh));
+  return JSON.stringify({ events });
+}
