@@ -26,7 +26,7 @@ const kernel = new RegExp(
       "json",
     ],
     ["log", "metrics", "config", "crypto", "http", "openapi", "mail", "audit", "audit-chain"],
-    ["crash", "outage"],
+    ["crash", "outage", "inflate"],
   ]
     .flat()
     .join("|")})\\.ts$`,

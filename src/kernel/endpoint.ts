@@ -28,7 +28,7 @@ export type Actor = {
 
 /** One endpoint as a value: the server implements it, OpenAPI prints it, SDK and console call it. */
 export type Endpoint<I extends z.ZodType, O extends z.ZodType, C extends string> = {
-  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS";
   path: string; // ":name" stands for one segment
   permission: Permission;
   /** The scopes besides "all" that this endpoint can serve; a caller of another scope is refused. */
@@ -41,6 +41,11 @@ export type Endpoint<I extends z.ZodType, O extends z.ZodType, C extends string>
   secret?: true;
   /** A direct route that reads the body itself and judges each item alone; `input` is for the document only. */
   ownBody?: true;
+  /**
+   * A door of another system's clients: a direct route that finds out by itself who is there, reads the body up to a
+   * limit of its own, and answers in their manner. Nothing is looked up or read before it.
+   */
+  ownDoor?: true;
 };
 export const endpoint = <I extends z.ZodType, O extends z.ZodType, const C extends string>(
   e: Endpoint<I, O, C>,

@@ -9,7 +9,7 @@ import { parseJson, unstorable } from "./json.ts";
 import { faultOf } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { openapi } from "./openapi.ts";
-import { fail, type Fail, type Result } from "./result.ts";
+import { fail, ok, type Fail, type Result } from "./result.ts";
 import { isAway, isPassing } from "./sql.ts";
 
 export type Failure = { status: ContentfulStatusCode; zh: string; en: string };
@@ -117,7 +117,7 @@ export function server(web: Web): Hono {
     house.log.debug({ event: "http", requestId, route, status: c.res.status, seconds });
   });
   const tooLarge = (c: Context) => problem(c, fail("request.too_large"));
-  app.use(bodyLimit({ maxSize: bodyLimitBytes, onError: tooLarge }));
+  const limited = bodyLimit({ maxSize: bodyLimitBytes, onError: tooLarge });
   app.onError((error, c) => {
     if (isAway(error)) return problem(c, fail("request.away"));
     if (isPassing(error)) return problem(c, fail("request.busy"));
@@ -156,10 +156,13 @@ export function server(web: Web): Hono {
 
   for (const route of web.routes) {
     const { method, path } = route.endpoint;
+    if (!route.endpoint.ownDoor) app.on(method, path, limited);
     app.on(method, path, async (c) => {
       c.set("route" as never, `${method} ${path}` as never);
       const remote = remoteOf(c);
-      const known = await web.authenticate(c.req.raw, remote);
+      const known = route.endpoint.ownDoor
+        ? ok(anonymous)
+        : await web.authenticate(c.req.raw, remote);
       if (!known.ok && route.endpoint.permission !== "public") return problem(c, known);
       const actor = known.ok ? known.value : anonymous;
       const refused = admits(route.endpoint, actor);
@@ -173,7 +176,7 @@ export function server(web: Web): Hono {
       const type = c.req.header("content-type") ?? "";
       const readsHere =
         takesBody || (route.kind === "direct" && type.startsWith("application/json"));
-      if (readsHere && !route.endpoint.ownBody) {
+      if (readsHere && !route.endpoint.ownBody && !route.endpoint.ownDoor) {
         const parsed = parseJson((await c.req.text()) || "{}");
         if (!parsed.ok) return problem(c, fail("request.invalid", { fields: [parsed.field] }));
         if (
@@ -198,9 +201,10 @@ export function server(web: Web): Hono {
         for (const [name, value] of answer.headers ?? []) c.header(name, value, { append: true });
         return answer.ok ? c.json((answer.value ?? {}) as object) : problem(c, answer);
       }
-      const input = route.endpoint.ownBody
-        ? { success: true as const, data: {} }
-        : route.endpoint.input.safeParse(raw);
+      const input =
+        route.endpoint.ownBody || route.endpoint.ownDoor
+          ? { success: true as const, data: route.endpoint.ownDoor ? raw : {} }
+          : route.endpoint.input.safeParse(raw);
       if (!input.success)
         return problem(c, fail("request.invalid", { fields: fieldsOf(input.error) }));
       const now = house.clocks.shop();

@@ -29,11 +29,6 @@ const mends: [from: string, to: string][] = [
     "    closedTime = performance.now()",
     "    query = results = errorResponse = null\n    closedTime = performance.now()",
   ],
-  // A message in two writes (a COPY and its end, a batch of statements) waited 40 ms for the answer to its first part.
-  [
-    "      keep_alive && socket.setKeepAlive && socket.setKeepAlive(true, 1000 * keep_alive)",
-    "      socket.setNoDelay && socket.setNoDelay(true)\n      keep_alive && socket.setKeepAlive && socket.setKeepAlive(true, 1000 * keep_alive)",
-  ],
 ];
 
 let mended = false;
