@@ -1,5 +1,6 @@
 // What the shop tells us is written down as it came, once, in order, before anybody makes anything of it.
 import type { Identifier } from "#people/rules.ts";
+import { namesOther } from "#relations/rules.ts";
 import {
   isDerived,
   isDirect,
@@ -119,7 +120,7 @@ export function partData(data: Record<string, unknown>): {
   const plain: Record<string, unknown> = {};
   const direct: Record<string, string> = {};
   for (const [name, value] of Object.entries(data))
-    if (directName(name) !== null || looksDirect(name) || holdsDirect(value))
+    if (directName(name) !== null || namesOther(name) || looksDirect(name) || holdsDirect(value))
       direct[`data.${name}`] = textOf(value);
     else plain[name] = value;
   return { plain, direct };
