@@ -30,6 +30,8 @@ import * as ordersService from "#orders/service.ts";
 import * as peopleJobs from "#people/jobs.ts";
 import * as peopleRoutes from "#people/routes.ts";
 import * as people from "#people/service.ts";
+import * as planJobs from "#plan/jobs.ts";
+import * as plan from "#plan/routes.ts";
 import * as predict from "#predict/routes.ts";
 import * as predictJobs from "#predict/jobs.ts";
 import * as predictService from "#predict/service.ts";
@@ -59,6 +61,7 @@ export const allRoutes: readonly Route[] = [
   ...access.routes,
   ...collectRoutes.routes,
   ...peopleRoutes.routes,
+  ...plan.routes,
   ...catalogRoutes.routes,
   ...ordersRoutes.routes,
   ...predict.routes,
@@ -97,6 +100,7 @@ export function pumps(house: House, post: Post | null) {
   const timers = timersWith(post);
   return {
     consume: () => collectJobs.consume(house, consumers),
+    plan: () => collectJobs.consume(house, [planJobs.consume], "plan"),
     relay: () => relay(house, reactions),
     ring: () => ringDue(house, timers),
     ship: async () => (await people.ship(house)) + (await collectJobs.ship(house)),

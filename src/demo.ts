@@ -135,7 +135,7 @@ async function settle({ house, pumps, signal }: Loop): Promise<void> {
     const [left] = await house.sql<{ some: boolean }[]>`
       select exists (
         select from collect_consumer c join collect_offset o on o.bucket = c.bucket
-        where c.next < o.next
+        where c.consumer = 'people' and c.next < o.next
       ) or exists (select from outbox where dead_at is null)
       or exists (
         select from timer where due_at <= ${house.clocks.shop()} and attempts < 8

@@ -230,6 +230,7 @@ export async function startWork({ house, pumps, clock, config }: Opened) {
           return (await pumps.erase()) + (await pumps.ship());
         },
       },
+      { name: "plan", restMs: 3000, run: pumps.plan },
       { name: "mail", restMs: 2000, run: pumps.deliver },
       {
         name: "audit",

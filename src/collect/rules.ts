@@ -1,5 +1,6 @@
 // What the shop tells us is written down as it came, once, in order, before anybody makes anything of it.
 import type { Identifier } from "#people/rules.ts";
+import { isShops } from "#plan/rules.ts";
 import { namesOther } from "#relations/rules.ts";
 import {
   isDerived,
@@ -33,7 +34,7 @@ export const flag = {
 } as const;
 export const leftOut = flag.bot | flag.staff;
 export type Source = { id: string; kind: "server" | "public" | "import" };
-export type Verdict = "accepted" | "double" | "erased";
+export type Verdict = "accepted" | "double" | "erased" | Refused;
 
 /** One request brings at most so many events and bytes, and one event so many bytes. */
 export const eventsLimit = 1000;
@@ -112,15 +113,24 @@ const holdsDirect = (value: unknown): boolean => {
 const textOf = (value: unknown): string =>
   typeof value === "string" ? value : JSON.stringify(value);
 
-/** Parts what an event says into what the log may hold in clear and what it holds sealed, as "data.<name>". */
-export function partData(data: Record<string, unknown>): {
+/**
+ * Parts what an event says into what the log may hold in clear and what it holds sealed, as "data.<name>". What a known
+ * event of this name says of the shop's goods names nobody: "name" is a product's there.
+ */
+export function partData(
+  data: Record<string, unknown>,
+  event = "",
+): {
   plain: Record<string, unknown>;
   direct: Record<string, string>;
 } {
   const plain: Record<string, unknown> = {};
   const direct: Record<string, string> = {};
   for (const [name, value] of Object.entries(data))
-    if (directName(name) !== null || namesOther(name) || looksDirect(name) || holdsDirect(value))
+    if (
+      (directName(name) !== null || namesOther(name) || looksDirect(name) || holdsDirect(value)) &&
+      !isShops(event, Object.keys(data), name, value)
+    )
       direct[`data.${name}`] = textOf(value);
     else plain[name] = value;
   return { plain, direct };
@@ -181,6 +191,7 @@ export type Refused = {
     | "no_sender" // says something of somebody, and not of whom
     | "server_only" // only the shop's own server may say this
     | "use_order_lines" // order lines have a door of their own
+    | "not_planned" // an operator keeps this event out
     | "erased"; // of somebody who had their data erased after it happened
   field: string; // within the event: "at", "data.price"
 };
@@ -217,7 +228,7 @@ export function readEvent(said: Said, source: Source["kind"], now: Date): Incomi
   if (open && traits.names) return { reason: "server_only", field: "traits" };
   if (open && name === identify && user !== undefined)
     return { reason: "server_only", field: "user" };
-  const data = partData(said.data);
+  const data = partData(said.data, name);
   const direct = { ...data.direct, ...traits.direct };
   const sender = senderOf(user, anonymous, open);
   const other = open ? user : anonymous;

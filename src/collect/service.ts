@@ -8,6 +8,8 @@ import { fail, ok, type Result } from "#kernel/result.ts";
 import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
 import { bucketOfText, open as unlock, seal as lock } from "#kernel/crypto.ts";
 import * as people from "#people/service.ts";
+import { isRefusal, judge } from "#plan/rules.ts";
+import * as plan from "#plan/service.ts";
 import * as privacy from "#privacy/service.ts";
 import { parseList, type Item } from "#kernel/json.ts";
 import {
@@ -34,13 +36,70 @@ export function eventId(sourceId: string, key: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${version}-${variant}-${hex.slice(20, 32)}`;
 }
 
-/** Writes events into the log in the open transaction; a verdict for each, in order. */
+/**
+ * Writes events into the log in the open transaction; a verdict for each, in order. What the vocabulary or the tracking
+ * plan refuses costs itself alone, and goes to the rejected list as an event of our own API.
+ */
 export async function accept(
   house: House,
   tx: Tx,
   source: Source,
   events: readonly Incoming[],
 ): Promise<Verdict[]> {
+  const { currency } = house.settings;
+  const blocked = await plan.blocked(house, tx, source.id);
+  const judged = events.map((event) => {
+    const judgement = judge(event, source.kind, { currency });
+    if (isRefusal(judgement)) return judgement;
+    const { event: read } = judgement;
+    return blocked.has(read.name) ? ({ reason: "not_planned", field: "name" } as const) : read;
+  });
+  const unfit = judged.flatMap((one, i) =>
+    isRefused(one)
+      ? [
+          {
+            key: events[i]!.key,
+            reason: one.reason,
+            field: safeField(one.field),
+            text: textOf(events[i]!),
+          },
+        ]
+      : [],
+  );
+  if (unfit.length === 0) return write(house, tx, source, judged as Incoming[]);
+  await rejectAll(house, tx, source, unfit);
+  const fit = judged.filter((one): one is Incoming => !isRefused(one));
+  const written = await write(house, tx, source, fit);
+  let next = 0;
+  return judged.map((one) => (isRefused(one) ? one : written[next++]!));
+}
+/** An event as our own API would be told it. */
+function textOf({ key, name, at, data, direct = {}, sender }: Incoming): string {
+  const parts: Record<"data" | "traits", Record<string, string>> = { data: {}, traits: {} };
+  for (const [field, value] of Object.entries(direct)) {
+    const [, part, own] = /^(data|traits)\.(.*)$/s.exec(field) ?? [];
+    if (part && own) parts[part as "data" | "traits"][own] = value;
+  }
+  const who = sender
+    ? { [sender.type === "anonymous_id" ? "anonymous" : "user"]: sender.value }
+    : {};
+  const { traits } = parts;
+  return JSON.stringify({
+    key,
+    name,
+    at,
+    ...who,
+    data: { ...data, ...parts.data },
+    ...(Object.keys(traits).length > 0 ? { traits } : {}),
+  }).slice(0, eventBytesLimit);
+}
+async function write(
+  house: House,
+  tx: Tx,
+  source: Source,
+  events: readonly Incoming[],
+): Promise<Verdict[]> {
+  if (events.length === 0) return [];
   const at = house.clocks.machine();
   const ids = events.map(({ key }) => eventId(source.id, key));
   const fresh = new Set((await store.claimKeys(tx, [...new Set(ids)], at)).map(({ id }) => id));
@@ -269,6 +328,10 @@ export async function take(
     if (result) return result;
     const { key } = events[next]!;
     const verdict = verdicts[next++]!;
+    if (typeof verdict === "object") {
+      const field = [name, i, safeField(verdict.field)].filter((part) => part !== "").join(".");
+      return { verdict: "refused", id: null, reason: verdict.reason, field };
+    }
     if (verdict !== "erased")
       return { verdict, id: eventId(source.id, key), reason: null, field: null };
     return { verdict: "refused", id: null, reason: "erased", field: `${name}.${i}.user` };
@@ -409,7 +472,8 @@ export async function takeLines(
       );
     const done = {
       accepted: verdicts.filter((v) => v === "accepted").length,
-      rejected: unfit.length + verdicts.filter((v) => v === "erased").length,
+      rejected:
+        unfit.length + verdicts.filter((v) => v === "erased" || typeof v === "object").length,
       doubles: verdicts.filter((v) => v === "double").length,
     };
     crashAt("import.in_batch");

@@ -60,6 +60,16 @@ export const failures = {
     zh: "标签里不能写邮箱、电话或网址。",
     en: "A tag must not hold an e-mail, a phone number or an address on the web.",
   },
+  "plan.full": {
+    status: 409,
+    zh: "这个来源的事件名太多，不能再添加计划。",
+    en: "This source has too many event names to plan one more.",
+  },
+  "plan.unknown": {
+    status: 404,
+    zh: "这个来源没有发送过这个事件，也没有计划过它。",
+    en: "This source never sent this event, and nobody planned it.",
+  },
   "collect.no_source": {
     status: 403,
     zh: "这个密钥不属于任何数据来源，不能发送事件。",
