@@ -1,7 +1,9 @@
 // The composition root: every domain is a line in each table it has something for. Clocks, chance and the engines
 // come from outside.
-import type { House, Route } from "#kernel/endpoint.ts";
+import type { z } from "zod";
+import type { EventType, House, Route } from "#kernel/endpoint.ts";
 import type { Mail, Post } from "#kernel/mail.ts";
+import { connectOutgoing } from "#kernel/outgoing.ts";
 import { relay, type Reaction } from "#kernel/outbox.ts";
 import type { Tx } from "#kernel/sql.ts";
 import { ringDue, type TimerKind } from "#kernel/timers.ts";
@@ -14,6 +16,11 @@ import * as collectRoutes from "#collect/routes.ts";
 import * as collect from "#collect/service.ts";
 import * as experiments from "#experiments/routes.ts";
 import * as experimentsService from "#experiments/service.ts";
+import * as feedsApi from "#feeds/api.ts";
+import * as feedsEvents from "#feeds/events.ts";
+import * as feedsJobs from "#feeds/jobs.ts";
+import * as feedsRoutes from "#feeds/routes.ts";
+import * as feedsService from "#feeds/service.ts";
 import * as insights from "#insights/routes.ts";
 import * as journeys from "#journeys/routes.ts";
 import * as journeysJobs from "#journeys/jobs.ts";
@@ -22,9 +29,11 @@ import * as messages from "#messages/routes.ts";
 import * as messagesJobs from "#messages/jobs.ts";
 import * as messagesService from "#messages/service.ts";
 import * as offers from "#offers/routes.ts";
+import * as offersEvents from "#offers/events.ts";
 import * as offersJobs from "#offers/jobs.ts";
 import * as offersService from "#offers/service.ts";
 import * as orders from "#orders/jobs.ts";
+import * as ordersEvents from "#orders/events.ts";
 import * as ordersRoutes from "#orders/routes.ts";
 import * as ordersService from "#orders/service.ts";
 import * as peopleJobs from "#people/jobs.ts";
@@ -33,6 +42,7 @@ import * as people from "#people/service.ts";
 import * as planJobs from "#plan/jobs.ts";
 import * as plan from "#plan/routes.ts";
 import * as predict from "#predict/routes.ts";
+import * as predictEvents from "#predict/events.ts";
 import * as predictJobs from "#predict/jobs.ts";
 import * as predictService from "#predict/service.ts";
 import { eraseColumns } from "#privacy/jobs.ts";
@@ -41,6 +51,7 @@ import type { Eraser } from "#privacy/service.ts";
 import * as recommend from "#recommend/routes.ts";
 import * as recommendService from "#recommend/service.ts";
 import * as segments from "#segments/routes.ts";
+import * as segmentsEvents from "#segments/events.ts";
 import * as segmentsJobs from "#segments/jobs.ts";
 import * as segmentsService from "#segments/service.ts";
 
@@ -55,8 +66,16 @@ export const erasers: readonly Eraser[] = [
   messagesService.erase,
   experimentsService.erase,
   journeysService.erase,
+  feedsService.erase,
   accessService.erase,
 ];
+/** What other systems can ask for: each event that says so of itself. */
+const offered = [ordersEvents, predictEvents, segmentsEvents, offersEvents, feedsEvents].flatMap(
+  (events) =>
+    Object.values<EventType<z.ZodType>>(events).flatMap(({ offer, ...event }) =>
+      offer ? [{ ...event, offer } satisfies feedsApi.Offered] : [],
+    ),
+);
 export const allRoutes: readonly Route[] = [
   ...access.routes,
   ...collectRoutes.routes,
@@ -72,12 +91,17 @@ export const allRoutes: readonly Route[] = [
   ...experiments.routes,
   ...journeys.routes,
   ...insights.routes,
+  ...feedsRoutes.routesWith(offered),
   ...privacy.routesWith(erasers),
 ];
 /** What each domain makes of a slice of the log, in this order, in one transaction with the slice's end. */
 export const consumers: readonly ((house: House, tx: Tx, slice: collect.Slice) => Promise<void>)[] =
   [peopleJobs.consume, orders.consume];
-export const reactions: readonly Reaction[] = [...predictJobs.reactions, ...segmentsJobs.reactions];
+export const reactions: readonly Reaction[] = [
+  ...predictJobs.reactions,
+  ...segmentsJobs.reactions,
+  ...feedsJobs.reactionsTo(offered.map(({ name }) => name)), // last: what it holds is held until commit
+];
 const timersWith = (post: Post | null): readonly TimerKind[] => [
   ...predictJobs.timers,
   ...segmentsJobs.timers,
@@ -85,6 +109,11 @@ const timersWith = (post: Post | null): readonly TimerKind[] => [
   ...messagesJobs.timers,
   ...journeysJobs.timers,
   ...accessJobs.timersWith(post && mailWith(post)),
+  ...feedsJobs.timersWith(
+    post &&
+      ((house, tx, notice) =>
+        accessService.tellOwners(house, tx, feedsJobs.noticeMail(notice), mailWith(post))),
+  ),
 ];
 const mailWith =
   (post: Post) =>
@@ -98,6 +127,8 @@ const mailWith =
 /** One helping of each kind of background work. Each says how much it found; 0 means that it is idle. */
 export function pumps(house: House, post: Post | null) {
   const timers = timersWith(post);
+  const outgoing = connectOutgoing(house.settings.feedAllow);
+  const webhooks = feedsJobs.sender(house, outgoing);
   return {
     consume: () => collectJobs.consume(house, consumers),
     plan: () => collectJobs.consume(house, [planJobs.consume], "plan"),
@@ -105,6 +136,9 @@ export function pumps(house: House, post: Post | null) {
     ring: () => ringDue(house, timers),
     ship: async () => (await people.ship(house)) + (await collectJobs.ship(house)),
     deliver: () => messagesJobs.deliver(house, { post }),
+    /** What is on its way when it is asked to stop is waited for. */
+    tell: webhooks.run,
+    told: () => webhooks.idle().finally(outgoing.close),
     erase: () => eraseColumns(house, erasers),
   };
 }

@@ -9,6 +9,7 @@ import * as accessJobs from "#access/jobs.ts";
 import * as collectJobs from "#collect/jobs.ts";
 import { workOnPeople } from "#collect/service.ts";
 import { startEngines, type Engines } from "#engines/engines.ts";
+import { sending as webhooks, sweep as sweepFeeds } from "#feeds/jobs.ts";
 import { headPublisher, sealAudit } from "#kernel/audit-chain.ts";
 import { machineNow } from "#kernel/clock.ts";
 import { connectColumns } from "#kernel/columns.ts";
@@ -123,6 +124,7 @@ export async function open(
         smtpUrl: config.SMTP_URL ?? null,
         mailFrom: config.MAIL_FROM,
         secureCookies: isTls(config) || config.LIUKE_TRUSTED_PROXY.length > 0,
+        feedAllow: config.LIUKE_FEED_ALLOW,
       },
     };
     return { house, clock, config, ownerUrl, pumps: pumps(house, post), close };
@@ -231,6 +233,7 @@ export async function startWork({ house, pumps, clock, config }: Opened) {
         },
       },
       { name: "plan", restMs: 3000, run: pumps.plan },
+      { name: webhooks, restMs: 1000, run: pumps.tell },
       { name: "mail", restMs: 2000, run: pumps.deliver },
       {
         name: "audit",
@@ -244,7 +247,10 @@ export async function startWork({ house, pumps, clock, config }: Opened) {
       {
         name: "sweep",
         restMs: 3_600_000,
-        run: async () => (await collectJobs.sweep(house)) + (await forgetRequests(house)),
+        run: async () =>
+          (await collectJobs.sweep(house)) +
+          (await sweepFeeds(house)) +
+          (await forgetRequests(house)),
       },
     ],
     house.log,
@@ -252,6 +258,7 @@ export async function startWork({ house, pumps, clock, config }: Opened) {
   house.wake = worker.wake;
   const stop = async () => {
     await worker.stop();
+    await pumps.told();
     // What was done last is in the chain, and its head outside, before anybody can touch the database alone.
     while ((await sealAudit(house, me)) > 0);
     await publish(true);

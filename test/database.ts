@@ -116,6 +116,7 @@ export async function world(given: { timeZone?: string; settings?: Partial<Setti
       smtpUrl: null,
       mailFrom: "Liuke <liuke@localhost>",
       secureCookies: false,
+      feedAllow: [],
       ...given.settings,
     },
   };

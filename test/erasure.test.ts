@@ -11,7 +11,9 @@ import { consume } from "../src/collect/jobs.ts";
 import { routes as doors } from "../src/collect/routes.ts";
 import * as collect from "../src/collect/service.ts";
 import { doctor } from "../src/doctor.ts";
-import type { PersonKey } from "../src/kernel/sql.ts";
+import * as feeds from "../src/feeds/store.ts";
+import type { House } from "../src/kernel/endpoint.ts";
+import type { PersonKey, Tx } from "../src/kernel/sql.ts";
 import { setTimers } from "../src/kernel/timers.ts";
 import { consume as meet } from "../src/people/jobs.ts";
 import { routes as members } from "../src/people/routes.ts";
@@ -121,11 +123,23 @@ async function known(shop: Awaited<ReturnType<typeof turned>>) {
       on conflict do nothing`;
     await setTimers(tx, [{ ...person!, kind: "test", key: "x", dueAt: new Date("2999-01-01") }]);
     await tx`insert into outbox ${tx({ ...person!, id: randomUUID(), name: "test", data: tx.json({}), at })}`;
+    await told(house, tx, person!);
     const given = { operator: operator!.id, person: person!.personId };
     const context = { tx, house, at, now: at, newId: house.newId } as never;
     expect(await assignCase(context, given as never)).toMatchObject({ ok: true });
   });
   return { person: person!, source };
+}
+
+/** A message about them that was sent, and its answer. */
+async function told(house: House, tx: Tx, person: PersonKey): Promise<void> {
+  const at = house.clocks.machine();
+  const [id, webhookId] = [randomUUID(), randomUUID()];
+  const key = { ...person, eventId: id, webhookId };
+  const answer = { status: 200, code: null, body: Buffer.from("taken"), cut: false, ms: 1 };
+  await feeds.addEvents(tx, [{ ...person, id, type: "test", at, data: {} }], at, null);
+  await feeds.addDeliveries(tx, [key], at);
+  await feeds.settle(tx, [{ ...key, ...answer, id, at, state: "taken", nextAt: at }]);
 }
 
 test("one person is erased: nothing in clear before, nothing at all after, in both engines", async () => {

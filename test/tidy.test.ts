@@ -26,7 +26,7 @@ const kernel = new RegExp(
       "json",
     ],
     ["log", "metrics", "config", "crypto", "http", "openapi", "mail", "audit", "audit-chain"],
-    ["crash", "outage", "inflate"],
+    ["crash", "outage", "inflate", "outgoing"],
   ]
     .flat()
     .join("|")})\\.ts$`,
@@ -80,7 +80,7 @@ const special: [RegExp, RegExp][] = [
   ],
   // Cryptography is arithmetic too: passwords, tokens and cookies touch no engine and no network.
   [
-    /^src\/(access|messages)\/model\/[\w-]+\.ts$/,
+    /^src\/(access|messages|feeds)\/model\/[\w-]+\.ts$/,
     rule(
       pure,
       "\\.\\./rules\\.ts",

@@ -30,6 +30,9 @@ export const permissions = [
   "operators:write",
   "keys:read",
   "keys:write",
+  "webhooks:read",
+  "webhooks:write",
+  "feed:read",
   "audit:read",
   "house:read",
   "house:write",
@@ -76,7 +79,7 @@ export const table: Record<Role, { scope: ScopeKind; permissions: readonly Permi
   merchant: { scope: "merchants", permissions: ["catalog:read", "offers:read", "house:read"] },
   auditor: {
     scope: "all",
-    permissions: ["audit:read", "operators:read", "keys:read", "house:read"],
+    permissions: ["audit:read", "operators:read", "keys:read", "webhooks:read", "house:read"],
   },
 };
 

@@ -293,6 +293,19 @@ export async function answerResets(
   }
 }
 
+/** Writes to every owner who can sign in, each in their own language. */
+export async function tellOwners(
+  house: House,
+  reader: Reader,
+  written: (language: Language) => { subject: string; text: string },
+  mail: Mail,
+): Promise<void> {
+  for (const { id, email, role, disabledAt, language } of await store.operators(reader)) {
+    if (role !== "owner" || disabledAt) continue;
+    await mail({ to: unlock(house, emailAt(id), email).toString(), ...written(language) });
+  }
+}
+
 type Complete = { token: string; password: string; remote: string };
 type BadLink = "access.link_dead" | "access.password_is_email" | "request.too_many";
 export async function completeReset(

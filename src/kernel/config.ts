@@ -61,6 +61,11 @@ const schema = z
     /** smtp://user:password@host:587. Unset: messages wait in the preview outbox. */
     SMTP_URL: optional,
     MAIL_FROM: z.string().default("Liuke <liuke@localhost>"),
+    /** Hosts, addresses and CIDR ranges inside of your own network that webhooks may be sent to. Unset: none. */
+    LIUKE_FEED_ALLOW: list("").refine(
+      (all) => all.every((part) => /^[\w.-]+$|^\[?[\da-f:.]+\]?(\/\d{1,3})?$/i.test(part)),
+      "hosts, addresses or ranges such as 10.0.0.0/8, parted by commas",
+    ),
     /** Whoever asks for /metrics shows this as a bearer token. Unset: there is no /metrics. */
     METRICS_KEY: optional,
     LIUKE_LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug"]).default("info"),

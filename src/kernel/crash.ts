@@ -8,6 +8,7 @@ export const crashPoints = [
   "import.after_batch",
   "consume.before_commit",
   "outbox.before_commit",
+  "feeds.after_send", // told, and not marked
   "columns.after_cut", // a batch is written down, and not sent
   "columns.after_send", // sent, and not marked
   "migrate.in_file",

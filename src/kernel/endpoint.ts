@@ -51,7 +51,9 @@ export const endpoint = <I extends z.ZodType, O extends z.ZodType, const C exten
   e: Endpoint<I, O, C>,
 ) => e;
 
-export type EventType<D extends z.ZodType> = { name: string; data: D };
+/** `offer` makes an event one that other systems can ask for: what it says, in both languages, and what it looks like. */
+export type EventType<D extends z.ZodType> = { name: string; data: D; offer?: Offer };
+type Offer = { zh: string; en: string; example: Record<string, unknown> };
 
 /** What every function may need from outside. Time and chance are passed in, so that a test owns both. */
 export type House = {
@@ -72,6 +74,8 @@ export type Settings = {
   smtpUrl: string | null;
   mailFrom: string;
   secureCookies: boolean;
+  /** Hosts, addresses and ranges that may be told things though they lie inside of our own network. */
+  feedAllow: readonly string[];
 };
 
 /** What a service works with: one command in one open transaction. */

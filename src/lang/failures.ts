@@ -251,4 +251,61 @@ export const failures = {
     zh: "这条规则绕了一圈又用到这个人群自己。",
     en: "By way of others, this rule would depend on its own segment.",
   },
+  "feeds.unknown": { status: 404, zh: "没有这个 Webhook。", en: "There is no such webhook." },
+  "feeds.too_many": {
+    status: 409,
+    zh: "最多可以有 200 个 Webhook。",
+    en: "There can be 200 webhooks at most.",
+  },
+  "feeds.is_off": {
+    status: 409,
+    zh: "这个 Webhook 已停用，请先启用。",
+    en: "This webhook is off. Turn it on first.",
+  },
+  "feeds.no_delivery": {
+    status: 404,
+    zh: "这个 Webhook 没有这条消息。",
+    en: "This webhook has no such message.",
+  },
+  "feeds.url_broken": {
+    status: 422,
+    zh: "这不是完整的网址。",
+    en: "This is not a complete address.",
+  },
+  "feeds.url_scheme": {
+    status: 422,
+    zh: "网址要以 https:// 或 http:// 开头。",
+    en: "The address has to begin with https:// or http://.",
+  },
+  "feeds.url_credentials": {
+    status: 422,
+    zh: "网址里不能带用户名或密码。",
+    en: "The address must not hold a user name or password.",
+  },
+  "feeds.url_port": {
+    status: 422,
+    zh: "不能向这个端口发送。请用 80、443 或 1024 以上的其他端口。",
+    en: "This port is not one we send to. Use 80, 443 or another one above 1024.",
+  },
+  "feeds.url_internal": {
+    status: 422,
+    zh: "这个网址指向内部网络。如果确实要发到那里，请管理员在 LIUKE_FEED_ALLOW 里放行。",
+    en: "This address leads into an internal network. To send there, have it allowed in LIUKE_FEED_ALLOW.",
+  },
+  "feeds.type_unknown": {
+    status: 422,
+    zh: "没有这种事件，可选的事件见目录。",
+    en: "There is no such event. The catalogue lists those there are.",
+  },
+  "feeds.segment_unknown": { status: 422, zh: "没有这个人群。", en: "There is no such segment." },
+  "feeds.feed_off": {
+    status: 409,
+    zh: "事件流没有开启。",
+    en: "The feed is off. Turn it on first.",
+  },
+  "feeds.cursor_old": {
+    status: 410,
+    zh: "这个游标之后的部分事件已不在（超过 30 天，或事件流曾经关闭）。请从最早的位置重新取。",
+    en: "Some events after this cursor are gone: older than 30 days, or from while the feed was off. Begin again at the oldest.",
+  },
 } as const satisfies Record<string, Failure> & Record<RequestFailure, Failure>;

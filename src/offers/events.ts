@@ -11,4 +11,16 @@ export const redeemed = {
     discountMinor: z.string(),
     currency: z.string(),
   }),
+  offer: {
+    zh: "一张优惠券被用掉了",
+    en: "A coupon was redeemed",
+    example: {
+      coupon: "01989b3e-7c1a-7000-8000-000000000001",
+      campaign: "01989b3e-7c1a-7000-8000-000000000002",
+      cause: "01989b3e-7c1a-7000-8000-000000000003",
+      order: "100234",
+      discountMinor: "2000",
+      currency: "CNY",
+    },
+  },
 };

@@ -15,6 +15,21 @@ export const staged = {
     ),
     cause: z.uuid().nullable(), // the event behind it; null where time alone did it
   }),
+  offer: {
+    zh: "一个人的生命周期、RFM 等计算标签变了",
+    en: "A tag worked out from somebody's orders changed: their stage, their RFM",
+    example: {
+      changes: [
+        {
+          tag: "stage",
+          before: "active",
+          after: "dormant",
+          log: "01989b3e-7c1a-7000-8000-000000000001",
+        },
+      ],
+      cause: null,
+    },
+  },
 };
 /** The whole shop was learned from anew, and everybody looked at again. Belongs to no person. */
 export const known = {
