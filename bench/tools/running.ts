@@ -34,10 +34,10 @@ export async function running(below?: string) {
     ...{ opened, owner, home: temporary.home, said: temporary.said },
     key: await keyOf(opened),
     /** One process of the program; `port` where it serves. */
-    start: async (role: "api" | "worker" | "all") => {
+    start: async (role: "api" | "worker" | "all", more: Record<string, string> = {}) => {
       const port = role === "worker" ? 0 : await freePort();
       const args = ["start", ...(role === "all" ? [] : ["--role", role])];
-      const process = temporary.run(args, { env: { ...env, PORT: String(port) } });
+      const process = temporary.run(args, { env: { ...env, PORT: String(port), ...more } });
       if (role !== "worker") await process.says(/Ready in/);
       return { ...process, port };
     },

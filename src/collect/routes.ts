@@ -17,8 +17,8 @@ function eventOf(item: Item, kind: "server" | "public" | "import", now: Date): I
   return readEvent({ ...rest, at: new Date(at), data, traits }, kind, now);
 }
 
-const send = direct(api.send, async ({ house, actor, request, now }) => {
-  const list = await service.listOf(request, "events");
+const send = direct(api.send, async ({ house, actor, body, now }) => {
+  const list = await service.listOf({ body }, "events");
   if (!list.ok) return list;
   // The body first: what is wrong with it is told to anybody who may send at all.
   if (!actor.source) return fail("collect.no_source");

@@ -2,7 +2,7 @@
 import { hash } from "node:crypto";
 import { fieldsOf } from "#kernel/command.ts";
 import { crashAt } from "#kernel/crash.ts";
-import type { Context, House } from "#kernel/endpoint.ts";
+import type { Context, Direct, House } from "#kernel/endpoint.ts";
 import { inOrder, type Lane } from "#kernel/group.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
 import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
@@ -247,9 +247,12 @@ async function inOneGo(house: House, source: Source, round: Request[]): Promise<
 }
 const takeAll = (house: House, source: Source, round: Request[]): Promise<Verdict[][]> =>
   house.sql.begin(async (tx) => {
-    await tx`set local lock_timeout = '10s'`; // an import commits its batch well within that
     const events = round.flatMap((request) => request.events);
-    const verdicts = events.length > 0 ? await accept(house, tx, source, events) : [];
+    // Sent together: an import commits its batch well within that time.
+    const [, verdicts] = await Promise.all([
+      tx`set local lock_timeout = '10s'`,
+      events.length > 0 ? accept(house, tx, source, events) : [],
+    ]);
     const unfit = round.flatMap((request) => request.unfit);
     if (unfit.length > 0) await rejectAll(house, tx, source, unfit);
     let from = 0;
@@ -278,12 +281,12 @@ async function rejectAll(
 
 /** The items of a request that is read here: at most `eventsLimit` of them and `requestBytesLimit` bytes. */
 export async function listOf(
-  request: globalThis.Request,
+  { body }: Pick<Direct, "body">,
   name: string,
 ): Promise<Result<Item[], "request.invalid" | "request.too_large">> {
-  const text = await request.text();
-  if (Buffer.byteLength(text) > requestBytesLimit) return fail("request.too_large");
-  const list = parseList(text, name);
+  const bytes = await body(requestBytesLimit);
+  if (!bytes) return fail("request.too_large");
+  const list = parseList(bytes.toString(), name);
   if (!list.ok) return fail("request.invalid", { fields: [list.field] });
   const { items } = list;
   if (items.length === 0 || items.length > eventsLimit)

@@ -114,6 +114,8 @@ export type Reading = {
 export type Direct = Reading & {
   request: Request;
   remote: string;
+  /** The bytes of the body as they were sent, of an endpoint that reads for itself; null where they are more. */
+  body: (limitBytes: number) => Promise<Buffer | null>;
   header: (name: string, value: string) => void;
 };
 

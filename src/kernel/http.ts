@@ -1,6 +1,7 @@
 import { Hono, type Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import type { IncomingMessage } from "node:http";
 import { dayOf } from "./clock.ts";
 import { sameBytes, sha256 } from "./crypto.ts";
 import { admits, commands, fieldsOf, type Refusal } from "./command.ts";
@@ -67,6 +68,39 @@ export function languageOf(acceptLanguage: string | null | undefined): "zh" | "e
       liked[language] ||= Number(q) > liked[language === "zh" ? "en" : "zh"] ? Number(q) : 0;
   }
   return liked.en > liked.zh ? "en" : "zh";
+}
+
+/**
+ * The body's bytes, straight from the socket's stream where there is one: as a web stream they cost more than all the
+ * rest of a small request. What is longer than the limit is not read to its end.
+ */
+async function bodyOf(c: Context, limitBytes: number): Promise<Buffer | null> {
+  const { incoming } = (c.env ?? {}) as { incoming?: IncomingMessage };
+  const stream: AsyncIterable<Uint8Array> | null = incoming ?? c.req.raw.body;
+  if (!stream) return Buffer.alloc(0);
+  if (Number(c.req.header("content-length") ?? 0) > limitBytes) return null;
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  if (!incoming) {
+    for await (const part of stream) {
+      if ((length += part.length) > limitBytes) return null;
+      parts.push(part);
+    }
+    return Buffer.concat(parts);
+  }
+  return new Promise((resolve, reject) => {
+    incoming.on("data", (part: Buffer) => {
+      if ((length += part.length) > limitBytes) {
+        incoming.pause();
+        resolve(null);
+      } else parts.push(part);
+    });
+    incoming.on("end", () =>
+      resolve(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)),
+    );
+    incoming.on("close", () => reject(new Error("the request broke off")));
+    incoming.on("error", reject);
+  });
 }
 
 /** Turns routes into a web server. Nothing else speaks HTTP. */
@@ -156,7 +190,7 @@ export function server(web: Web): Hono {
 
   for (const route of web.routes) {
     const { method, path } = route.endpoint;
-    if (!route.endpoint.ownDoor) app.on(method, path, limited);
+    if (!route.endpoint.ownDoor && !route.endpoint.ownBody) app.on(method, path, limited);
     app.on(method, path, async (c) => {
       c.set("route" as never, `${method} ${path}` as never);
       const remote = remoteOf(c);
@@ -221,7 +255,7 @@ export function server(web: Web): Hono {
         route.kind === "query"
           ? await route.run(reading, input.data as never)
           : await route.run(
-              { ...reading, request: c.req.raw, remote, header },
+              { ...reading, request: c.req.raw, remote, header, body: (limit) => bodyOf(c, limit) },
               input.data as never,
             );
       if (answer instanceof Response) return answer;

@@ -1,11 +1,23 @@
-import { randomBytes } from "node:crypto";
+import { randomFillSync } from "node:crypto";
+
+/** Chance for many ids at once, because each question is a call into the system. */
+const pool = Buffer.alloc(16 * 256);
+let used = pool.length;
+function pooled(size: number): Buffer {
+  if (used + size > pool.length) {
+    randomFillSync(pool);
+    used = 0;
+  }
+  used += size;
+  return Buffer.from(pool.subarray(used - size, used));
+}
 
 /**
  * RFC 9562 UUID version 7: sorted by the time it was made, so that an index grows at its end. Within one millisecond the
  * twelve bits after the time count up from a random start (section 6.2, method 1), so that those of one maker are in the
  * order of their making; where they run over, and where the clock goes back, the time goes on by itself.
  */
-export const newIdFrom = (now: () => Date, random: (size: number) => Buffer = randomBytes) => {
+export const newIdFrom = (now: () => Date, random: (size: number) => Buffer = pooled) => {
   let ms = 0;
   let count = 0;
   return (): string => {

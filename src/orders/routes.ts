@@ -27,8 +27,8 @@ function lineOf(item: Item, shop: Shop, now: Date): Incoming | Refused {
   return lineEvent(key, read);
 }
 
-const send = direct(api.send, async ({ house, actor, request, now }) => {
-  const list = await collect.listOf(request, "lines");
+const send = direct(api.send, async ({ house, actor, body, now }) => {
+  const list = await collect.listOf({ body }, "lines");
   if (!list.ok) return list;
   if (!actor.source) return fail("collect.no_source");
   // A key that anybody can read moves no revenue.
