@@ -1,15 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { looksDirect } from "#privacy/rules.ts";
-import {
-  copyText,
-  directName,
-  isRefused,
-  partData,
-  partTraits,
-  readEvent,
-  safeField,
-} from "./rules.ts";
+import { directName, isRefused, partData, partTraits, readEvent, safeField } from "./rules.ts";
 
 const now = new Date("2026-03-01T00:00:00Z");
 const said = { key: "k", name: "Seen", user: "u1", at: now, data: {}, traits: {} };
@@ -133,10 +125,4 @@ test("a field's name that names somebody is left out of what is kept", () => {
   expect(safeField("data.$traits")).toBe("data.$traits");
   expect(safeField("traits.ann@example.com")).toBe("traits");
   expect(safeField("ann@example.com")).toBe("");
-});
-
-test("text for COPY holds no tab and no end of line of its own", () => {
-  const text = fc.string({ unit: fc.constantFrom("a", "\t", "\n", "\r", "\\") });
-  fc.assert(fc.property(text, (one) => !/[\t\n\r]/.test(copyText(one))));
-  expect(copyText("a\tb\\\n")).toBe("a\\tb\\\\\\n");
 });

@@ -43,16 +43,6 @@ export const requestBytesLimit = 500 * 1024;
 /** An event may be dated this much ahead of the shop's clock at most: clocks differ, time machines do not exist. */
 export const aheadLimitMs = 24 * 3600 * 1000;
 
-/** Text for COPY: tab, newline, carriage return and backslash are escaped, null is \N. */
-export const copyText = (value: string): string =>
-  /[\\\t\n\r]/.test(value)
-    ? value
-        .replaceAll("\\", "\\\\")
-        .replaceAll("\t", "\\t")
-        .replaceAll("\n", "\\n")
-        .replaceAll("\r", "\\r")
-    : value;
-
 /** Names of events that mean something to this house. */
 export const orderLine = "Order Line";
 export const identify = "identify";

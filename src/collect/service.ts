@@ -46,32 +46,45 @@ export async function accept(
   source: Source,
   events: readonly Incoming[],
 ): Promise<Verdict[]> {
+  return acceptFit(house, tx, source, events, await judgeAll(house, tx, source, events));
+}
+type Judged = Incoming | Refused;
+const isFit = (one: Judged): one is Incoming => !isRefused(one);
+async function judgeAll(
+  house: House,
+  reader: Reader,
+  source: Source,
+  events: readonly Incoming[],
+): Promise<Judged[]> {
   const { currency } = house.settings;
-  const blocked = await plan.blocked(house, tx, source.id);
-  const judged = events.map((event) => {
+  const blocked = await plan.blocked(house, reader, source.id);
+  return events.map((event) => {
     const judgement = judge(event, source.kind, { currency });
     if (isRefusal(judgement)) return judgement;
     const { event: read } = judgement;
-    return blocked.has(read.name) ? ({ reason: "not_planned", field: "name" } as const) : read;
+    return blocked.has(read.name) ? { reason: "not_planned", field: "name" } : read;
   });
-  const unfit = judged.flatMap((one, i) =>
-    isRefused(one)
-      ? [
-          {
-            key: events[i]!.key,
-            reason: one.reason,
-            field: safeField(one.field),
-            text: textOf(events[i]!),
-          },
-        ]
-      : [],
-  );
-  if (unfit.length === 0) return write(house, tx, source, judged as Incoming[]);
-  await rejectAll(house, tx, source, unfit);
-  const fit = judged.filter((one): one is Incoming => !isRefused(one));
-  const written = await write(house, tx, source, fit);
+}
+async function acceptFit(
+  house: House,
+  tx: Tx,
+  source: Source,
+  events: readonly Incoming[],
+  judged: readonly Judged[],
+): Promise<Verdict[]> {
+  const unfit = judged.flatMap((one, i): Unfit[] => {
+    if (isFit(one)) return [];
+    const { key } = events[i]!;
+    return [{ key, reason: one.reason, field: safeField(one.field), text: textOf(events[i]!) }];
+  });
+  // Refusals first: offsets are held from when they are given, and others wait for them.
+  if (unfit.length > 0) await rejectAll(house, tx, source, unfit);
+  const fit = judged.filter(isFit);
+  const known = remember(house, source.id, fit);
+  if (known.unknown.length > 0) await lookUp(house, tx, source.id, known);
+  const written = await write(house, tx, source, fit, known);
   let next = 0;
-  return judged.map((one) => (isRefused(one) ? one : written[next++]!));
+  return judged.map((one) => (isFit(one) ? written[next++]! : one));
 }
 /** An event as our own API would be told it. */
 function textOf({ key, name, at, data, direct = {}, sender }: Incoming): string {
@@ -93,67 +106,57 @@ function textOf({ key, name, at, data, direct = {}, sender }: Incoming): string 
     ...(Object.keys(traits).length > 0 ? { traits } : {}),
   }).slice(0, eventBytesLimit);
 }
+
+/** Writes events whose nodes are known. Without an open transaction it is one by itself. */
 async function write(
   house: House,
-  tx: Tx,
+  reader: Reader,
   source: Source,
   events: readonly Incoming[],
+  { nodes, remembered }: Nodes,
 ): Promise<Verdict[]> {
-  if (events.length === 0) return [];
-  const at = house.clocks.machine();
-  const ids = events.map(({ key }) => eventId(source.id, key));
-  const fresh = new Set((await store.claimKeys(tx, [...new Set(ids)], at)).map(({ id }) => id));
-  const verdicts: Verdict[] = [];
-  const taken: [Incoming, string][] = [];
-  const verdictOf = new Map<string, number>();
-  events.forEach((event, i) => {
-    const isNew = fresh.delete(ids[i]!); // an equal key later in the same batch is a double too
-    verdicts.push(isNew ? "accepted" : "double");
-    if (!isNew) return;
-    verdictOf.set(ids[i]!, i);
-    taken.push([event, ids[i]!]);
-  });
-  if (taken.length === 0) return verdicts;
-
-  const { nodes, remembered } = await nodesOf(house, tx, source.id, taken);
   const nameless = bucketOfText(`${source.id}|`);
-  const rows: store.EventRow[] = [];
-  const erased: string[] = [];
-  for (const [{ name, at: happened, data, direct, sender, links = [], flags = 0 }, id] of taken) {
-    const node = sender ? nodes.get(people.senderKey(sender)) : undefined;
-    if (sender && (!node || (node.erasedAt && happened <= node.erasedAt))) {
-      verdicts[verdictOf.get(id)!] = "erased";
-      erased.push(id);
-      continue;
-    }
-    rows.push({
-      bucket: node?.nodeBucket ?? nameless,
-      id,
-      nodeId: node?.nodeId ?? null,
-      name,
-      at: happened,
-      data: JSON.stringify(data),
-      sealed:
-        direct && node
-          ? privacy.seal(node.key, "collect_event|sealed", node.nodeId, JSON.stringify(direct))
-          : null,
-      // An erased identifier says nothing of whose the others are until it comes back by a later word.
-      links: links.flatMap((link) => {
-        const other = nodes.get(people.senderKey(link));
-        const gone = !other || (other.erasedAt !== null && happened <= other.erasedAt);
-        return gone || other.nodeId === node?.nodeId ? [] : [other];
-      }),
-      flags,
+  const rows = new Map<string, store.EventRow>();
+  const ids = events.map(({ key, name, at, data, direct, sender, links = [], flags = 0 }) => {
+    const node = sender && nodes.get(people.senderKey(sender));
+    if (sender && (!node || isGone(node, at))) return null; // refused again when it is sent again
+    const id = eventId(source.id, key);
+    if (!rows.has(id))
+      rows.set(id, {
+        bucket: node?.nodeBucket ?? nameless,
+        id,
+        nodeId: node?.nodeId ?? null,
+        name,
+        at,
+        data: JSON.stringify(data),
+        sealed:
+          direct && node
+            ? privacy.seal(node.key, "collect_event|sealed", node.nodeId, JSON.stringify(direct))
+            : null,
+        // An erased identifier says nothing of whose the others are until it comes back by a later word.
+        links: links.flatMap((link) => {
+          const other = nodes.get(people.senderKey(link));
+          return !other || isGone(other, at) || other.nodeId === node?.nodeId ? [] : [other];
+        }),
+        flags,
+      });
+    return id;
+  });
+  if (rows.size === 0) return ids.map(() => "erased");
+  const at = house.clocks.machine();
+  const written = await store
+    .append(reader, source.id, [...rows.values()], at, remembered)
+    .catch((thrown: unknown) => {
+      if (!store.isOutdated(thrown)) throw thrown;
+      memories.delete(house);
+      throw new Forgotten("somebody was erased meanwhile");
     });
-  }
-  // Refused again when it is sent again: a key that stayed would call it a double.
-  if (erased.length > 0) await store.releaseKeys(tx, erased);
-  if (rows.length > 0 && !(await store.append(tx, source.id, rows, at, remembered))) {
-    memories.delete(house);
-    throw new Forgotten("somebody was erased meanwhile");
-  }
-  return verdicts;
+  const fresh = new Set(written.map(({ id }) => id));
+  // An equal key later in the same batch is a double too.
+  return ids.map((id) => (id === null ? "erased" : fresh.delete(id) ? "accepted" : "double"));
 }
+const isGone = ({ erasedAt }: people.Node, at: Date): boolean =>
+  erasedAt !== null && at <= erasedAt;
 
 /** A node that was remembered may have been erased meanwhile: nothing is written, and the same once more finds out. */
 class Forgotten extends Error {}
@@ -165,32 +168,39 @@ type Memory = Map<string, { node: people.Node; epoch: bigint }>;
 const memories = new WeakMap<House, Memory>();
 const memoryLimit = 100_000;
 
-/** The nodes of senders and links by `senderKey`, and the epoch that each bucket's remembered ones are from. */
-async function nodesOf(
-  house: House,
-  tx: Tx,
-  sourceId: string,
-  taken: readonly (readonly [Incoming, string])[],
-) {
-  const memory: Memory = memories.get(house) ?? new Map();
-  memories.set(house, memory);
-  const nodes = new Map<string, people.Node>();
-  const remembered = new Map<number, bigint>();
-  const unknown: people.Sender[] = [];
-  for (const [{ at, sender, links = [] }] of taken)
+type Nodes = {
+  nodes: Map<string, people.Node>; // by `senderKey`
+  remembered: Map<number, bigint>; // the oldest epoch that nodes of a bucket are remembered from
+  unknown: people.Sender[];
+};
+function remember(house: House, sourceId: string, events: readonly Incoming[]): Nodes {
+  const memory = memories.get(house);
+  const known: Nodes = { nodes: new Map(), remembered: new Map(), unknown: [] };
+  const { nodes, remembered, unknown } = known;
+  for (const { at, sender, links = [] } of events)
     for (const one of sender ? [sender, ...links] : links) {
       const key = people.senderKey(one);
       if (nodes.has(key)) continue;
-      const had = memory.get(`${sourceId} ${key}`);
+      const had = memory?.get(`${sourceId} ${key}`);
       if (!had) unknown.push({ ...one, at });
       else {
-        nodes.set(key, had.node);
         const bucket = had.node.nodeBucket;
         const oldest = remembered.get(bucket) ?? had.epoch;
+        nodes.set(key, had.node);
         remembered.set(bucket, oldest < had.epoch ? oldest : had.epoch);
       }
     }
-  if (unknown.length === 0) return { nodes, remembered };
+  return known;
+}
+/** Finds or makes the nodes that are not remembered, and remembers those that were there. */
+async function lookUp(
+  house: House,
+  tx: Tx,
+  sourceId: string,
+  { nodes, unknown }: Nodes,
+): Promise<void> {
+  const memory: Memory = memories.get(house) ?? new Map();
+  memories.set(house, memory);
   const epochs = await store.epochs(tx); // before the nodes: whoever is erased after this has passed it
   for (const [key, node] of await people.nodesFor(house, tx, sourceId, unknown)) {
     nodes.set(key, node);
@@ -198,7 +208,6 @@ async function nodesOf(
     if (memory.size >= memoryLimit) memory.delete(memory.keys().next().value!);
     memory.set(`${sourceId} ${key}`, { node, epoch: epochs.get(node.nodeBucket)! });
   }
-  return { nodes, remembered };
 }
 
 /** What a request could not give: its place in the request, why, and its text. */
@@ -245,19 +254,23 @@ async function inOneGo(house: House, source: Source, round: Request[]): Promise<
     return outcomes;
   }
 }
-const takeAll = (house: House, source: Source, round: Request[]): Promise<Verdict[][]> =>
-  house.sql.begin(async (tx) => {
-    const events = round.flatMap((request) => request.events);
-    // Sent together: an import commits its batch well within that time.
-    const [, verdicts] = await Promise.all([
-      tx`set local lock_timeout = '10s'`,
-      events.length > 0 ? accept(house, tx, source, events) : [],
-    ]);
-    const unfit = round.flatMap((request) => request.unfit);
-    if (unfit.length > 0) await rejectAll(house, tx, source, unfit);
-    let from = 0;
-    return round.map(({ events: { length } }) => verdicts.slice(from, (from += length)));
-  });
+async function takeAll(house: House, source: Source, round: Request[]): Promise<Verdict[][]> {
+  const events = round.flatMap((request) => request.events);
+  const unfit = round.flatMap((request) => request.unfit);
+  const judged = await judgeAll(house, house.sql, source, events);
+  const fit = judged.filter(isFit);
+  const known = remember(house, source.id, fit);
+  const isPlain = unfit.length === 0 && fit.length === judged.length && known.unknown.length === 0;
+  const verdicts = isPlain
+    ? await write(house, house.sql, source, fit, known)
+    : await house.sql.begin(async (tx): Promise<Verdict[]> => {
+        await tx`set local lock_timeout = '10s'`; // an import commits its batch well within that
+        if (unfit.length > 0) await rejectAll(house, tx, source, unfit);
+        return acceptFit(house, tx, source, events, judged);
+      });
+  let from = 0;
+  return round.map(({ events: { length } }) => verdicts.slice(from, (from += length)));
+}
 async function rejectAll(
   house: House,
   tx: Tx,

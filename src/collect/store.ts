@@ -1,9 +1,6 @@
 // Every SQL statement that writes the log, and its own reads.
-import { pipeline } from "node:stream/promises";
-import { Readable } from "node:stream";
 import { nobody } from "#kernel/ids.ts";
 import { bigintList, type Reader, type Tx } from "#kernel/sql.ts";
-import { copyText } from "./rules.ts";
 
 export type EventRow = {
   bucket: number;
@@ -17,16 +14,6 @@ export type EventRow = {
   flags: number;
 };
 
-/** The keys that were not there yet. Sorted, so that two transactions with the same keys wait, and do not deadlock. */
-export const claimKeys = (tx: Tx, ids: string[], at: Date) => tx<{ id: string }[]>`
-  insert into collect_message_key (id, at)
-  select id, ${at} from unnest(${ids.toSorted()}::uuid[]) as id on conflict do nothing returning id`;
-
-export const releaseKeys = (tx: Tx, ids: string[]) =>
-  tx`delete from collect_message_key where id = any(${ids}::uuid[])`;
-
-const listText = (items: readonly (string | number)[]): string =>
-  items.length === 0 ? "\\N" : `{${items.join(",")}}`;
 /** How often nodes of each bucket were erased. */
 export const epochs = async (reader: Reader): Promise<Map<number, bigint>> => {
   const rows = await reader<{ bucket: number; epoch: bigint }[]>`
@@ -40,52 +27,75 @@ export const countErasure = (tx: Tx, buckets: number[]) => tx`
   update collect_offset o set epoch = o.epoch + 1 from held where o.bucket = held.bucket`;
 
 /**
- * Writes events under the next offsets of their buckets, whose rows are held until commit, lowest first. `remembered`:
- * the epoch that each bucket's nodes were remembered from; false, and nothing written, where one has passed.
+ * Writes what is not there yet, in one statement, so that it is a transaction of its own where none is open: claims the
+ * message keys, sorted, so that two with the same keys wait and do not deadlock; then holds the rows of the buckets,
+ * lowest first, until commit, and gives offsets under them, so that offsets become visible in order. Gives the ids that
+ * were new. Ids are distinct. `remembered`: the epoch that each bucket's nodes were remembered from; where one has
+ * passed the statement fails with `outdated`, and nothing is written.
  */
-export async function append(
-  tx: Tx,
+export const append = (
+  reader: Reader,
   sourceId: string,
-  rows: EventRow[],
+  rows: readonly EventRow[],
   receivedAt: Date,
   remembered: ReadonlyMap<number, bigint>,
-): Promise<boolean> {
-  const counts = new Map<number, number>();
-  for (const { bucket } of rows) counts.set(bucket, (counts.get(bucket) ?? 0) + 1);
-  const buckets = [...counts.keys()].toSorted((a, b) => a - b);
-  const numbers = buckets.map((bucket) => counts.get(bucket)!);
-  const all = [...new Set([...buckets, ...remembered.keys()])];
-  // Sent together, done in this order: the rows are held before any is changed.
-  const [held, given] = await Promise.all([
-    tx<{ bucket: number; epoch: bigint }[]>`
-      select bucket, epoch from collect_offset where bucket = any(${all}::smallint[])
-      order by bucket for update`,
-    tx<{ bucket: number; next: bigint }[]>`
-      update collect_offset o set next = o.next + n.count
-      from unnest(${buckets}::smallint[], ${numbers}::bigint[]) as n(bucket, count)
-      where o.bucket = n.bucket returning o.bucket, o.next - n.count as next`,
-  ]);
-  if (held.some(({ bucket, epoch }) => (remembered.get(bucket) ?? epoch) !== epoch)) return false;
-  const next = new Map(given.map((row) => [row.bucket, row.next]));
-  const received = receivedAt.toISOString();
-  let lines = "";
-  for (const { bucket, id, nodeId, name, at, data, sealed, links, flags } of rows) {
-    const offset = next.get(bucket)!;
-    next.set(bucket, offset + 1n);
-    lines +=
-      `${bucket}\t${offset}\t${id}\t${sourceId}\t${nodeId ?? "\\N"}\t${copyText(name)}\t` +
-      `${at.toISOString()}\t${received}\t${copyText(data)}\t` +
-      `${sealed ? `\\\\x${sealed.toString("hex")}` : "\\N"}\t` +
-      `${listText(links.map((link) => link.nodeBucket))}\t${listText(links.map((link) => link.nodeId))}\t${flags}\n`;
-  }
-  const into = await tx`
-    copy collect_event
-      (bucket, "offset", id, source_id, node_id, name, at, received_at, data, sealed,
-       link_buckets, link_ids, flags)
-    from stdin`.writable();
-  await pipeline(Readable.from([lines]), into);
-  return true;
-}
+) => {
+  const buckets = [...new Set([...rows.map(({ bucket }) => bucket), ...remembered.keys()])];
+  // Lists as PostgreSQL writes them: the driver would quote and look through every item of each.
+  return reader<{ id: string }[]>`
+    with told as materialized (
+      select * from unnest(
+        ${plainList(rows, ({ id }) => id)}::text::uuid[],
+        ${plainList(rows, ({ bucket }) => String(bucket))}::text::smallint[],
+        ${plainList(rows, ({ nodeId }) => nodeId ?? "null")}::text::uuid[],
+        ${textList(rows, ({ name }) => name)}::text::text[],
+        ${plainList(rows, ({ at }) => `"${at.toISOString()}"`)}::text::timestamptz[],
+        ${textList(rows, ({ data }) => data)}::text::text[],
+        ${plainList(rows, ({ sealed }) => (sealed ? sealed.toString("hex") : "null"))}::text::text[],
+        ${plainList(rows, ({ links }) => nested(links.map((link) => String(link.nodeBucket))))}::text::text[],
+        ${plainList(rows, ({ links }) => nested(links.map((link) => link.nodeId)))}::text::text[],
+        ${plainList(rows, ({ flags }) => String(flags))}::text::smallint[]
+      ) with ordinality
+        as t(id, bucket, node_id, name, at, data, sealed, link_buckets, link_ids, flags, nth)
+    ), claimed as (
+      insert into collect_message_key (id, at) select id, ${receivedAt} from told order by id
+      on conflict do nothing returning id
+    ), fresh as materialized (
+      select told.*, row_number() over (partition by bucket order by nth) - 1 as rank
+      from told join claimed using (id)
+    ), held as materialized (
+      select bucket, next, epoch from collect_offset
+      where bucket = any(${buckets}::smallint[]) and (select count(*) from claimed) > 0
+      order by bucket for update
+    ), sure as (
+      select 1 / (case when exists (
+        select from held join unnest(${[...remembered.keys()]}::smallint[],
+          ${bigintList([...remembered.values()])}::bigint[]) as r(bucket, epoch) using (bucket)
+        where held.epoch <> r.epoch
+      ) then 0 else 1 end) as "is"
+    ), moved as (
+      update collect_offset o set next = held.next + c.count
+      from held join (select bucket, count(*) from fresh group by bucket) c using (bucket)
+      where o.bucket = held.bucket
+    ), written as (
+      insert into collect_event (bucket, "offset", id, source_id, node_id, name, at, received_at, data,
+        sealed, link_buckets, link_ids, flags)
+      select bucket, held.next + rank, id, ${sourceId}, node_id, name, at, ${receivedAt}, data::jsonb,
+        decode(sealed, 'hex'), link_buckets::smallint[], link_ids::uuid[], flags
+      from fresh join held using (bucket)
+    )
+    select id from claimed where (select "is" from sure) = 1`;
+};
+/** Did a write fail because a node that was remembered may be gone? */
+export const isOutdated = (thrown: unknown): boolean =>
+  (thrown as { code?: string } | null)?.code === "22012"; // division by zero: `sure` above
+
+const plainList = <T>(items: readonly T[], of: (item: T) => string): string =>
+  `{${items.map(of).join(",")}}`;
+const textList = <T>(items: readonly T[], of: (item: T) => string): string =>
+  `{${items.map((item) => `"${of(item).replaceAll(/["\\]/g, "\\$&")}"`).join(",")}}`;
+const nested = (items: readonly string[]): string =>
+  items.length === 0 ? "null" : `"{${items.join(",")}}"`;
 
 export const forgetKeys = (reader: Reader, before: Date, limit: number) => reader`
   delete from collect_message_key where id in (

@@ -1,7 +1,7 @@
 import { Hono, type Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import type { IncomingMessage } from "node:http";
+import { IncomingMessage } from "node:http";
 import { dayOf } from "./clock.ts";
 import { sameBytes, sha256 } from "./crypto.ts";
 import { admits, commands, fieldsOf, type Refusal } from "./command.ts";
@@ -75,7 +75,8 @@ export function languageOf(acceptLanguage: string | null | undefined): "zh" | "e
  * rest of a small request. What is longer than the limit is not read to its end.
  */
 async function bodyOf(c: Context, limitBytes: number): Promise<Buffer | null> {
-  const { incoming } = (c.env ?? {}) as { incoming?: IncomingMessage };
+  const { incoming: from } = (c.env ?? {}) as { incoming?: unknown };
+  const incoming = from instanceof IncomingMessage ? from : null;
   const stream: AsyncIterable<Uint8Array> | null = incoming ?? c.req.raw.body;
   if (!stream) return Buffer.alloc(0);
   if (Number(c.req.header("content-length") ?? 0) > limitBytes) return null;
