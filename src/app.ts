@@ -50,6 +50,9 @@ import * as privacy from "#privacy/routes.ts";
 import type { Eraser } from "#privacy/service.ts";
 import * as recommend from "#recommend/routes.ts";
 import * as recommendService from "#recommend/service.ts";
+import * as relations from "#relations/routes.ts";
+import * as relationsJobs from "#relations/jobs.ts";
+import * as relationsService from "#relations/service.ts";
 import * as segments from "#segments/routes.ts";
 import * as segmentsEvents from "#segments/events.ts";
 import * as segmentsJobs from "#segments/jobs.ts";
@@ -58,6 +61,7 @@ import * as segmentsService from "#segments/service.ts";
 /** Who holds rows of a person. The log goes before the nodes that lead to it. */
 export const erasers: readonly Eraser[] = [
   collect.erase,
+  relationsService.erase,
   ordersService.erase,
   predictService.erase,
   segmentsService.erase,
@@ -81,6 +85,7 @@ export const allRoutes: readonly Route[] = [
   ...collectRoutes.routes,
   ...peopleRoutes.routes,
   ...plan.routes,
+  ...relations.routes,
   ...catalogRoutes.routes,
   ...ordersRoutes.routes,
   ...predict.routes,
@@ -96,8 +101,9 @@ export const allRoutes: readonly Route[] = [
 ];
 /** What each domain makes of a slice of the log, in this order, in one transaction with the slice's end. */
 export const consumers: readonly ((house: House, tx: Tx, slice: collect.Slice) => Promise<void>)[] =
-  [peopleJobs.consume, orders.consume];
+  [peopleJobs.consume, orders.consume, relationsJobs.consume];
 export const reactions: readonly Reaction[] = [
+  ...relationsJobs.reactions,
   ...predictJobs.reactions,
   ...segmentsJobs.reactions,
   ...feedsJobs.reactionsTo(offered.map(({ name }) => name)), // last: what it holds is held until commit

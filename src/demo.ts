@@ -180,6 +180,7 @@ async function address(house: House, sourceId: string): Promise<void> {
         })),
       );
       await messages.setConsent(
+        house,
         tx,
         some.flatMap((person) =>
           (["inapp", "email"] as const).map((channel) => ({

@@ -124,6 +124,21 @@ async function known(shop: Awaited<ReturnType<typeof turned>>) {
     await setTimers(tx, [{ ...person!, kind: "test", key: "x", dueAt: new Date("2999-01-01") }]);
     await tx`insert into outbox ${tx({ ...person!, id: randomUUID(), name: "test", data: tx.json({}), at })}`;
     await told(house, tx, person!);
+    // Somebody follows them, and they follow somebody.
+    const [node, other] = [(await people.nodesOf(tx, person!))[0]!, randomUUID()];
+    for (const [told, heard] of [
+      [node.nodeId, other],
+      [other, node.nodeId],
+    ] as const)
+      await tx`insert into relations_fact values
+        (${node.bucket}, ${told}, ${node.bucket}, ${heard}, ${randomUUID()}, 'follow', null, ${at})`;
+    await tx`insert into relations_person values (${person!.bucket}, ${person!.personId}, ${at})`;
+    for (const [own, kind, seen] of [
+      [person!.personId, "follows", other],
+      [other, "followed_by", person!.personId],
+    ] as const)
+      await tx`insert into relations_edge
+        values (${person!.bucket}, ${own}, ${kind}, ${person!.bucket}, ${seen}, ${at})`;
     const given = { operator: operator!.id, person: person!.personId };
     const context = { tx, house, at, now: at, newId: house.newId } as never;
     expect(await assignCase(context, given as never)).toMatchObject({ ok: true });

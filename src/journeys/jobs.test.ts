@@ -89,6 +89,7 @@ async function shop(couponLimit = 100) {
       en: words,
     });
     await messages.setConsent(
+      house,
       tx,
       [...keys.values()].slice(10).map((person) => ({
         person,

@@ -44,6 +44,16 @@ export const failures = {
     en: "The system is recovering. Try again soon.",
   },
   "request.broken": { status: 500, zh: "系统出错了。", en: "Something broke on our side." },
+  "relations.not_agreed": {
+    status: 409,
+    zh: "请先同意本店记录好友关系。",
+    en: "Agree first that this shop may keep who your friends are.",
+  },
+  "relations.no_user": {
+    status: 409,
+    zh: "你在店里还没有账号，无法添加好友。",
+    en: "You have no account with this shop yet, so others cannot be told apart from you.",
+  },
   "people.unknown": { status: 404, zh: "没有这个用户。", en: "There is no such person." },
   "people.tag_reserved": {
     status: 409,

@@ -1,8 +1,13 @@
 import { z } from "zod";
 import { endpoint } from "#kernel/endpoint.ts";
+import { isConsentKind } from "./rules.ts";
 
 const purpose = z.enum(["marketing", "service"]);
 const channel = z.enum(["inapp", "email"]);
+/** What can be agreed to: messages by a channel, or a use of what we know. */
+const consentPurpose = z.enum(["marketing", "service", "social", "sensitive"]);
+const consentChannel = z.enum(["inapp", "email", "use"]);
+const oneKind = (asked: { purpose: string; channel: string }) => isConsentKind(asked);
 const language = z.enum(["zh", "en"]);
 const sentence = z.object({ zh: z.string(), en: z.string() });
 const text = z.strictObject({
@@ -46,8 +51,8 @@ export const read = endpoint({
 });
 
 const consent = z.object({
-  purpose,
-  channel,
+  purpose: consentPurpose,
+  channel: consentChannel,
   granted: z.boolean(),
   at: z.iso.datetime().nullable(),
   textVersion: z.string().nullable(),
@@ -75,7 +80,15 @@ export const prefer = endpoint({
   input: z.strictObject({
     textVersion: version,
     choices: z
-      .array(z.strictObject({ purpose, channel, granted: z.boolean() }))
+      .array(
+        z
+          .strictObject({
+            purpose: consentPurpose,
+            channel: consentChannel,
+            granted: z.boolean(),
+          })
+          .refine(oneKind, { path: ["channel"] }),
+      )
       .min(1)
       .max(8),
   }),
@@ -91,15 +104,17 @@ export const record = endpoint({
     zh: "记录会员在商店里作出的同意或撤回（仅限商店服务器调用）",
     en: "Record what a member agreed to in the shop; for the shop's own server",
   },
-  input: z.strictObject({
-    person: z.uuid(),
-    purpose,
-    channel,
-    granted: z.boolean(),
-    textVersion: version,
-    at: z.iso.datetime(),
-    proof,
-  }),
+  input: z
+    .strictObject({
+      person: z.uuid(),
+      purpose: consentPurpose,
+      channel: consentChannel,
+      granted: z.boolean(),
+      textVersion: version,
+      at: z.iso.datetime(),
+      proof,
+    })
+    .refine(oneKind, { path: ["channel"] }),
   output: z.object({ recorded: z.boolean() }),
   failures: ["people.unknown", "messages.server_only", "messages.consent_future"],
 });

@@ -84,6 +84,7 @@ async function shop() {
       );
       for (const channel of ["inapp", "email"] as const)
         await service.setConsent(
+          here.house,
           tx,
           [
             {
@@ -289,6 +290,7 @@ test("consent taken back while a mail waits to be tried again is heard, and the 
   const at = here.clock.shop;
   await here.sql.begin((tx) =>
     service.withdraw(
+      here.house,
       tx,
       { person: ann, purpose: "marketing", channel: "email" },
       "one_click",

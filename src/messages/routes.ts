@@ -15,11 +15,10 @@ import { unsubscribePage } from "./model/mail.ts";
 import { placeholders } from "./model/template.ts";
 import { readToken } from "./model/token.ts";
 import {
-  channels,
   consentAt,
-  consentTexts,
+  consentKinds,
+  consentText,
   consentTextVersion,
-  purposes,
   reasonTexts,
   type ConsentLine,
 } from "./rules.ts";
@@ -43,20 +42,18 @@ const because = (code: string | null) =>
 
 /** Every purpose and channel with what holds for it. */
 const consents = (lines: readonly ConsentLine[], now: Date) =>
-  purposes.flatMap((purpose) =>
-    channels.map((channel) => {
-      const held = consentAt(lines, purpose, channel, now);
-      return {
-        purpose,
-        channel,
-        granted: held?.granted ?? false,
-        at: held?.at.toISOString() ?? null,
-        textVersion: held?.textVersion ?? null,
-        proof: held?.proof ?? null,
-        madeUp: held?.madeUp ?? false,
-      };
-    }),
-  );
+  consentKinds.map(({ purpose, channel }) => {
+    const held = consentAt(lines, purpose, channel, now);
+    return {
+      purpose,
+      channel,
+      granted: held?.granted ?? false,
+      at: held?.at.toISOString() ?? null,
+      textVersion: held?.textVersion ?? null,
+      proof: held?.proof ?? null,
+      madeUp: held?.madeUp ?? false,
+    };
+  });
 
 async function inbox({ house, scope }: Reading) {
   const person = self(scope);
@@ -177,7 +174,7 @@ export const routes: Route[] = [
         granted,
         at,
         textVersion,
-        text: consentTexts[purpose][channel],
+        text: consentText({ purpose, channel }),
       })),
     });
   }),
@@ -223,7 +220,7 @@ export const routes: Route[] = [
       // Of an erased person nothing is left to withdraw; the page says the same, and so tells nothing.
       if (!person.ok) return;
       const from = { person: person.value, purpose, channel };
-      await service.withdraw(tx, from, "one_click", now, at);
+      await service.withdraw(house, tx, from, "one_click", now, at);
     });
     const language = languageOf(request.headers.get("accept-language"));
     return page(unsubscribePage(language, purpose, "done"));

@@ -9,12 +9,26 @@ export const purposes = ["marketing", "service"] as const;
 export type Purpose = (typeof purposes)[number];
 export const channels = ["inapp", "email"] as const;
 export type Channel = (typeof channels)[number];
+/**
+ * What somebody agrees to besides messages: that we keep who their friends are, and that we keep what is sensitive (a
+ * due date, what concerns health). It goes by no channel: "use" stands in its place.
+ */
+export const usePurposes = ["social", "sensitive"] as const;
+export type UsePurpose = (typeof usePurposes)[number];
+/** Everything that can be agreed to, each for itself. */
+export const consentKinds: readonly { purpose: Purpose | UsePurpose; channel: Channel | "use" }[] =
+  [
+    ...purposes.flatMap((purpose) => channels.map((channel) => ({ purpose, channel }))),
+    ...usePurposes.map((purpose) => ({ purpose, channel: "use" as const })),
+  ];
+export const isConsentKind = (asked: { purpose: string; channel: string }): boolean =>
+  consentKinds.some((k) => k.purpose === asked.purpose && k.channel === asked.channel);
 
 /** One line of a person's consent log. `seq` counts within the person. */
 export type ConsentLine = {
   seq: number;
-  purpose: Purpose;
-  channel: Channel;
+  purpose: Purpose | UsePurpose;
+  channel: Channel | "use";
   granted: boolean;
   textVersion: string;
   proof: string;
@@ -26,8 +40,8 @@ export type Consent = Omit<ConsentLine, "seq" | "purpose" | "channel"> | null;
 /** What holds at `now`: the line with the latest time, the later written among equals; null where nothing was said. */
 export function consentAt(
   lines: readonly ConsentLine[],
-  purpose: Purpose,
-  channel: Channel,
+  purpose: ConsentLine["purpose"],
+  channel: ConsentLine["channel"],
   now: Date,
 ): Consent {
   let last: ConsentLine | null = null;
@@ -121,7 +135,7 @@ export const isMadeUp = (address: string): boolean => /\.invalid$/i.test(address
 
 /** What each consent is asked for with. A change of words is a new version. */
 export const consentTextVersion = "2026-01";
-export const consentTexts: Record<Purpose, Record<Channel, { zh: string; en: string }>> = {
+const consentTexts: Record<Purpose, Record<Channel, { zh: string; en: string }>> = {
   marketing: {
     inapp: {
       zh: "我愿意在站内收到优惠和好物推荐。",
@@ -143,6 +157,24 @@ export const consentTexts: Record<Purpose, Record<Channel, { zh: string; en: str
     },
   },
 };
+
+const useTexts: Record<UsePurpose, { zh: string; en: string }> = {
+  social: {
+    zh: "我愿意让本店记录我的好友、关注和邀请关系，用来给我推荐；撤回后全部删除。",
+    en: "Keep who my friends are, whom I follow and invite, to recommend things to me. If I take this back, all of it is deleted.",
+  },
+  sensitive: {
+    zh: "我愿意让本店保存我填写的敏感信息（如预产期、健康状况），加密存放。",
+    en: "Keep the sensitive details I give, such as a due date or what concerns my health, encrypted.",
+  },
+};
+export const consentText = ({
+  purpose,
+  channel,
+}: Pick<ConsentLine, "purpose" | "channel">): { zh: string; en: string } =>
+  purpose === "social" || purpose === "sensitive"
+    ? useTexts[purpose]
+    : consentTexts[purpose][channel === "use" ? "inapp" : channel];
 
 /** Why a message or one of its ways did not go, as the operator reads it. */
 export const reasonTexts: Record<string, { zh: string; en: string }> = {

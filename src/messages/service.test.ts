@@ -46,7 +46,7 @@ async function shop() {
       proof: "test",
       at,
     } as const;
-    return here.sql.begin((tx) => service.setConsent(tx, [said], here.clock.machine));
+    return here.sql.begin((tx) => service.setConsent(here.house, tx, [said], here.clock.machine));
   };
   const send = (...to: PersonKey[]) =>
     here.sql.begin((tx) =>
@@ -202,7 +202,12 @@ test("consent is a log: the same said twice adds nothing, what was made up stays
     at: here.clock.shop,
   } as const;
   await here.sql.begin((tx) =>
-    service.setConsent(tx, [{ ...demo, proof: "made_up", madeUp: true }], here.clock.machine),
+    service.setConsent(
+      here.house,
+      tx,
+      [{ ...demo, proof: "made_up", madeUp: true }],
+      here.clock.machine,
+    ),
   );
   const lines = await here.sql`select seq, granted, made_up from messages_consent order by seq`;
   expect([...lines]).toEqual([

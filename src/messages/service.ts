@@ -5,6 +5,7 @@ import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
 import { dropTimer, setTimers } from "#kernel/timers.ts";
 import * as offers from "#offers/service.ts";
 import * as people from "#people/service.ts";
+import * as relations from "#relations/service.ts";
 import { render, unknownPlaceholders, type Rendered, type Values } from "./model/template.ts";
 import {
   consentAt,
@@ -28,6 +29,7 @@ export type SaidConsent = Omit<ConsentLine, "seq" | "madeUp"> & {
  * the shop's clock, `recordedAt` on the machine's. Returns how many lines were added.
  */
 export async function setConsent(
+  house: House,
   tx: Tx,
   said: readonly SaidConsent[],
   recordedAt: Date,
@@ -41,7 +43,10 @@ export async function setConsent(
   for (const { person, madeUp = false, ...line } of said) {
     const log = logs.get(person.personId) ?? [];
     const now = consentAt(log, line.purpose, line.channel, line.at);
-    if (now && now.granted === line.granted && now.textVersion === line.textVersion) continue;
+    // Of a use every word is kept: from when on it holds must not depend on which of them came in first.
+    const isUse = line.channel === "use";
+    const same = now && now.granted === line.granted && now.textVersion === line.textVersion;
+    if (same && (!isUse || now.at.getTime() === line.at.getTime())) continue;
     const seq = lengths.get(person.personId)! + 1;
     lengths.set(person.personId, seq);
     const { bucket, personId } = person;
@@ -50,6 +55,11 @@ export async function setConsent(
     logs.set(personId, [...log, next]);
   }
   if (added.length > 0) await store.addLines(tx, added, recordedAt);
+  // Whoever takes back that we keep their friends is in nobody's list from this commit on.
+  const social = added.filter(({ purpose }) => purpose === "social");
+  await relations.refold(house, tx, [
+    ...new Map(social.map((line) => [line.personId, line])).values(),
+  ]);
   return added.length;
 }
 
@@ -299,21 +309,21 @@ export async function saveSettings(
   return ok(settings);
 }
 
-type Choice = { purpose: Purpose; channel: Channel; granted: boolean };
+type Choice = Pick<ConsentLine, "purpose" | "channel" | "granted">;
 /** What a person chose for themselves on their own page. */
 export async function prefer(
-  { tx, now, at }: Context,
+  { tx, house, now, at }: Context,
   person: PersonKey,
   { textVersion, choices }: { textVersion: string; choices: readonly Choice[] },
 ): Promise<Result<{ changed: number }, never>> {
   const said = choices.map((choice) => ({ ...choice, person, textVersion, proof: "me", at: now }));
-  return ok({ changed: await setConsent(tx, said, at) });
+  return ok({ changed: await setConsent(house, tx, said, at) });
 }
 
 type Recorded = Choice & { person: string; textVersion: string; at: string; proof: string };
 /** What a person said in the shop, told by its own server. */
 export async function record(
-  { tx, actor, now, at: recordedAt }: Context,
+  { tx, house, actor, now, at: recordedAt }: Context,
   { person: personId, at, ...said }: Recorded,
 ): Promise<
   Result<
@@ -326,13 +336,14 @@ export async function record(
   if (!person.ok) return person;
   if (new Date(at) > now) return fail("messages.consent_future");
   const line = { ...said, person: person.value, at: new Date(at) };
-  return ok({ recorded: (await setConsent(tx, [line], recordedAt)) > 0 });
+  return ok({ recorded: (await setConsent(house, tx, [line], recordedAt)) > 0 });
 }
 
 /** Takes a consent back where there is one. A link that is followed twice adds one line. */
 export async function withdraw(
+  house: House,
   tx: Tx,
-  { person, purpose, channel }: { person: PersonKey; purpose: Purpose; channel: Channel },
+  { person, purpose, channel }: { person: PersonKey } & Pick<ConsentLine, "purpose" | "channel">,
   proof: string,
   now: Date,
   recordedAt: Date,
@@ -342,7 +353,7 @@ export async function withdraw(
   if (!consent?.granted) return;
   const { textVersion } = consent;
   const said = { person, purpose, channel, granted: false, textVersion, proof, at: now };
-  await setConsent(tx, [said], recordedAt);
+  await setConsent(house, tx, [said], recordedAt);
 }
 
 export async function read(

@@ -29,6 +29,8 @@ export const reservedTags: ReadonlySet<string> = new Set([
   "rfm",
   "rfm_segment",
   "identifier_conflict",
+  "influence",
+  "inviter",
 ]);
 
 const dots = "•••";

@@ -239,6 +239,22 @@ export function standing(lines: readonly SaidSocial[]): {
   return { from: lastNo < 0 ? new Date(0) : again.at, withdrawnAt };
 }
 
+/** Limits of a question to the graph. */
+export const edgesLimit = 5000; // of the one who asks: those longest known to us
+export const beyondLimit = 500; // of each of those, for the second step
+export const answersLimit = 200;
+
+/** Roads of two steps: whom they lead to, and how. */
+export const roads = {
+  friends_of_friends: ["friend", "friend"],
+  follow_the_same: ["follows", "followed_by"],
+  followed_by_friends: ["friend", "follows"],
+  invited_by_the_same: ["invited_by", "invited"],
+  came_by_the_same: ["came_by", "brought"],
+} as const satisfies Record<string, readonly [EdgeKind, EdgeKind]>;
+export type Road = keyof typeof roads;
+export const roadNames = Object.keys(roads) as [Road, ...Road[]];
+
 /** Tags that follow from relations: how many accepted an invitation, how many follow. The value is the lowest of its band. */
 export const inviterBands = [1, 5, 20, 100] as const;
 export const influenceBands = [10, 100, 1000, 10_000] as const;

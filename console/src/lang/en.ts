@@ -414,8 +414,14 @@ export const en = {
     event: "Event",
   } as Record<string, string>,
   pickKinds: { again: "Due to be bought again", alike: "People alike buy it" },
-  purposes: { marketing: "Marketing", service: "Service", analysis: "Analysis" },
-  channels: { inapp: "In-app", email: "E-mail" } as Record<string, string>,
+  purposes: {
+    marketing: "Marketing",
+    service: "Service",
+    analysis: "Analysis",
+    social: "Friends",
+    sensitive: "Sensitive details",
+  },
+  channels: { inapp: "In-app", email: "E-mail", use: "keep and use" } as Record<string, string>,
   messageStates: {
     queued: "Queued",
     waiting: "Waiting for quiet hours to end",

@@ -394,8 +394,14 @@ export const zh = {
     event: "事件",
   } as Record<string, string>,
   pickKinds: { again: "到了再买的时候", alike: "相似的人也买" },
-  purposes: { marketing: "营销", service: "服务", analysis: "分析" },
-  channels: { inapp: "站内信", email: "邮件" } as Record<string, string>,
+  purposes: {
+    marketing: "营销",
+    service: "服务",
+    analysis: "分析",
+    social: "好友关系",
+    sensitive: "敏感信息",
+  },
+  channels: { inapp: "站内信", email: "邮件", use: "记录与使用" } as Record<string, string>,
   messageStates: {
     queued: "已排队",
     waiting: "等免打扰结束",
