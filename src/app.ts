@@ -14,6 +14,7 @@ import * as catalogRoutes from "#catalog/routes.ts";
 import * as collectJobs from "#collect/jobs.ts";
 import * as collectRoutes from "#collect/routes.ts";
 import * as collect from "#collect/service.ts";
+import * as doors from "#doors/routes.ts";
 import * as experiments from "#experiments/routes.ts";
 import * as experimentsService from "#experiments/service.ts";
 import * as feedsApi from "#feeds/api.ts";
@@ -83,6 +84,7 @@ const offered = [ordersEvents, predictEvents, segmentsEvents, offersEvents, feed
 export const allRoutes: readonly Route[] = [
   ...access.routes,
   ...collectRoutes.routes,
+  ...doors.routes,
   ...peopleRoutes.routes,
   ...plan.routes,
   ...relations.routes,

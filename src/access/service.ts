@@ -780,6 +780,16 @@ export function personTokens(house: House, { tokenKey } = lookups(house)): Perso
   };
 }
 
+/** Which source a key writes for; null where it is none, is dead, or may not write events. For the doors of clients. */
+export function writeKeys(house: House, { key } = lookups(house)) {
+  return async (text: string): Promise<Source | null> => {
+    const row = await key(sha256(text));
+    return row?.sourceId && row.sourceKind && row.permissions.includes("events:write")
+      ? { id: row.sourceId, kind: row.sourceKind }
+      : null;
+  };
+}
+
 /**
  * Who sent a request: a key or a person token as Bearer, a key as the user name of Basic, else the session's cookie.
  * A credential that is shown and not right ends it there: it never falls through to another one.

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { endpoint } from "#kernel/endpoint.ts";
+import { isNetworkText, protocols } from "./rules.ts";
 
 const instant = z.iso.datetime();
 const id = z.string().min(1).max(200);
@@ -45,11 +46,38 @@ export const send = endpoint({
   },
   input: z.object({ events: z.array(z.unknown().meta(shape)).min(1).max(1000) }),
   output: verdicts,
-  failures: ["request.invalid", "request.too_large", "collect.no_source"],
+  failures: [
+    "request.invalid",
+    "request.too_large",
+    "request.too_many",
+    "collect.no_source",
+    "collect.disabled",
+    "collect.origin",
+  ],
   ownBody: true,
 });
 
 const kind = z.enum(["server", "public", "import"]);
+const protocol = z.enum(protocols);
+const word = z.string().trim().min(1).max(200);
+const settings = z.strictObject({
+  /** Pages it may be used from; none: any. */
+  origins: z
+    .array(z.string().refine((text) => URL.canParse(text) && new URL(text).origin === text))
+    .max(100),
+  rate: z.strictObject({
+    perSecond: z.number().min(0.1).max(1_000_000),
+    burst: z.number().int().min(1).max(10_000_000),
+  }),
+  consent: word.nullable(),
+  bots: z.array(word).max(200),
+  staff: z.strictObject({
+    networks: z.array(z.string().refine(isNetworkText)).max(200),
+    users: z.array(word).max(1000),
+    domains: z.array(word).max(100),
+  }),
+  ip: z.enum(["keep", "cut", "drop"]),
+});
 export const sources = endpoint({
   method: "GET",
   path: "/v1/sources",
@@ -65,16 +93,64 @@ export const sources = endpoint({
         id: z.uuid(),
         name: z.string(),
         kind,
+        protocol,
+        disabled: z.boolean(),
         demo: z.boolean(),
         createdAt: instant,
         events: z.number(),
         lastAt: instant.nullable(), // when the last one came, on the machine's clock
         rejected: z.number(),
         lastRejectedAt: instant.nullable(),
+        /** Refused within 30 days, whether or not it is kept in the list. */
+        refused: z.number(),
+        /** What the list had no room for. */
+        beyond: z.number(),
+        lastError: z.object({ reason: z.string(), field: z.string(), at: instant }).nullable(),
       }),
     ),
+    /** Requests of the last 30 days with a key that is none of ours, of which nothing is kept. */
+    strangers: z.number(),
   }),
   failures: [],
+});
+
+export const source = endpoint({
+  method: "GET",
+  path: "/v1/sources/:source",
+  permission: "house:write",
+  summary: {
+    zh: "一个数据来源的设置，及近 30 天各原因的拒收数",
+    en: "The settings of a source, and what was refused in 30 days by reason",
+  },
+  input: z.strictObject({ source: z.uuid() }),
+  output: z.object({
+    id: z.uuid(),
+    name: z.string(),
+    kind,
+    protocol,
+    shares: z.uuid().nullable(),
+    disabled: z.boolean(),
+    settings,
+    refused: z.array(z.object({ reason: z.string(), count: z.number() })),
+  }),
+  failures: ["collect.source_unknown"],
+});
+
+export const changeSource = endpoint({
+  method: "PATCH",
+  path: "/v1/sources/:source",
+  permission: "house:write",
+  summary: { zh: "修改数据来源的设置", en: "Change the settings of a source" },
+  input: z.strictObject({
+    source: z.uuid(),
+    protocol: protocol.optional(),
+    /** The server's source whose numbers of people are this one's too. */
+    shares: z.uuid().nullable().optional(),
+    disabled: z.boolean().optional(),
+    settings: settings.optional(),
+  }),
+  output: z.object({}),
+  failures: ["collect.source_unknown", "collect.not_shareable"],
 });
 
 export const makeSource = endpoint({
@@ -82,7 +158,11 @@ export const makeSource = endpoint({
   path: "/v1/sources",
   permission: "house:write",
   summary: { zh: "新建数据来源", en: "Make a source" },
-  input: z.strictObject({ name: z.string().trim().min(1).max(100), kind }),
+  input: z.strictObject({
+    name: z.string().trim().min(1).max(100),
+    kind,
+    protocol: protocol.optional(),
+  }),
   output: z.object({ id: z.uuid() }),
   failures: ["collect.name_taken"],
 });

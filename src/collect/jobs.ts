@@ -126,6 +126,7 @@ const daysAgo = (house: House, days: number) =>
 export async function sweep(house: House): Promise<number> {
   const keys = await store.forgetKeys(house.sql, daysAgo(house, 35), sweepLimit);
   const rejected = await store.forgetRejected(house.sql, daysAgo(house, 30), sweepLimit);
+  await store.forgetCounts(house.sql, daysAgo(house, 30));
   return keys.count + rejected.count;
 }
 const sweepLimit = 10_000;

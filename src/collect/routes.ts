@@ -2,7 +2,17 @@ import { answer, direct, implement } from "#kernel/endpoint.ts";
 import type { Item } from "#kernel/json.ts";
 import { fail, ok } from "#kernel/result.ts";
 import * as api from "./api.ts";
-import { eventBytesLimit, readEvent, type Incoming, type Refused } from "./rules.ts";
+import {
+  eventBytesLimit,
+  isAllowedOrigin,
+  isRefused,
+  markOf,
+  originOf,
+  readEvent,
+  withoutAddresses,
+  type Incoming,
+  type Refused,
+} from "./rules.ts";
 import * as service from "./service.ts";
 import * as views from "./views.ts";
 
@@ -17,27 +27,77 @@ function eventOf(item: Item, kind: "server" | "public" | "import", now: Date): I
   return readEvent({ ...rest, at: new Date(at), data, traits }, kind, now);
 }
 
-const send = direct(api.send, async ({ house, actor, body, now }) => {
+const send = direct(api.send, async ({ house, actor, body, request, remote, now }) => {
   const list = await service.listOf({ body }, "events");
   if (!list.ok) return list;
   // The body first: what is wrong with it is told to anybody who may send at all.
   if (!actor.source) return fail("collect.no_source");
-  const { source } = actor;
-  const read = list.value.map((item) => eventOf(item, source.kind, now));
-  return ok(await service.take(house, source, "events", list.value, read));
+  const source = await service.knownSource(house, actor.source);
+  const { settings } = source;
+  const count = list.value.length;
+  const refuse = (reason: string) =>
+    service.refuse(house, { sourceId: source.id, reason, field: "", count });
+  if (source.disabled) {
+    await refuse("disabled");
+    return fail("collect.disabled");
+  }
+  const { headers } = request;
+  const from = originOf(headers.get("origin"), headers.get("referer"));
+  if (source.kind === "public" && !isAllowedOrigin(from, settings)) {
+    await refuse("origin");
+    return fail("collect.origin");
+  }
+  const seconds = service.waitOf(house, source, count);
+  if (seconds > 0) {
+    await refuse("rate");
+    return fail("request.too_many", { retryAfterSeconds: seconds });
+  }
+  const items = list.value.map(({ value, bad }) => ({
+    value: withoutAddresses(value, settings.ip),
+    bad,
+  }));
+  const agent = source.kind === "public" ? (headers.get("user-agent") ?? "") : "";
+  const read = items.map((item) => {
+    const event = eventOf(item, source.kind, now);
+    if (isRefused(event)) return event;
+    const user = event.sender?.type === "user_id" ? event.sender.value : undefined;
+    const email = event.direct?.["traits.email"];
+    const ip = source.kind === "public" ? remote : "";
+    const marks = markOf({ agent, ip, user, email }, settings);
+    return marks === 0 ? event : { ...event, flags: (event.flags ?? 0) | marks };
+  });
+  return ok(await service.take(house, source, "events", items, read));
 });
 
 const makeSource = implement(api.makeSource, service.makeSource);
 const sources = answer(api.sources, async ({ house }) =>
   ok({
-    sources: (await views.sources(house.sql)).map((source) => ({
-      ...source,
-      createdAt: source.createdAt.toISOString(),
-      lastAt: source.lastAt?.toISOString() ?? null,
-      lastRejectedAt: source.lastRejectedAt?.toISOString() ?? null,
-    })),
+    sources: (await views.sources(house.sql)).map(
+      ({ lastReason, lastField, lastErrorAt, ...source }) => ({
+        ...source,
+        createdAt: source.createdAt.toISOString(),
+        lastAt: source.lastAt?.toISOString() ?? null,
+        lastRejectedAt: source.lastRejectedAt?.toISOString() ?? null,
+        lastError:
+          lastReason !== null && lastErrorAt !== null
+            ? { reason: lastReason, field: lastField ?? "", at: lastErrorAt.toISOString() }
+            : null,
+      }),
+    ),
+    strangers: await views.strangers(house.sql),
   }),
 );
+const source = answer(api.source, async ({ house }, { source: id }) => {
+  const [row] = await views.sharesOf(house.sql, id);
+  if (!row) return fail("collect.source_unknown");
+  const { name, kind, protocol, disabled, settings } = await service.knownSource(house, {
+    id,
+    kind: "server",
+  });
+  const refused = [...(await views.refusedOf(house.sql, id))];
+  return ok({ id, name, kind, protocol, shares: row.shares, disabled, settings, refused });
+});
+const changeSource = implement(api.changeSource, service.changeSource);
 
 function afterOf(cursor: string | undefined): { at: Date; id: string } | null {
   const [, at, id] = /^(\d{4}-\d\d-\d\dT[\d:.]+Z)_([0-9a-f-]{36})$/.exec(cursor ?? "") ?? [];
@@ -79,4 +139,4 @@ const imports = answer(api.imports, async ({ house }) =>
   }),
 );
 
-export const routes = [send, sources, makeSource, rejected, imports];
+export const routes = [send, sources, source, makeSource, changeSource, rejected, imports];

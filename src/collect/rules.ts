@@ -2,6 +2,8 @@
 import type { Identifier } from "#people/rules.ts";
 import { isShops } from "#plan/rules.ts";
 import { namesOther } from "#relations/rules.ts";
+import { isBot } from "./model/bots.ts";
+import { cutAddress, isNetwork, isWithin } from "./model/network.ts";
 import {
   isDerived,
   isDirect,
@@ -34,6 +36,105 @@ export const flag = {
 } as const;
 export const leftOut = flag.bot | flag.staff;
 export type Source = { id: string; kind: "server" | "public" | "import" };
+
+/** How a source speaks: its key names it, and the answers and limits are those of that client. */
+export const protocols = [
+  "liuke",
+  "segment",
+  "rudderstack",
+  "customerio",
+  "posthog",
+  "jitsu",
+  "snowplow",
+  "dittofeed",
+  "sensors",
+  "cloudevents",
+] as const;
+export type Protocol = (typeof protocols)[number];
+
+/** What a source is held to. */
+export type Settings = {
+  /** Pages it may be used from, as "https://shop.example"; none: from any. */
+  origins: string[];
+  /** Events a second on average, and at once. Counted in each process. */
+  rate: { perSecond: number; burst: number };
+  /** Only events of people who agreed to this category of their consent banner; null: all. */
+  consent: string | null;
+  /** More parts of user agents that are programs, beside the list of our own. */
+  bots: string[];
+  /** Whose events are those of colleagues: by network, by the shop's number, by the domain of their e-mail. */
+  staff: { networks: string[]; users: string[]; domains: string[] };
+  /** What is kept of an address of a machine: all of it, all but its last part, nothing. */
+  ip: "keep" | "cut" | "drop";
+};
+export const newSettings: Settings = {
+  origins: [],
+  rate: { perSecond: 5_000, burst: 20_000 },
+  consent: null,
+  bots: [],
+  staff: { networks: [], users: [], domains: [] },
+  ip: "cut",
+};
+/** A source with everything that is set of it. `space` is the source whose numbers of people it shares, or its own id. */
+export type Known = Source & {
+  name: string;
+  protocol: Protocol;
+  space: string;
+  disabled: boolean;
+  settings: Settings;
+};
+/** The rejected list takes so much of a source a day; what is beyond is counted. */
+export const keptRowsLimit = 10_000;
+export const keptBytesLimit = 100 * 1024 * 1024;
+
+export const isAllowedOrigin = (origin: string, { origins }: Settings): boolean =>
+  origins.length === 0 || origins.includes(origin);
+/** The page that a request says it is sent from; "" where it says none. */
+export function originOf(origin: string | null, referer: string | null): string {
+  for (const text of [origin, referer])
+    if (text !== null && URL.canParse(text)) return new URL(text).origin;
+  return origin ?? "";
+}
+
+/** "10.0.0.0/8", "2001:db8::/32", or one address. */
+export const isNetworkText = (text: string): boolean => isNetwork(text);
+
+/** Takes what names the machine out of anything that was sent, however deep it stands, before anything is kept. */
+export function withoutAddresses(value: unknown, keep: Settings["ip"]): unknown {
+  if (keep === "keep" || typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => withoutAddresses(item, keep));
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([name, item]): [string, unknown][] => {
+      if (directName(name.replace(/^\$+/, "")) !== "ip" || typeof item !== "string")
+        return [[name, withoutAddresses(item, keep)]];
+      const left = keep === "cut" ? cutAddress(item) : "";
+      return left === "" ? [] : [[name, left]];
+    }),
+  );
+}
+
+/** Is an event of a program, or of a colleague? In bits of `flag`. */
+export function markOf(
+  said: { agent: string; ip: string; user?: string | undefined; email?: string | undefined },
+  { bots, staff }: Settings,
+): number {
+  const domain = said.email?.split("@").at(-1)?.trim().toLowerCase() ?? "";
+  const isStaff =
+    (said.ip !== "" && isWithin(said.ip, staff.networks)) ||
+    (said.user !== undefined && staff.users.includes(said.user)) ||
+    (domain !== "" && staff.domains.some((one) => one.trim().toLowerCase() === domain));
+  return (said.agent !== "" && isBot(said.agent, bots) ? flag.bot : 0) | (isStaff ? flag.staff : 0);
+}
+
+/** Dated earlier than this, or later, an event is refused; dated long before it came, it is marked. */
+const earliest = Date.UTC(1990, 0, 1);
+const lateMs = 30 * 24 * 3600 * 1000;
+export function whenOf(at: Date, now: Date): { flags: number } | Refused {
+  if (Number.isNaN(at.getTime())) return { reason: "invalid", field: "at" };
+  if (at.getTime() > now.getTime() + aheadLimitMs) return { reason: "not_yet", field: "at" };
+  if (at.getTime() < earliest) return { reason: "too_old", field: "at" };
+  return { flags: at.getTime() < now.getTime() - lateMs ? flag.late : 0 };
+}
 export type Verdict = "accepted" | "double" | "erased" | Refused;
 
 /** One request brings at most so many events and bytes, and one event so many bytes. */
@@ -47,7 +148,7 @@ export const aheadLimitMs = 24 * 3600 * 1000;
 export const orderLine = "Order Line";
 export const identify = "identify";
 /** Where the derived traits of an event stand in its data; no name of a shop's own begins so. */
-const traitsIn = "$traits";
+export const traitsIn = "$traits";
 
 /** How shops call what names a person, beside the field list's own words. */
 const spellings: Record<string, DirectField> = {
@@ -178,6 +279,8 @@ export type Refused = {
     | "invalid" // the field is missing, unknown or not what it should be
     | "too_large"
     | "not_yet" // dated further ahead than clocks can differ
+    | "too_old" // dated before 1990
+    | "no_consent" // the source needs a consent that this person did not give
     | "no_sender" // says something of somebody, and not of whom
     | "server_only" // only the shop's own server may say this
     | "use_order_lines" // order lines have a door of their own
@@ -207,7 +310,8 @@ export const isRefused = <T extends object>(read: T | Refused): read is Refused 
  */
 export function readEvent(said: Said, source: Source["kind"], now: Date): Incoming | Refused {
   const { key, name, user, anonymous, at } = said;
-  if (at.getTime() > now.getTime() + aheadLimitMs) return { reason: "not_yet", field: "at" };
+  const when = whenOf(at, now);
+  if (isRefused(when)) return when;
   if (name === orderLine) return { reason: "use_order_lines", field: "name" };
   if (looksDirect(name)) return { reason: "invalid", field: "name" };
   const ours = Object.keys(said.data).find((field) => field.startsWith("$"));
@@ -235,8 +339,14 @@ export function readEvent(said: Said, source: Source["kind"], now: Date): Incomi
     data: { ...data.plain, ...derived },
     ...(Object.keys(direct).length > 0 ? { direct } : {}),
     ...(sender ? { sender } : {}),
+    ...(when.flags > 0 ? { flags: when.flags } : {}),
   };
 }
+/** The visitor that a user id is taken for while nobody has vouched for it. */
+export const claimedVisitor = (user: string): Identifier => ({
+  type: "anonymous_id",
+  value: `claimed:${user}`,
+});
 function senderOf(
   user: string | undefined,
   anonymous: string | undefined,
@@ -245,5 +355,8 @@ function senderOf(
   const known = user === undefined ? null : ({ type: "user_id", value: user } as const);
   const visitor =
     anonymous === undefined ? null : ({ type: "anonymous_id", value: anonymous } as const);
-  return open ? (visitor ?? known) : (known ?? visitor);
+  // Whom a page says it speaks for, without a visitor of its own, is somebody of its own too: it may share its numbers
+  // of people with the shop's server, and is never one of those by its own word.
+  const claimed = user === undefined ? null : claimedVisitor(user);
+  return open ? (visitor ?? claimed) : (known ?? visitor);
 }

@@ -16,10 +16,16 @@ import {
   eventBytesLimit,
   eventsLimit,
   isRefused,
+  keptBytesLimit,
+  keptRowsLimit,
+  newSettings,
   requestBytesLimit,
   safeField,
   type Incoming,
+  type Known,
+  type Protocol,
   type Refused,
+  type Settings,
   type Source,
   type Verdict,
 } from "./rules.ts";
@@ -80,8 +86,9 @@ async function acceptFit(
   // Refusals first: offsets are held from when they are given, and others wait for them.
   if (unfit.length > 0) await rejectAll(house, tx, source, unfit);
   const fit = judged.filter(isFit);
-  const known = remember(house, source.id, fit);
-  if (known.unknown.length > 0) await lookUp(house, tx, source.id, known);
+  const { space } = await knownSource(house, source);
+  const known = remember(house, space, fit);
+  if (known.unknown.length > 0) await lookUp(house, tx, space, known);
   const written = await write(house, tx, source, fit, known);
   let next = 0;
   return judged.map((one) => (isFit(one) ? written[next++]! : one));
@@ -210,7 +217,7 @@ async function lookUp(
   }
 }
 
-/** What a request could not give: its place in the request, why, and its text. */
+/** What a request could not give: what tells it from others, why, and its text; "" where nothing of it is kept. */
 export type Unfit = { key: string; reason: string; field: string; text: string };
 type Request = { events: readonly Incoming[]; unfit: readonly Unfit[] };
 
@@ -259,7 +266,7 @@ async function takeAll(house: House, source: Source, round: Request[]): Promise<
   const unfit = round.flatMap((request) => request.unfit);
   const judged = await judgeAll(house, house.sql, source, events);
   const fit = judged.filter(isFit);
-  const known = remember(house, source.id, fit);
+  const known = remember(house, (await knownSource(house, source)).space, fit);
   const isPlain = unfit.length === 0 && fit.length === judged.length && known.unknown.length === 0;
   const verdicts = isPlain
     ? await write(house, house.sql, source, fit, known)
@@ -278,18 +285,139 @@ async function rejectAll(
   unfit: readonly Unfit[],
 ): Promise<void> {
   const at = house.clocks.machine();
-  // The same refused event sent again is the same line of the list.
-  const rows = new Map(
-    unfit.map(({ key, reason, field, text }): [string, store.Rejected] => {
-      const id = eventId(source.id, `rejected|${key}|${reason}|${field}`);
-      const sealed = sealRejected(house, id, text);
-      return [
-        id,
-        { id, sourceId: source.id, importId: null, line: null, reason, field, sealed, at },
-      ];
-    }),
+  await store.countRefusals(
+    tx,
+    unfit.map(({ reason, field }) => ({ sourceId: source.id, reason, field, count: 1 })),
+    at,
   );
-  await store.reject(tx, [...rows.values()]);
+  const listed = unfit.filter(({ text }) => text !== "");
+  if (listed.length === 0) return;
+  const kept = await store.keptToday(tx, source.id, at);
+  // The same refused event sent again is the same line of the list.
+  const rows = new Map<string, store.Rejected>();
+  const sizes = new Map<string, number>();
+  let bytes = Number(kept.bytes);
+  let beyond = 0;
+  for (const { key, reason, field, text } of listed) {
+    const id = eventId(source.id, `rejected|${key}|${reason}|${field}`);
+    if (rows.has(id)) continue;
+    const size = Buffer.byteLength(text);
+    if (kept.rows + rows.size >= keptRowsLimit || bytes + size > keptBytesLimit) beyond++;
+    else {
+      bytes += size;
+      sizes.set(id, size);
+      const sealed = sealRejected(house, id, text);
+      const of = { sourceId: source.id, importId: null, line: null };
+      rows.set(id, { id, ...of, reason, field, sealed, at });
+    }
+  }
+  const added = rows.size > 0 ? await store.reject(tx, [...rows.values()]) : [];
+  await store.addKept(tx, source.id, at, {
+    rows: added.length,
+    bytes: added.reduce((sum, { id }) => sum + sizes.get(id)!, 0),
+    beyond,
+  });
+}
+
+/** Counts what was refused of a source without keeping anything of it. Floods share one statement. */
+export function refuse(house: House, said: store.Refusal): Promise<void> {
+  let lane = refusals.get(house);
+  if (!lane) {
+    lane = inOrder<store.Refusal, void>(async (all) => {
+      await store.countRefusals(house.sql, all, house.clocks.machine());
+      return all.map(() => undefined);
+    }, 1000);
+    refusals.set(house, lane);
+  }
+  return lane(said);
+}
+const refusals = new WeakMap<House, Lane<store.Refusal, void>>();
+
+// ── sources and their settings ─────────────────────────────────────────────────────────────────────────────────────
+
+/** Settings are looked up at most this often: what another process changed holds here after that. */
+const settingsLiveMs = 2000;
+type Sources = { at: number; byId: Promise<Map<string, Known>> };
+const settingsOf = new WeakMap<House, Sources>();
+const settingsKey = (house: House) => house.keys.signing("collect_source");
+const settingsAt = (id: string) => `collect_source|settings|${id}`;
+
+/** Every source with its settings. */
+export function knownSources(house: House): Promise<Map<string, Known>> {
+  const now = house.clocks.machine().getTime();
+  const had = settingsOf.get(house);
+  if (had && Math.abs(now - had.at) < settingsLiveMs) return had.byId;
+  const byId = (async () => {
+    const rows = await store.knownSources(house.sql);
+    return new Map(rows.map((row) => [row.id, knownOf(house, row)]));
+  })();
+  settingsOf.set(house, { at: now, byId });
+  byId.catch(() => settingsOf.delete(house));
+  return byId;
+}
+function knownOf(house: House, row: store.KnownRow): Known {
+  const { id, name, kind, protocol, shares, disabled } = row;
+  const settings = row.settings
+    ? (JSON.parse(unlock(settingsKey(house), row.settings, settingsAt(id)).toString()) as Settings)
+    : newSettings;
+  return { id, name, kind, protocol, space: shares ?? id, disabled, settings };
+}
+/** One source with its settings; as a new one where it was made a moment ago. */
+export async function knownSource(house: House, source: Source): Promise<Known> {
+  const found = (await knownSources(house)).get(source.id);
+  if (found) return found;
+  settingsOf.delete(house);
+  const again = (await knownSources(house)).get(source.id);
+  const fresh = { name: "", protocol: "liuke", disabled: false, settings: newSettings } as const;
+  return again ?? { ...source, ...fresh, space: source.id };
+}
+
+const rates = new WeakMap<House, Map<string, { left: number; at: number }>>();
+/**
+ * Seconds to wait, 0 where so many events may come now. A request larger than the burst takes all of it, and whoever
+ * comes next waits the longer.
+ */
+export function waitOf(house: House, { id, settings: { rate } }: Known, events: number): number {
+  const own = rates.get(house) ?? new Map<string, { left: number; at: number }>();
+  rates.set(house, own);
+  const at = house.clocks.machine().getTime();
+  const had = own.get(id) ?? { left: rate.burst, at };
+  const passed = Math.max(0, at - had.at) / 1000;
+  const left = Math.min(rate.burst, had.left + passed * rate.perSecond);
+  const needs = Math.min(events, rate.burst);
+  const free = left >= needs;
+  own.set(id, { left: free ? left - events : left, at });
+  return free ? 0 : Math.max(1, Math.ceil((needs - left) / rate.perSecond));
+}
+
+type Change = { source: string } & Partial<{
+  [K in "protocol" | "shares" | "disabled" | "settings"]: K extends "settings"
+    ? Settings | undefined
+    : store.KnownRow[K] | undefined;
+}>;
+/** Changes what a source is held to. A source that shares another's numbers of people may not be shared from in turn. */
+export async function changeSource(
+  { tx, house }: Context,
+  { source, ...change }: Change,
+): Promise<Result<Record<string, never>, "collect.source_unknown" | "collect.not_shareable">> {
+  const [row] = await store.sourceById(tx, source);
+  if (!row) return fail("collect.source_unknown");
+  if (change.shares) {
+    const [other] = await store.sourceById(tx, change.shares);
+    if (!other || other.id === source || other.kind === "public" || other.shares !== null)
+      return fail("collect.not_shareable");
+  }
+  await store.setSource(tx, {
+    id: source,
+    protocol: change.protocol ?? row.protocol,
+    shares: change.shares === undefined ? row.shares : change.shares,
+    disabled: change.disabled ?? row.disabled,
+    settings: change.settings
+      ? lock(settingsKey(house), JSON.stringify(change.settings), settingsAt(source))
+      : row.settings,
+  });
+  settingsOf.delete(house);
+  return ok({});
 }
 
 /** The items of a request that is read here: at most `eventsLimit` of them and `requestBytesLimit` bytes. */
@@ -384,11 +512,14 @@ export async function sourceNamed(
 /** Makes a source; its keys are made in access. */
 export async function makeSource(
   { tx, at, newId }: Context,
-  { name, kind }: { name: string; kind: Source["kind"] },
+  { name, kind, protocol }: { name: string; kind: Source["kind"]; protocol?: Protocol | undefined },
 ): Promise<Result<{ id: string }, "collect.name_taken">> {
   const id = newId();
   const added = await store.addSource(tx, { id, name, kind, demo: false, createdAt: at });
-  return added.count === 1 ? ok({ id }) : fail("collect.name_taken");
+  if (added.count !== 1) return fail("collect.name_taken");
+  if (protocol)
+    await store.setSource(tx, { id, protocol, shares: null, disabled: false, settings: null });
+  return ok({ id });
 }
 
 /** What was sealed with an event: its direct fields, by "data.<name>" or "traits.<field>". */

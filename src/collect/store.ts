@@ -1,6 +1,7 @@
 // Every SQL statement that writes the log, and its own reads.
 import { nobody } from "#kernel/ids.ts";
 import { bigintList, type Reader, type Tx } from "#kernel/sql.ts";
+import type { Protocol } from "./rules.ts";
 
 export type EventRow = {
   bucket: number;
@@ -226,6 +227,82 @@ export const addSource = (reader: Reader, source: SourceRow & { createdAt: Date 
 export const sourceByName = (reader: Reader, name: string) =>
   reader<SourceRow[]>`select id, name, kind, demo from collect_source where name = ${name}`;
 
+export type KnownRow = SourceRow & {
+  protocol: Protocol;
+  shares: string | null;
+  disabled: boolean;
+  settings: Buffer | null;
+};
+export const knownSources = (reader: Reader) => reader<KnownRow[]>`
+  select id, name, kind, demo, protocol, shares, disabled, settings from collect_source`;
+export const sourceById = (tx: Tx, id: string) => tx<KnownRow[]>`
+  select id, name, kind, demo, protocol, shares, disabled, settings from collect_source
+  where id = ${id} for update`;
+export const setSource = (
+  tx: Tx,
+  { id, protocol, shares, disabled, settings }: Omit<KnownRow, "name" | "kind" | "demo">,
+) => tx`
+  update collect_source set protocol = ${protocol}, shares = ${shares}, disabled = ${disabled},
+    settings = ${settings}
+  where id = ${id}`;
+
+export type Refusal = { sourceId: string; reason: string; field: string; count: number };
+/** Counts refusals at their sources, and says of each source what went wrong last. */
+export async function countRefusals(reader: Reader, said: Refusal[], at: Date): Promise<void> {
+  const day = at.toISOString().slice(0, 10);
+  const sums = new Map<string, Refusal>();
+  for (const one of said) {
+    const key = `${one.sourceId} ${one.reason}`;
+    sums.set(key, { ...one, count: one.count + (sums.get(key)?.count ?? 0) });
+  }
+  const rows = [...sums].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
+  await reader`
+    insert into collect_refused as r (source_id, day, reason, refused)
+    select source_id, ${day}::date, reason, refused from unnest(
+      ${rows.map((row) => row.sourceId)}::uuid[], ${rows.map((row) => row.reason)}::text[],
+      ${rows.map((row) => row.count)}::bigint[]) as n(source_id, reason, refused)
+    on conflict (source_id, day, reason) do update set refused = r.refused + excluded.refused`;
+  const last = [...new Map(said.map((one) => [one.sourceId, one])).values()].toSorted((a, b) =>
+    a.sourceId < b.sourceId ? -1 : 1,
+  );
+  await reader`
+    insert into collect_fault (source_id, reason, field, at)
+    select source_id, reason, field, ${at} from unnest(
+      ${last.map((row) => row.sourceId)}::uuid[], ${last.map((row) => row.reason)}::text[],
+      ${last.map((row) => row.field)}::text[]) as n(source_id, reason, field)
+    on conflict (source_id) do update
+    set reason = excluded.reason, field = excluded.field, at = excluded.at`;
+}
+
+/** What the rejected list took of this source today; the row is held until commit. */
+export async function keptToday(
+  tx: Tx,
+  sourceId: string,
+  at: Date,
+): Promise<{ rows: number; bytes: bigint }> {
+  const day = at.toISOString().slice(0, 10);
+  const [row] = await tx<{ rows: number; bytes: bigint }[]>`
+    insert into collect_kept as k (source_id, day, rows, bytes, beyond)
+    values (${sourceId}, ${day}, 0, 0, 0)
+    on conflict (source_id, day) do update set rows = k.rows
+    returning rows, bytes`;
+  return row!;
+}
+export const addKept = (
+  tx: Tx,
+  sourceId: string,
+  at: Date,
+  { rows, bytes, beyond }: { rows: number; bytes: number; beyond: number },
+) => tx`
+  update collect_kept set rows = rows + ${rows}, bytes = bytes + ${bytes}, beyond = beyond + ${beyond}
+  where source_id = ${sourceId} and day = ${at.toISOString().slice(0, 10)}`;
+/** Counts of days are kept as long as the list they speak of. */
+export async function forgetCounts(reader: Reader, before: Date): Promise<void> {
+  const day = before.toISOString().slice(0, 10);
+  await reader`delete from collect_kept where day < ${day}`;
+  await reader`delete from collect_refused where day < ${day}`;
+}
+
 export type Rejected = {
   id: string;
   sourceId: string;
@@ -236,8 +313,10 @@ export type Rejected = {
   sealed: Buffer;
   at: Date;
 };
+/** The ids of those that were not in the list yet. */
 export const reject = (tx: Tx, rows: Rejected[]) =>
-  tx`insert into collect_rejected ${tx(rows)} on conflict (id) do nothing`;
+  tx<{ id: string }[]>`
+    insert into collect_rejected ${tx(rows)} on conflict (id) do nothing returning id`;
 
 export type ImportRow = {
   id: string;

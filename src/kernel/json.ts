@@ -18,6 +18,21 @@ export function parseJson(text: string): Parsed {
   return field === null ? { ok: true, value } : { ok: false, field: field || "body" };
 }
 
+/**
+ * Parses a text of which the parts are judged one by one, by `badIn`: what is wrong in one costs no other. Undefined
+ * where it is no JSON, or nested deeper than anybody nests.
+ */
+export function parseLoose(text: string): unknown {
+  if (tooDeep(text)) return undefined;
+  try {
+    return JSON.parse(text, unrounded) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+/** The first field of a parsed part that could not be held unchanged, "" where it is the part itself; null where all can. */
+export const badIn = (value: unknown): string | null => badText(value, "");
+
 /** One item of a list; `bad` names the field that could not be held unchanged, "" where it is the item itself. */
 export type Item = { value: unknown; bad: string | null };
 /**

@@ -85,6 +85,26 @@ export const failures = {
     zh: "这个密钥不属于任何数据来源，不能发送事件。",
     en: "This key belongs to no source, so it cannot send events.",
   },
+  "collect.disabled": {
+    status: 403,
+    zh: "这个数据来源已停用。",
+    en: "This source is switched off.",
+  },
+  "collect.other_protocol": {
+    status: 403,
+    zh: "这个密钥属于另一种客户端，请核对数据来源的设置。",
+    en: "This key belongs to another kind of client: check the settings of its source.",
+  },
+  "collect.origin": {
+    status: 403,
+    zh: "数据来源没有允许这个网站。",
+    en: "The source does not allow this site.",
+  },
+  "collect.not_shareable": {
+    status: 409,
+    zh: "只能与一个有自己用户编号的服务器来源共用编号。",
+    en: "Numbers of people can only be shared with a server's source that has its own.",
+  },
   "collect.source_unknown": {
     status: 404,
     zh: "没有这个数据来源。",

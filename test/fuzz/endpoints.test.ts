@@ -140,7 +140,9 @@ test.each(
 test("the inputs get beyond the door: most endpoints did at least one of them", () => {
   const done = [...reached.values()].filter((status) => status < 300).length;
   expect(reached.size).toBe(allRoutes.length);
-  expect(done).toBeGreaterThan(allRoutes.length * 0.5);
+  // Doors of other systems' clients let nobody in without a key of a source: src/doors tries them with one.
+  const doors = allRoutes.filter(({ endpoint }) => endpoint.ownDoor).length;
+  expect(done).toBeGreaterThan((allRoutes.length - doors) * 0.5);
 });
 
 test("bodies that are no JSON, or hardly any, at every endpoint that reads one", async () => {

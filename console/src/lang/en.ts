@@ -280,6 +280,13 @@ export const en = {
     },
   },
   rejections: {
+    too_old: "Dated before 1990",
+    no_consent: "The visitor did not agree to this",
+    disabled: "The source was switched off",
+    other_protocol: "The key belongs to another kind of client",
+    origin: "The site is not allowed",
+    rate: "Sent too fast",
+    unreadable: "The whole request could not be read",
     invalid: "A field is missing, unknown or not in the right form",
     missing: "A required field is missing",
     too_long: "Too long",

@@ -264,6 +264,13 @@ export const zh = {
     },
   },
   rejections: {
+    too_old: "时间早于 1990 年",
+    no_consent: "没有同意这一类用途",
+    disabled: "数据来源已停用",
+    other_protocol: "密钥属于另一种客户端",
+    origin: "没有允许这个网站",
+    rate: "发得太快",
+    unreadable: "整个请求读不出来",
     invalid: "字段缺失、不认识或格式不对",
     missing: "缺少必填字段",
     too_long: "内容太长",

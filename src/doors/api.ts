@@ -1,0 +1,91 @@
+import { z } from "zod";
+import { endpoint } from "#kernel/endpoint.ts";
+
+/** The doors of clients: each finds out by itself whose key it is shown, and answers as that client's own server would. */
+const door = (method: "GET" | "POST" | "OPTIONS", path: string, zh: string, en: string) =>
+  endpoint({
+    method,
+    path,
+    permission: "public",
+    summary: { zh, en },
+    input: z.object(
+      Object.fromEntries([...path.matchAll(/:(\w+)/g)].map(([, name]) => [name!, z.string()])),
+    ),
+    output: z.unknown(),
+    failures: [
+      "request.invalid",
+      "request.too_large",
+      "request.unauthenticated",
+      "request.too_many",
+      "request.away",
+      "collect.disabled",
+      "collect.other_protocol",
+      "collect.origin",
+    ],
+    ownDoor: true,
+  });
+const segment = (path: string) =>
+  door(
+    "POST",
+    path,
+    "接收 Segment、RudderStack、Customer.io 客户端的事件",
+    "Takes events from clients of Segment, RudderStack and Customer.io",
+  );
+const rudder = (path: string, method: "GET" | "POST" = "GET") =>
+  door(method, path, "RudderStack 客户端的入口", "For clients of RudderStack");
+const posthog = (path: string, method: "GET" | "POST" = "POST") =>
+  door(method, path, "PostHog 客户端的入口", "For clients of PostHog");
+const jitsu = (path: string) =>
+  door("POST", path, "接收 Jitsu 客户端的事件", "Takes events from Jitsu");
+const dittofeed = (path: string) =>
+  door("POST", path, "接收 Dittofeed 客户端的事件", "Takes events from Dittofeed");
+const snowplow = (path: string) =>
+  door("POST", path, "接收 Snowplow 采集器的事件", "Takes events from Snowplow trackers");
+
+/** Each word is one kind of event; the browser's are one letter. */
+export const words = ["identify", "track", "page", "screen", "group", "alias"] as const;
+export const letters = ["i", "t", "p", "s", "g", "a"] as const;
+export const batches = ["/v1/batch", "/v1/b", "/v1/import"].map(segment);
+export const singles = [...words, ...letters].map((call) => ({ call, at: segment(`/v1/${call}`) }));
+export const settings = door(
+  "GET",
+  "/v1/projects/:key/settings",
+  "Segment 网页客户端的设置",
+  "Settings of Segment's browser client",
+);
+export const merge = rudder("/v1/merge", "POST");
+export const beacon = rudder("/beacon/v1/batch", "POST");
+export const pixels = (["track", "page"] as const).map((call) => ({
+  call,
+  at: rudder(`/pixel/v1/${call}`),
+}));
+export const sourceConfig = ["/sourceConfig", "/sourceConfig/"].map((path) => rudder(path));
+export const captures = ["/batch", "/batch/", "/e", "/e/", "/i/v0/e/", "/capture/"].map((path) =>
+  posthog(path),
+);
+export const flags = ["/flags", "/flags/", "/decide/"].map((path) => posthog(path));
+export const remoteConfig = posthog("/array/:token/config", "GET");
+export const remoteScript = posthog("/array/:token/config.js", "GET");
+export const jitsus = words.map((call) => ({ call, at: jitsu(`/api/s/${call}`) }));
+export const dittofeedBatch = dittofeed("/api/public/apps/batch");
+export const dittofeeds = words.map((call) => ({
+  call,
+  at: dittofeed(`/api/public/apps/${call}`),
+}));
+export const trackers = [
+  "/com.snowplowanalytics.snowplow/tp2",
+  "/s/:key/com.snowplowanalytics.snowplow/tp2",
+].map(snowplow);
+export const sensors = door(
+  "POST",
+  "/sa",
+  "接收神策客户端的事件",
+  "Takes events from Sensors Analytics",
+);
+export const cloudevents = door("POST", "/v1/cloudevents", "接收 CloudEvents", "Takes CloudEvents");
+export const preflight = door(
+  "OPTIONS",
+  "/*",
+  "浏览器的跨域预检",
+  "Whether a page may send from another site",
+);

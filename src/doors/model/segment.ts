@@ -1,0 +1,179 @@
+// Segment's tracking API, and all who speak it: RudderStack, Customer.io, Jitsu and Dittofeed.
+// segment-docs: connections/sources/catalog/libraries/server/http-api; connections/spec/common.
+import type { Refused } from "#collect/rules.ts";
+import {
+  fieldsOf,
+  identifierOf,
+  instantOf,
+  isObject,
+  previousOf,
+  textOf,
+  type Fields,
+  type Heard,
+  type Request,
+  type Spoken,
+} from "../rules.ts";
+
+const kinds: Record<string, Spoken["kind"] | "merge" | "batch"> = {
+  ...{ identify: "identify", track: "track", page: "page", screen: "screen", group: "group" },
+  ...{ alias: "alias", merge: "merge" },
+  // The browser's short paths.
+  ...{ i: "identify", t: "track", p: "page", s: "screen", g: "group", a: "alias" },
+};
+
+/** `call` is the path's own word for what one event is; null where each says it. */
+export function read(body: unknown, call: string | null): Request | null {
+  if (!isObject(body)) return null;
+  if (call !== null) return { heard: [heard(body, call)], sentAt: instantOf(body["sentAt"]) };
+  const { batch, context, integrations, sentAt, timestamp } = body;
+  if (!Array.isArray(batch)) return null;
+  const shared = {
+    context: fieldsOf(context),
+    integrations: fieldsOf(integrations),
+  };
+  const one = (item: unknown): Heard =>
+    isObject(item)
+      ? heard(
+          {
+            ...item,
+            context: { ...shared.context, ...fieldsOf(item["context"]) },
+            integrations: { ...shared.integrations, ...fieldsOf(item["integrations"]) },
+            timestamp: item["timestamp"] ?? timestamp,
+          },
+          textOf(item["type"]) ?? "",
+          item,
+        )
+      : { item, said: { reason: "invalid", field: "" } };
+  // RudderStack says of each event when it was sent, and nothing of the batch.
+  const first = batch.find(isObject);
+  const sent = instantOf(sentAt) ?? instantOf(first ? first["sentAt"] : null);
+  return { heard: batch.map(one), sentAt: sent };
+}
+
+function heard(event: Fields, call: string, item: Fields = event): Heard {
+  const kind = Object.hasOwn(kinds, call) ? kinds[call]! : null;
+  if (kind === null || kind === "batch")
+    return { item, said: { reason: "invalid", field: "type" } };
+  if (kind === "merge") return { item, said: merged(event) };
+  const said = spoken(event, kind);
+  return { item, said: "reason" in said ? said : [said] };
+}
+
+function spoken(event: Fields, kind: Spoken["kind"]): Spoken | Refused {
+  const { personToken, ...context } = fieldsOf(event["context"]);
+  for (const field of ["properties", "traits", "context"])
+    if (event[field] !== undefined && event[field] !== null && !isObject(event[field]))
+      return { reason: "invalid", field };
+  const at = instantOf(event["originalTimestamp"] ?? event["timestamp"]);
+  if (Number.isNaN(at)) return { reason: "invalid", field: "timestamp" };
+  const user = textOf(event["userId"]);
+  const anonymous = textOf(event["anonymousId"]);
+  if (user === undefined && anonymous === undefined)
+    return { reason: "no_sender", field: "userId" };
+  const traits = fieldsOf(kind === "identify" ? (event["traits"] ?? context["traits"]) : null);
+  const integrations = fieldsOf(event["integrations"]);
+  return {
+    key: keyOf(event),
+    kind,
+    name: kind === "track" ? (textOf(event["event"]) ?? "") : "",
+    user,
+    anonymous,
+    previous: previousOf(textOf(event["previousId"])),
+    also: also(context),
+    at,
+    data: dataOf(event, kind),
+    traits,
+    context: {
+      ...(kind === "identify" && event["traits"] === undefined
+        ? without(context, "traits")
+        : context),
+      ...(Object.keys(integrations).length > 0 ? { integrations } : {}),
+    },
+    token: textOf(personToken) ?? null,
+    consent: consentOf(context),
+  };
+}
+const without = ({ ...fields }: Fields, name: string): Fields => {
+  delete fields[name];
+  return fields;
+};
+const keyOf = (event: Fields): string | null => {
+  const id = textOf(event["messageId"]);
+  return id === undefined ? null : `messageId|${id}`;
+};
+function dataOf(event: Fields, kind: Spoken["kind"]): Fields {
+  const properties = fieldsOf(event["properties"]);
+  if (kind === "group") {
+    const groupId = textOf(event["groupId"]);
+    return { ...(groupId === undefined ? {} : { groupId }), traits: fieldsOf(event["traits"]) };
+  }
+  if (kind !== "page" && kind !== "screen") return properties;
+  const name = textOf(event["name"]) ?? textOf(properties["name"]);
+  const category = textOf(event["category"]);
+  return {
+    ...properties,
+    ...(name === undefined ? {} : { name }),
+    ...(category === undefined ? {} : { category }),
+  };
+}
+function also(context: Fields): Spoken["also"] {
+  const external = Array.isArray(context["externalIds"]) ? context["externalIds"] : [];
+  const device = fieldsOf(context["device"]);
+  return [
+    ...identifierOf("device", textOf(device["id"])),
+    ...external.flatMap((one) =>
+      isObject(one) ? identifierOf(textOf(one["type"]) ?? "", textOf(one["id"])) : [],
+    ),
+  ].slice(0, 10);
+}
+
+/** Segment: consent.categoryPreferences. RudderStack: consentManagement with lists of what was allowed and denied. */
+function consentOf(context: Fields): Record<string, boolean> {
+  const given: Record<string, boolean> = {};
+  const preferences = fieldsOf(fieldsOf(context["consent"])["categoryPreferences"]);
+  for (const [category, value] of Object.entries(preferences)) given[category] = value === true;
+  const { allowedConsentIds: allowed, deniedConsentIds: denied } = fieldsOf(
+    context["consentManagement"],
+  );
+  const lists = [
+    [allowed, true],
+    [denied, false],
+  ] as const;
+  for (const [list, value] of lists)
+    for (const id of Array.isArray(list) ? list : Object.values(fieldsOf(list)).flat())
+      if (typeof id === "string") given[id] = value;
+  return given;
+}
+
+/** RudderStack's merge: two identifiers that are one somebody. */
+function merged(event: Fields): Spoken[] | Refused {
+  const pair = Array.isArray(event["mergeProperties"]) ? event["mergeProperties"] : [];
+  const ids = pair.flatMap((one) =>
+    isObject(one) ? identifierOf(textOf(one["type"]) ?? "", textOf(one["value"])) : [],
+  );
+  const [first, second] = ids;
+  if (pair.length !== 2 || !first || !second)
+    return { reason: "invalid", field: "mergeProperties" };
+  const stays = first.type === "user_id" ? first : second;
+  const ends = stays === first ? second : first;
+  if (stays.type !== "user_id" && stays.type !== "anonymous_id")
+    return { reason: "invalid", field: "mergeProperties" };
+  const at = instantOf(event["originalTimestamp"] ?? event["timestamp"]);
+  if (Number.isNaN(at)) return { reason: "invalid", field: "timestamp" };
+  return [
+    {
+      key: keyOf(event),
+      kind: "alias",
+      name: "",
+      [stays.type === "user_id" ? "user" : "anonymous"]: stays.value,
+      previous: ends,
+      also: [],
+      at,
+      data: {},
+      traits: {},
+      context: {},
+      token: null,
+      consent: consentOf(fieldsOf(event["context"])),
+    },
+  ];
+}

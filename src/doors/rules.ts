@@ -1,0 +1,332 @@
+// A shop that already measures with somebody else's client points it at us, and every event arrives as that client means
+// it: under its own name, at its own time, once. A page may say what it saw; whom it speaks for, the shop must vouch for.
+import {
+  claimedVisitor,
+  directName,
+  flag,
+  isRefused,
+  markOf,
+  partData,
+  partTraits,
+  orderLine,
+  traitsIn,
+  whenOf,
+  type Incoming,
+  type Known,
+  type Protocol,
+  type Refused,
+} from "#collect/rules.ts";
+import { identifierTypes, type Identifier } from "#people/rules.ts";
+import { looksDirect } from "#privacy/rules.ts";
+
+export type Kind = "track" | "identify" | "alias" | "group" | "page" | "screen";
+export type Fields = Record<string, unknown>;
+/** What one event of any client says, in words of ours. Times are the client's own. */
+export type Spoken = {
+  key: string | null; // what tells it from every other of its source; null: the client sent none
+  kind: Kind;
+  name: string; // of a track event
+  user?: string | undefined;
+  anonymous?: string | undefined;
+  previous?: Identifier | undefined; // of an alias: the one that ends
+  also: Identifier[]; // whatever else names the same somebody
+  at: number | null; // ms; null: when it was sent
+  ago?: number | null; // ms before it was sent, where the client says that instead
+  data: Fields;
+  traits: Fields;
+  context: Fields;
+  token: string | null; // a person token
+  consent: Record<string, boolean>;
+};
+/** One item of a request: what was said, or why it cannot be read. A client may say two things in one breath. */
+export type Heard = { item: unknown; said: Spoken[] | Refused };
+export type Request = {
+  heard: Heard[];
+  sentAt: number | null; // ms, on the client's clock
+};
+export const isObject = (value: unknown): value is Fields =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+export const fieldsOf = (value: unknown): Fields => (isObject(value) ? value : {});
+export const textOf = (value: unknown): string | undefined =>
+  typeof value === "string" && value !== ""
+    ? value
+    : typeof value === "number" && Number.isFinite(value)
+      ? String(value)
+      : undefined;
+/** An instant as a client writes it: ISO text, or ms since 1970 as a number or in digits. NaN where it is none. */
+export function instantOf(value: unknown): number | null {
+  if (value === undefined || value === null || value === "") return null;
+  if (typeof value === "number") return value;
+  if (typeof value !== "string") return Number.NaN;
+  return /^\d{12,14}$/.test(value) ? Number(value) : Date.parse(value);
+}
+
+const kib = 1024;
+const mib = 1024 * kib;
+/** After decompression, never below what a client sends: bytes of an event, bytes and events of a request. */
+export const limits: Record<Protocol, { event: number; request: number; events: number }> = {
+  // Segment's own words: 32 KB an event, 500 KB and 2,500 events a batch.
+  segment: { event: 32 * kib, request: 500 * kib, events: 2500 },
+  customerio: { event: 32 * kib, request: 500 * kib, events: 2500 },
+  jitsu: { event: 32 * kib, request: 500 * kib, events: 2500 },
+  dittofeed: { event: 32 * kib, request: 500 * kib, events: 2500 },
+  liuke: { event: 32 * kib, request: 500 * kib, events: 2500 },
+  // gateway/config: maxReqSizeInKB 4000.
+  rudderstack: { event: 4000 * kib, request: 4000 * kib, events: 2500 },
+  posthog: { event: mib, request: 20 * mib, events: 10_000 },
+  snowplow: { event: mib, request: mib, events: 2500 },
+  sensors: { event: mib, request: 20 * mib, events: 10_000 },
+  // CloudEvents 1.0: at least 64 KB an event must pass.
+  cloudevents: { event: 256 * kib, request: mib, events: 1000 },
+};
+const idLimit = 200;
+const nameLimit = 200;
+
+/** Clients' clocks may be that far from ours and count as right: what lies between is the way here. */
+const skewMs = 2000;
+/**
+ * When it happened by our clock: received − (sent − said), as Segment documents it, where the client's clock differs.
+ * What a client says without saying when it sent it stands as it is.
+ */
+export function corrected(
+  said: number | null,
+  sentAt: number | null,
+  receivedAt: number,
+): { at: number; corrected: boolean } {
+  if (said === null) return { at: receivedAt, corrected: false };
+  const skew = sentAt === null || Number.isNaN(sentAt) ? 0 : receivedAt - sentAt;
+  return Math.abs(skew) > skewMs
+    ? { at: said + skew, corrected: true }
+    : { at: said, corrected: false };
+}
+
+export type Circumstances = {
+  source: Known;
+  receivedAt: Date; // shop's clock
+  sentAt: number | null;
+  agent: string;
+  ip: string;
+  /** The user id that a valid person token vouches for. */
+  vouched: string | null;
+  /** What makes a key for an event that has none. */
+  place: string;
+};
+
+const reserved = new Set(["identify", "alias", "group", "page", "screen"]);
+const parting = new Set(["bind", "unbind"]);
+/** A public source's word of these is a claim until the shop's own server says the same. */
+const orders = /^order (completed|updated|refunded|cancelled|placed|paid)$/i;
+
+/** What an event says as the log takes it. */
+export function hear(said: Spoken, here: Circumstances): Incoming | Refused {
+  const { source, receivedAt, vouched } = here;
+  const open = source.kind === "public";
+  const need = source.settings.consent;
+  if (need !== null && said.consent[need] !== true) return { reason: "no_consent", field: "" };
+  const name = said.kind === "track" ? said.name : said.kind;
+  if (said.kind === "track") {
+    if (name === "" || name.length > nameLimit) return { reason: "invalid", field: "event" };
+    if (looksDirect(name) || reserved.has(name)) return { reason: "invalid", field: "event" };
+    if (name === orderLine) return { reason: "use_order_lines", field: "event" };
+    if (open && parting.has(name)) return { reason: "server_only", field: "event" };
+  }
+  for (const [field, id] of [
+    ["userId", said.user],
+    ["anonymousId", said.anonymous],
+    ["previousId", said.previous?.value],
+  ] as const)
+    if (id !== undefined && id.length > idLimit) return { reason: "invalid", field };
+  const received = receivedAt.getTime();
+  const time =
+    typeof said.ago === "number" && said.ago >= 0
+      ? { at: received - said.ago, corrected: false }
+      : corrected(said.at, here.sentAt, received);
+  const at = new Date(time.at);
+  const when = whenOf(at, receivedAt);
+  if (isRefused(when)) return { ...when, field: "timestamp" };
+
+  const who = whoOf(said, open, vouched);
+  if (!who.sender && open) return { reason: "no_sender", field: "anonymousId" };
+  const held = holds(said, who.trusted, open);
+  for (const [claim, value] of Object.entries(who.claims)) held.direct[claim] = value;
+  const isOfSomebody =
+    ["identify", "alias", "group"].includes(said.kind) || Object.keys(held.direct).length > 0;
+  if (!who.sender && isOfSomebody) return { reason: "no_sender", field: "userId" };
+  const flags =
+    when.flags |
+    (said.key === null ? flag.keyless : 0) |
+    (time.corrected ? flag.corrected : 0) |
+    (open && orders.test(name) ? flag.claim : 0) |
+    markOf(
+      { agent: here.agent, ip: here.ip, user: who.user, email: textOf(said.traits["email"]) },
+      source.settings,
+    );
+  return {
+    key: said.key ?? here.place,
+    name,
+    at,
+    data: held.plain,
+    ...(Object.keys(held.direct).length > 0 ? { direct: held.direct } : {}),
+    ...(who.sender ? { sender: who.sender } : {}),
+    ...(who.links.length > 0 ? { links: who.links } : {}),
+    ...(flags > 0 ? { flags } : {}),
+  };
+}
+
+type Who = {
+  sender: Identifier | null;
+  links: Identifier[];
+  claims: Record<string, string>;
+  user: string | undefined;
+  /** May what it says of somebody stand in their profile? */
+  trusted: boolean;
+};
+/**
+ * The shop's server says truthfully who is who. A page speaks for its own visitor: whom it says that is stays sealed as
+ * a claim, unless a person token vouches for that same user.
+ */
+function whoOf(said: Spoken, open: boolean, vouched: string | null): Who {
+  const known = (value: string): Identifier => ({ type: "user_id", value });
+  const visitor: Identifier | null =
+    said.anonymous === undefined ? null : { type: "anonymous_id", value: said.anonymous };
+  const previous = said.kind === "alias" && said.previous ? [said.previous] : [];
+  if (open) {
+    const user = vouched !== null && (said.user ?? vouched) === vouched ? vouched : null;
+    if (user !== null)
+      return {
+        sender: known(user),
+        links: visitor ? [visitor] : [],
+        claims: {},
+        user,
+        trusted: true,
+      };
+    const claims: Record<string, string> = {};
+    if (said.user !== undefined) claims["claim.user"] = said.user;
+    if (previous[0]) claims["claim.previous"] = previous[0].value;
+    const sender = visitor ?? (said.user === undefined ? null : claimedVisitor(said.user));
+    return { sender, links: [], claims, user: undefined, trusted: false };
+  }
+  const sender = said.user === undefined ? visitor : known(said.user);
+  const reach = (["email", "phone"] as const).flatMap((type): Identifier[] => {
+    const value = said.kind === "identify" ? textOf(said.traits[type])?.trim() : undefined;
+    const parted = value === undefined ? null : partTraits({ [type]: value });
+    return value !== undefined && parted && !("unfit" in parted) ? [{ type, value }] : [];
+  });
+  const links = [...(visitor ? [visitor] : []), ...previous, ...said.also, ...reach].filter(
+    (link, i, all) =>
+      !(link.type === sender?.type && link.value === sender.value) &&
+      link.value.length <= idLimit &&
+      all.findIndex((one) => one.type === link.type && one.value === link.value) === i,
+  );
+  return { sender, links, claims: {}, user: said.user, trusted: true };
+}
+
+const sealedContext = new Set([
+  "ip",
+  "userAgent",
+  "user_agent",
+  "page",
+  "device",
+  "traits",
+  "externalIds",
+]);
+const put = (into: Record<string, string>, name: string, value: unknown) => {
+  into[name] = typeof value === "string" ? value : JSON.stringify(value);
+};
+/** What stands in the log in clear, and what is sealed: "data.", "traits.", "context.", and "claim." before any of them. */
+function holds(
+  said: Spoken,
+  trusted: boolean,
+  open: boolean,
+): { plain: Fields; direct: Record<string, string> } {
+  const own: Fields = {};
+  const system: Fields = { ...said.context };
+  // No name of a shop's own begins with $: what a client says of itself so is beside the event, not in it.
+  for (const [name, value] of Object.entries(said.data))
+    if (name.startsWith("$")) system[name.slice(1)] = value;
+    else own[name] = value;
+  const data = partData(own);
+  const { plain } = data;
+  const direct = { ...data.direct };
+  // How a page is called names no person.
+  const title = own["name"];
+  const isPage = said.kind === "page" || said.kind === "screen";
+  if (isPage && typeof title === "string" && !looksDirect(title)) {
+    plain["name"] = title;
+    delete direct["data.name"];
+  }
+  const context = partData(
+    Object.fromEntries(Object.entries(system).filter(([name]) => !sealedContext.has(name))),
+  );
+  for (const [name, value] of Object.entries(context.direct))
+    direct[`context.${name.slice("data.".length)}`] = value;
+  for (const name of sealedContext)
+    if (system[name] !== undefined && system[name] !== null)
+      put(direct, `context.${name}`, system[name]);
+  const derived = traitsOf(said, trusted, open, direct);
+  return {
+    plain: {
+      ...plain,
+      ...(Object.keys(context.plain).length > 0 ? { $context: context.plain } : {}),
+      ...(Object.keys(derived).length > 0 ? { [traitsIn]: derived } : {}),
+    },
+    direct,
+  };
+}
+function traitsOf(
+  said: Spoken,
+  trusted: boolean,
+  open: boolean,
+  direct: Record<string, string>,
+): Record<string, string | number> {
+  let traits = Object.fromEntries(
+    Object.entries(said.traits).map(([name, value]) => [
+      name,
+      typeof value === "number" && directName(name) !== null ? String(value) : value,
+    ]),
+  );
+  let parted = partTraits(traits);
+  // A trait that cannot be what it is called is kept as it was said, and makes nothing of anybody.
+  while ("unfit" in parted) {
+    const { [parted.unfit]: said, ...rest } = traits;
+    put(direct, `said.${parted.unfit}`, said);
+    traits = rest;
+    parted = partTraits(traits);
+  }
+  for (const [name, value] of Object.entries(parted.direct)) {
+    // A token vouches for who somebody is, not for how they can be reached.
+    const claim = !trusted || (open && /^traits\.(email|phone)$/.test(name));
+    direct[claim ? `claim.${name}` : name] = value;
+  }
+  return parted.derived;
+}
+
+/** One more identifier of a client's own list, where we know its type. */
+export function identifierOf(type: string, value: string | undefined): Identifier[] {
+  if (value === undefined) return [];
+  const plain = type.toLowerCase();
+  const own = /^(openid|unionid|email|phone|user_id|anonymous_id)$/.test(plain)
+    ? plain
+    : /idfa|idfv|advertising_id|device|^android\.id$|push/.test(plain)
+      ? "device"
+      : "external";
+  const known = identifierTypes.find((one) => one === own);
+  return known ? [{ type: known, value: own === "external" ? `${plain}:${value}` : value }] : [];
+}
+/** A previous id is a visitor's where it looks like one that a client made, else a number of the shop's. */
+export const previousOf = (value: string | undefined): Identifier | undefined =>
+  value === undefined
+    ? undefined
+    : {
+        type: /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i.test(value)
+          ? "anonymous_id"
+          : "user_id",
+        value,
+      };
+
+/** A person token wherever a client lets one through, out of the text that is kept. */
+const token = /eyJ[\w-]{5,}\.[\w-]+\.[\w-]*/g;
+export const withoutTokens = (text: string): string => text.replaceAll(token, "");
+/** Of a text that cannot be read nothing is known to be an address: whatever looks like one goes. */
+export const withoutAddressText = (text: string): string =>
+  text.replaceAll(/\b\d{1,3}(?:\.\d{1,3}){3}\b/g, "");
