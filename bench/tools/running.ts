@@ -31,7 +31,7 @@ export async function running(below?: string) {
   const opened = await open(readConfig({ LIUKE_HOME: temporary.home, ...env }), newLog("error"));
   const owner = connect(engines.databaseOwnerUrl, { max: 2, statementTimeoutMs: 0 });
   return {
-    ...{ opened, owner, home: temporary.home, said: temporary.said },
+    ...{ opened, owner, url: engines.databaseUrl, home: temporary.home, said: temporary.said },
     key: await keyOf(opened),
     /** One process of the program; `port` where it serves. */
     start: async (role: "api" | "worker" | "all", more: Record<string, string> = {}) => {

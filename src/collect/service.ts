@@ -208,8 +208,12 @@ async function lookUp(
 ): Promise<void> {
   const memory: Memory = memories.get(house) ?? new Map();
   memories.set(house, memory);
-  const epochs = await store.epochs(tx); // before the nodes: whoever is erased after this has passed it
-  for (const [key, node] of await people.nodesFor(house, tx, sourceId, unknown)) {
+  // Sent together, the epochs first: whoever is erased after they are read has passed them.
+  const [epochs, found] = await Promise.all([
+    store.epochs(tx),
+    people.nodesFor(house, tx, sourceId, unknown),
+  ]);
+  for (const [key, node] of found) {
     nodes.set(key, node);
     if (node.isNew) continue; // nobody knows yet whether it will be there
     if (memory.size >= memoryLimit) memory.delete(memory.keys().next().value!);

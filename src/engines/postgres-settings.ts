@@ -25,6 +25,7 @@ export function serverSettings(major: number, port: number): string[] {
     max_logical_replication_workers: "0",
     autovacuum: "on",
     autovacuum_max_workers: "2",
+    autovacuum_naptime: "10s", // rows that come and go by the hundred a second are cleared within a minute
     wal_level: "replica",
     max_wal_senders: "2",
     fsync: "on",

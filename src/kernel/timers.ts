@@ -19,6 +19,10 @@ export type Ring = (house: House, tx: Tx, timers: Timer[]) => Promise<void>;
 /** Which clock a kind goes by, how many are done in one transaction, and what is done. */
 export type TimerKind = { kind: string; clock: "shop" | "machine"; batch: number; ring: Ring };
 
+/** How often this process set a timer of a kind behind what it has looked at; and up to where it has looked. */
+const setsBehind = new Map<string, number>();
+const latestLook = new Map<string, Date>();
+
 type Asked = { kind: string; key: string; dueAt: Date; data?: Record<string, unknown> };
 /** Sets timers, or moves those of the same person, kind and key; of one asked for twice the last counts. */
 export async function setTimers(tx: Tx, timers: (Asked & Partial<PersonKey>)[]): Promise<void> {
@@ -33,6 +37,10 @@ export async function setTimers(tx: Tx, timers: (Asked & Partial<PersonKey>)[]):
   // Everybody takes the rows in one order, so that no two wait for each other in a circle.
   const last = new Map(all.map((row) => [`${row.personId} ${row.kind} ${row.key}`, row]));
   const rows = [...last].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
+  for (const { kind, dueAt } of rows) {
+    const latest = latestLook.get(kind);
+    if (latest && dueAt < latest) setsBehind.set(kind, (setsBehind.get(kind) ?? 0) + 1);
+  }
   for (let i = 0; i < rows.length; i += 5000)
     await tx`
       insert into timer ${tx(rows.slice(i, i + 5000))}
@@ -52,38 +60,93 @@ const isDue = (tx: Sql | Tx, now: Date) => tx`
   and (failed_at is null or failed_at < now() - least(attempts * attempts, 60) * interval '1 s')`;
 
 /**
- * Rings what is due of these kinds once over; says how many rang. Call again until it says 0. Buckets go together in
- * one transaction; where that fails, each goes alone, and then each timer, so that one bad timer holds up no other.
+ * Where the last look at a kind ended: everything due before has rung. What comes in behind that point is found all the
+ * same: by the process that sets it at its next look, by any other at the next look from the beginning. So the remains of
+ * timers that have rung are gone over once in `sweepMs` and not at every look, however long somebody's read keeps them.
  */
+type Place = { from: Date; asOf: Date; sets: number; sweptAt: number };
+const places = new WeakMap<House, Map<string, Place>>();
+const sweepMs = 5000;
+/** A timer is written before it can be seen: what commits within this time of falling due is not behind the place. */
+const overlapMs = 2000;
+const beginning = new Date(0);
+/** One look finds so many of a kind at most. */
+const lookLimit = 5000;
+
+/** Rings what is due of these kinds once over; says how many rang. Call again until it says 0. */
 export async function ringDue(house: House, kinds: readonly TimerKind[]): Promise<number> {
+  const mine = places.get(house) ?? new Map<string, Place>();
+  places.set(house, mine);
+  const machine = house.clocks.machine().getTime();
   let rung = 0;
   for (const clock of ["shop", "machine"] as const) {
     const now = house.clocks[clock]();
-    const names = kinds.filter((kind) => kind.clock === clock).map(({ kind }) => kind);
-    if (names.length === 0) continue;
-    const due = await house.sql<{ kind: string; bucket: number }[]>`
-      select distinct kind, bucket from timer where kind = any(${names}) and ${isDue(house.sql, now)}`;
-    for (const kind of kinds) {
-      const buckets = due.filter((row) => row.kind === kind.kind).map(({ bucket }) => bucket);
-      if (buckets.length > 0) rung += await ringKind(house, kind, buckets, now);
+    const own = kinds.filter((kind) => kind.clock === clock);
+    if (own.length === 0) continue;
+    const looks = own.map(({ kind }) => {
+      const had = mine.get(kind);
+      const isStale =
+        !had ||
+        had.sets !== (setsBehind.get(kind) ?? 0) ||
+        now < had.asOf ||
+        Math.abs(machine - had.sweptAt) >= sweepMs;
+      return { kind, isStale, from: isStale ? beginning : had.from };
+    });
+    const sets = new Map(looks.map(({ kind }) => [kind, setsBehind.get(kind) ?? 0]));
+    const due = await house.sql<{ kind: string; bucket: number; found: number }[]>`
+      select k.kind, d.bucket, count(*)::int as found
+      from unnest(${looks.map(({ kind }) => kind)}::text[],
+        ${looks.map(({ from }) => from.toISOString())}::timestamptz[]) as k(kind, "from")
+      cross join lateral (
+        select bucket from timer t
+        where t.kind = k.kind and t.due_at >= k."from" and ${isDue(house.sql, now)}
+        order by t.due_at limit ${lookLimit}
+      ) d group by k.kind, d.bucket`;
+    for (const kind of own) {
+      const look = looks.find((one) => one.kind === kind.kind)!;
+      const found = due.filter((row) => row.kind === kind.kind);
+      const there = found.reduce((sum, row) => sum + row.found, 0);
+      const buckets = found.map(({ bucket }) => bucket);
+      const done = there > 0 ? await ringKind(house, kind, buckets, now, look.from) : 0;
+      rung += done;
+      const had = mine.get(kind.kind);
+      const from = done === there ? new Date(now.getTime() - overlapMs) : look.from;
+      const latest = latestLook.get(kind.kind);
+      if (!latest || latest < from) latestLook.set(kind.kind, from);
+      mine.set(kind.kind, {
+        from,
+        asOf: now,
+        sets: sets.get(kind.kind)!,
+        sweptAt: look.isStale ? machine : had!.sweptAt,
+      });
     }
   }
   return rung;
 }
 
-async function ringKind(house: House, kind: TimerKind, buckets: number[], now: Date) {
-  const together = await ring(house, kind, buckets, now, kind.batch);
+/**
+ * Buckets go together in one transaction; where that fails, each goes alone, and then each timer, so that one bad timer
+ * holds up no other.
+ */
+async function ringKind(
+  house: House,
+  kind: TimerKind,
+  buckets: number[],
+  now: Date,
+  from: Date,
+): Promise<number> {
+  const together = await ring(house, kind, buckets, now, from, kind.batch);
   if (together !== "failed") return together.rung;
   let rung = 0;
   for (const bucket of buckets) {
-    const own = await ring(house, kind, [bucket], now, kind.batch);
+    const own = await ring(house, kind, [bucket], now, from, kind.batch);
     if (own !== "failed") {
       rung += own.rung;
       continue;
     }
     // One that failed rests from then on, so that the next is found.
     for (let tries = 0; tries < kind.batch; tries++) {
-      const alone = await ring(house, kind, [bucket], now, 1);
+      const alone = await ring(house, kind, [bucket], now, from, 1);
       if (alone === "failed" || alone.claimed === 0) break;
       rung += alone.rung;
     }
@@ -92,11 +155,18 @@ async function ringKind(house: House, kind: TimerKind, buckets: number[], now: D
 }
 
 /** "failed" where several did, and nothing is done. A timer that fails alone waits longer each time. */
-async function ring(house: House, kind: TimerKind, buckets: number[], now: Date, limit: number) {
+async function ring(
+  house: House,
+  kind: TimerKind,
+  buckets: number[],
+  now: Date,
+  from: Date,
+  limit: number,
+) {
   let claimed: Timer[] = [];
   try {
     await house.sql.begin(async (tx) => {
-      claimed = await claim(tx, kind, await holdBuckets(tx, buckets), now, limit);
+      claimed = await claim(tx, kind.kind, await holdBuckets(tx, buckets), now, from, limit);
       if (claimed.length > 0) await kind.ring(house, tx, claimed);
     });
     return { claimed: claimed.length, rung: claimed.length };
@@ -117,18 +187,37 @@ async function ring(house: House, kind: TimerKind, buckets: number[], now: Date,
     return { claimed: 1, rung: 0 };
   }
 }
-/** Takes away what is due, in order of person; what another worker holds is left to it. */
-async function claim(tx: Tx, kind: TimerKind, buckets: number[], now: Date, limit: number) {
+/** The statement that takes away what is due from an instant on; a bench asks what it costs. */
+export const claiming = (
+  tx: Sql | Tx,
+  kind: string,
+  buckets: readonly number[],
+  now: Date,
+  from: Date,
+  limit: number,
+) =>
   // Materialized: a plan may run a joined subquery more than once, and it would then take more than its limit.
-  const claimed = await tx<Timer[]>`
+  tx<Timer[]>`
     with due as materialized (
       select bucket, person_id, kind, key from timer
-      where bucket = any(${buckets}::smallint[]) and kind = ${kind.kind} and ${isDue(tx, now)}
-      order by due_at, bucket, person_id, key limit ${limit} for update skip locked
+      where bucket = any(${buckets as number[]}::smallint[]) and kind = ${kind} and due_at >= ${from}
+        and ${isDue(tx, now)}
+      order by due_at limit ${limit} for update skip locked
     )
     delete from timer t using due
     where (t.bucket, t.person_id, t.kind, t.key) = (due.bucket, due.person_id, due.kind, due.key)
     returning t.bucket, t.person_id, t.kind, t.key, t.due_at, t.data, t.attempts`;
+
+/** Takes away what is due, in order of person; what another worker holds is left to it. */
+async function claim(
+  tx: Tx,
+  kind: string,
+  buckets: number[],
+  now: Date,
+  from: Date,
+  limit: number,
+): Promise<Timer[]> {
+  const claimed = await claiming(tx, kind, buckets, now, from, limit);
   return [...claimed].sort(
     (a, b) =>
       a.bucket - b.bucket ||

@@ -61,8 +61,8 @@ export async function nodesFor(
   const byBlind = new Map([...first].map(([key, { blind }]) => [blind.toString("hex"), key]));
   const blinds = [...first.values()].map(({ blind }) => blind);
   // Held until commit, so that no erasure passes between here and the event; then its tombstone is seen as well.
-  const found = await store.heldNodesByBlind(tx, blinds);
-  const gone = await privacy.tombstoned(tx, blinds);
+  const held = store.heldNodesByBlind(tx, blinds).execute(); // sent first
+  const [found, gone] = await Promise.all([held, privacy.tombstoned(tx, blinds)]);
   const erasedAt = ({ blind }: { blind: Buffer }) => gone.get(blind.toString("hex")) ?? null;
   const missing = new Set(first.keys());
   for (const { blind } of found) missing.delete(byBlind.get(blind.toString("hex"))!);
@@ -76,32 +76,24 @@ export async function nodesFor(
     );
     return at ? [[key, { ...sender, at }] as const] : [];
   });
-  const before = new Set(found.map(({ nodeId }) => nodeId));
-  if (fresh.length > 0) {
-    await make(house, tx, sourceId, fresh);
-    // Another transaction may have made some of them first; then those are the ones.
-    found.push(
-      ...(await store.heldNodesByBlind(
-        tx,
-        fresh.map(([, { blind }]) => blind),
-      )),
-    );
-  }
+  const made = fresh.length > 0 ? await make(house, tx, sourceId, fresh) : [];
+  // Another transaction may have made some of them first; then those are the ones.
+  const mine = new Set(made.map(({ blind }) => blind.toString("hex")));
+  const others = fresh.flatMap(([, { blind }]) => (mine.has(blind.toString("hex")) ? [] : [blind]));
+  if (others.length > 0) found.push(...(await store.heldNodesByBlind(tx, others)));
   const keys = await privacy.nodeKeys(
     house,
     tx,
     found.map(({ nodeBucket, nodeId }) => ({ bucket: nodeBucket, nodeId })),
   );
+  for (const { nodeId, key } of made) keys.set(nodeId, key);
   return new Map(
-    found.flatMap(({ blind, ...node }) => {
-      const key = keys.get(node.nodeId);
+    [...found, ...made].flatMap(({ blind, bucket, personId, nodeBucket, nodeId }) => {
+      const key = keys.get(nodeId);
       if (!key) return [];
-      return [
-        [
-          byBlind.get(blind.toString("hex"))!,
-          { ...node, key, erasedAt: erasedAt({ blind }), isNew: !before.has(node.nodeId) },
-        ],
-      ];
+      const isNew = mine.has(blind.toString("hex"));
+      const node = { bucket, personId, nodeBucket, nodeId, key, isNew };
+      return [[byBlind.get(blind.toString("hex"))!, { ...node, erasedAt: erasedAt({ blind }) }]];
     }),
   );
 }
@@ -111,7 +103,7 @@ async function make(
   tx: Tx,
   sourceId: string,
   asked: (readonly [string, Sender & { blind: Buffer }])[],
-): Promise<void> {
+): Promise<(store.NodeRow & { key: Buffer })[]> {
   const fresh = asked.map(([key, sender]) => {
     // A node's bucket is known from what was sent alone, before anybody knows the person.
     const bucket = bucketOfText(`${sourceId}|${key}`);
@@ -123,22 +115,21 @@ async function make(
   );
   const mine = new Set(claimed.map(({ blind }) => blind.toString("hex")));
   const own = fresh.filter(({ sender }) => mine.has(sender.blind.toString("hex")));
-  if (own.length === 0) return;
+  if (own.length === 0) return [];
   const keys = await privacy.makeNodeKeys(house, tx, own);
-  await store.addPeople(
-    tx,
-    own.map(({ sender, bucket, nodeId, personId }) => ({
-      bucket,
-      personId,
-      nodeBucket: bucket,
-      nodeId,
-      sourceId,
-      type: sender.type,
-      blind: sender.blind,
-      seenAt: sender.at,
-      sealed: privacy.seal(keys.get(nodeId)!, "people_node|sealed", nodeId, sender.value),
-    })),
-  );
+  const rows = own.map(({ sender, bucket, nodeId, personId }) => ({
+    bucket,
+    personId,
+    nodeBucket: bucket,
+    nodeId,
+    sourceId,
+    type: sender.type,
+    blind: sender.blind,
+    seenAt: sender.at,
+    sealed: privacy.seal(keys.get(nodeId)!, "people_node|sealed", nodeId, sender.value),
+  }));
+  await store.addPeople(tx, rows);
+  return rows.map((row) => ({ ...row, key: keys.get(row.nodeId)! }));
 }
 
 export type NewIdentifier = {

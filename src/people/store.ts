@@ -42,15 +42,19 @@ export const claimIdentifiers = (
     insert into people_identifier ${tx(rows)} on conflict (blind) do nothing returning blind`;
 
 /** New people with their first node each. */
-export async function addPeople(tx: Tx, rows: NodeRow[]): Promise<void> {
-  await tx`insert into people_way ${tx(
-    rows.map(({ bucket, personId }) => ({ bucket, personId })),
-  )}`;
-  await tx`insert into people_person ${tx(
-    rows.map(({ bucket, personId, sourceId, seenAt }) => ({ bucket, personId, sourceId, seenAt })),
-  )}`;
-  await addNodes(tx, rows);
-}
+export const addPeople = (tx: Tx, rows: NodeRow[]) =>
+  Promise.all([
+    tx`insert into people_way ${tx(rows.map(({ bucket, personId }) => ({ bucket, personId })))}`,
+    tx`insert into people_person ${tx(
+      rows.map(({ bucket, personId, sourceId, seenAt }) => ({
+        bucket,
+        personId,
+        sourceId,
+        seenAt,
+      })),
+    )}`,
+    addNodes(tx, rows),
+  ]);
 export const addNodes = (tx: Tx, rows: NodeRow[]) =>
   tx`insert into people_node ${tx(
     rows.map((r) => ({
