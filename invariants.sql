@@ -101,8 +101,9 @@ where m.verdict is distinct from 'queued';
 -- I13 每条已处理的订单行事件都成为一条订单行 | Every order line of the log that was read is a line of an order
 select e.bucket, e."offset" from collect_event e
 join collect_consumer c on c.bucket = e.bucket and c.consumer = 'people' and e."offset" < c.next
-left join people_node n on n.bucket = e.bucket and n.node_id = e.node_id
-where e.name = 'Order Line' and e.bucket % {sample} = 0 and not exists (
+left join people_owner n on n.bucket = e.bucket and n.node_id = e.node_id
+  and (e.at, e.id) >= (n.from_at, n.from_id) and (e.at, e.id) < (n.until_at, n.until_id)
+where e.name = 'Order Line' and e.flags & 3 = 0 and e.bucket % {sample} = 0 and not exists (
   select from orders_line l
   where l.bucket = coalesce(n.person_bucket, e.bucket) and l.event_id = e.id
     and l.person_id = coalesce(n.person_id, '00000000-0000-0000-0000-000000000000')
@@ -133,12 +134,12 @@ full join (
   select bucket, person_id, attributes as a from people_profile
   where bucket % {sample} = 0 and attributes ? 'orders'
 ) p using (bucket, person_id)
-where (a->'orders'->>'v')::numeric is distinct from f.orders
-  or (a->'refunds'->>'v')::numeric is distinct from f.refunds
-  or (a->'purchase_days'->>'v')::numeric is distinct from f.days
-  or (a->'items'->>'v')::numeric is distinct from f.items
-  or (a->'spent_minor'->>'v')::numeric is distinct from f.spent
-  or (a->'refunded_minor'->>'v')::numeric is distinct from f.refunded;
+where (a->'orders'->>'v')::numeric is distinct from coalesce(f.orders, 0)
+  or (a->'refunds'->>'v')::numeric is distinct from coalesce(f.refunds, 0)
+  or (a->'purchase_days'->>'v')::numeric is distinct from coalesce(f.days, 0)
+  or (a->'items'->>'v')::numeric is distinct from coalesce(f.items, 0)
+  or (a->'spent_minor'->>'v')::numeric is distinct from coalesce(f.spent, 0)
+  or (a->'refunded_minor'->>'v')::numeric is distinct from coalesce(f.refunded, 0);
 
 -- I13 每个标签都等于它最后一次变化 | Every tag is what its last change made it
 select t.bucket, t.person_id, t.tag from people_tag t

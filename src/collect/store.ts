@@ -205,15 +205,21 @@ export const batchLines = (reader: Reader, id: bigint) => reader<{ line: string 
     'bucket', e.bucket, 'offset', e."offset", 'id', e.id, 'source_id', e.source_id,
     'node_id', coalesce(e.node_id, ${nobody}::uuid), 'name', e.name,
     'at', to_char(e.at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS'),
-    -- Figures are those of order lines: whatever else calls something so is no figure of the shop's.
-    'order_ref', case when e.name = 'Order Line' then e.data->>'order' else '' end,
-    'order_kind', case when e.name = 'Order Line' then e.data->>'kind' else '' end,
+    -- Figures are those of orders that are no claim: whatever else calls something so is no figure of the shop's.
+    'order_ref', case when e.name = 'Order Line' then e.data->>'order' else coalesce(o.ref, '') end,
+    'order_kind', case when e.name = 'Order Line' then e.data->>'kind' else coalesce(o.kind, '') end,
     'sku', case when e.name = 'Order Line' then e.data->>'sku' else '' end,
-    'quantity', case when e.name = 'Order Line' then (e.data->>'quantity')::bigint else 0 end,
-    'amount_minor', case when e.name = 'Order Line' then (e.data->>'amountMinor')::bigint else 0 end,
+    'quantity', case when e.name = 'Order Line' then (e.data->>'quantity')::bigint else coalesce(o.items, 0) end,
+    'amount_minor', case when e.name = 'Order Line' then (e.data->>'amountMinor')::bigint
+      else coalesce(o."amountMinor", 0) end,
+    'order_marks', case when o.ref is null then 0 else o.marks | case when o."amountMinor" is null then 4 else 0 end end,
     'data', case when e.name = 'Order Line' then '{}' else e.data::text end, 'flags', e.flags)::text as line
   from collect_batch b, unnest(b.buckets, b.froms, b.tos) as r(bucket, "from", "to")
   join collect_event e on e.bucket = r.bucket and e."offset" between r."from" and r."to"
+  left join lateral jsonb_to_record(
+    case when e.name in ('Order Completed', 'Order Updated', 'Order Refunded', 'Order Cancelled') and e.flags & 64 = 0
+      then e.data->'$order' end
+  ) as o(ref text, kind text, items bigint, "amountMinor" bigint, marks int) on true
   where b.id = ${id}`;
 
 export type SourceRow = {

@@ -13,13 +13,13 @@ export const retentionFromColumns = (columns: Columns, now: Date, timeZone: stri
        select person, month, min(month) over (partition by person) as first
        from (
          select distinct owner.person_id as person,
-           toStartOfMonth(toTimeZone(event.at, {zone:String})) as month
-         from event
+           toStartOfMonth(toTimeZone(sold.at, {zone:String})) as month
+         from sold
          join (
            select node_id, argMax(person_id, version) as person_id from person_node group by node_id
-         ) as owner on event.node_id = owner.node_id
-         where event.name = 'Order Line' and event.order_kind = 'sale' and event.amount_minor > 0
-           and event.at < fromUnixTimestamp64Milli({now:Int64}, 'UTC')
+         ) as owner on sold.node_id = owner.node_id
+         where sold.order_kind = 'sale' and sold.amount_minor > 0
+           and sold.at < fromUnixTimestamp64Milli({now:Int64}, 'UTC')
        )
      )
      group by first, month order by first, month`,

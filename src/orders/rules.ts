@@ -144,3 +144,86 @@ export type LineMapping = {
   services?: string[];
   columns: Partial<Record<keyof LineText, string>>;
 };
+
+// ── orders told whole ────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What one event said of an order, in minor units of its currency. */
+export type Told = {
+  eventId: string;
+  at: Date;
+  bucket: number;
+  nodeId: string | null;
+  kind: "sale" | "refund" | "all" | "cancelled";
+  amountMinor: bigint | null;
+  lines: ToldLine[] | null;
+  foreign: boolean; // in another currency than the shop's: in no figure
+};
+export type ToldLine = { sku: string; quantity: number; unitPrice: number; amountMinor: number };
+/** What the order's own lines, sent one by one, come to. `by` is who sent the first line sold. */
+export type Lined = { sales: number; refunds: number; saleMinor: bigint; by: Said | null };
+/** An event as whose something counts: its place in time decides whose node it was then. */
+export type Said = { eventId: string; at: Date; bucket: number; nodeId: string | null };
+/** A line that an order told whole comes to. Number 0 is what no line says: postage and tax, less discounts. */
+export type Worked = {
+  eventId: string;
+  n: number;
+  at: Date;
+  by: Said;
+  sku: string;
+  quantity: number;
+  unitPrice: number;
+  amountMinor: bigint;
+  kind: "sale" | "refund";
+};
+
+/**
+ * What an order comes to, from everything said of it, in whatever order it came in. By (time, id): the last amount and the
+ * last products told are the order's; it is dated and owned by the first who told it. Once it is cancelled it counts for
+ * nothing, its lines too (`void`), whatever is said of it later. Where a shop sends lines, they are the order, and what
+ * is told of the whole adds nothing. A refund of the whole brings back what earlier ones left.
+ */
+export function foldOrder(told: readonly Told[], lined: Lined): { lines: Worked[]; void: boolean } {
+  const inTime = told.toSorted(
+    (a, b) => a.at.getTime() - b.at.getTime() || (a.eventId < b.eventId ? -1 : 1),
+  );
+  if (inTime.some(({ kind }) => kind === "cancelled")) return { lines: [], void: true };
+  const sales = inTime.filter(({ kind }) => kind === "sale");
+  const [first] = sales;
+  const state = sales.findLast(({ amountMinor }) => amountMinor !== null) ?? sales.at(-1);
+  const lines: Worked[] = [];
+  let saleMinor = lined.saleMinor;
+  if (lined.sales === 0 && first && state) {
+    saleMinor = state.foreign ? 0n : (state.amountMinor ?? 0n);
+    const products = sales.findLast((one) => one.lines !== null)?.lines ?? null;
+    if (!state.foreign) lines.push(...worked(first, first, "sale", products, saleMinor));
+  }
+  if (lined.refunds > 0) return { lines, void: false };
+  const by = lined.by ?? first ?? null;
+  let back = 0n;
+  for (const one of inTime)
+    if (one.kind === "refund" && !one.foreign) {
+      back += one.amountMinor ?? 0n;
+      lines.push(...worked(one, by ?? one, "refund", one.lines, one.amountMinor ?? 0n));
+    }
+  const whole = inTime.find(({ kind }) => kind === "all");
+  if (whole && saleMinor + back > 0n)
+    lines.push(...worked(whole, by ?? whole, "refund", null, -saleMinor - back));
+  return { lines, void: false };
+}
+function worked(
+  { eventId, at }: Said,
+  { eventId: byId, at: byAt, bucket, nodeId }: Said,
+  kind: "sale" | "refund",
+  lines: readonly ToldLine[] | null,
+  amountMinor: bigint,
+): Worked[] {
+  const by = { eventId: byId, at: byAt, bucket, nodeId };
+  const own = { eventId, at, by, kind };
+  const sold = (lines ?? []).map((line, i) => ({
+    ...{ ...own, n: i + 1, sku: line.sku, quantity: line.quantity, unitPrice: line.unitPrice },
+    amountMinor: BigInt(line.amountMinor),
+  }));
+  const rest = amountMinor - sold.reduce((sum, line) => sum + line.amountMinor, 0n);
+  if (rest === 0n && sold.length > 0) return sold;
+  return [...sold, { ...own, n: 0, sku: "", quantity: 0, unitPrice: 0, amountMinor: rest }];
+}

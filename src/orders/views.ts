@@ -58,3 +58,34 @@ export const lines = (
   left join catalog_product p on p.source_id = l.source_id and p.sku = l.sku
   where l.bucket = ${bucket} and l.person_id = ${personId} and l.at <= ${now}
   order by l.at, l.event_id`;
+
+export type Claim = {
+  eventId: string;
+  ref: string;
+  at: Date;
+  amountMinor: bigint | null;
+  currency: string;
+  confirmedBy: string | null; // the source whose order of that number confirms it
+  confirmedMinor: bigint | null; // what that order came to
+};
+/**
+ * What a page said of orders for this person, the newest first. One is confirmed by an order of its number from a server
+ * or a file: then the visit has its order. It moves no figure either way, and shows nothing of whose the order is.
+ */
+export const claims = (
+  reader: Reader,
+  { bucket, personId }: PersonKey,
+  now: Date,
+  limit: number,
+) => reader<Claim[]>`
+  select t.event_id, t.ref, t.at, t.amount_minor, t.currency, c.source_id as confirmed_by, c.minor as confirmed_minor
+  from people_owner w
+  join orders_told t on (t.bucket, t.node_id) = (w.bucket, w.node_id) and t.claim and t.kind = 'sale'
+    and (t.at, t.event_id) >= (w.from_at, w.from_id) and (t.at, t.event_id) < (w.until_at, w.until_id)
+  left join lateral (
+    select o.source_id, sum(o.amount_minor)::bigint as minor from collect_source s
+    join orders_order o on (o.source_id, o.ref) = (s.id, t.ref) and o.kind = 'sale'
+    group by o.source_id order by o.source_id limit 1
+  ) c on true
+  where w.person_bucket = ${bucket} and w.person_id = ${personId} and t.at <= ${now}
+  order by t.at desc, t.event_id limit ${limit}`;
