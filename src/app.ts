@@ -15,6 +15,9 @@ import * as collectJobs from "#collect/jobs.ts";
 import * as collectRoutes from "#collect/routes.ts";
 import * as collect from "#collect/service.ts";
 import * as doors from "#doors/routes.ts";
+import * as companies from "#companies/routes.ts";
+import * as companiesJobs from "#companies/jobs.ts";
+import * as companiesService from "#companies/service.ts";
 import * as experiments from "#experiments/routes.ts";
 import * as experimentsService from "#experiments/service.ts";
 import * as feedsApi from "#feeds/api.ts";
@@ -63,6 +66,7 @@ import * as segmentsService from "#segments/service.ts";
 export const erasers: readonly Eraser[] = [
   collect.erase,
   relationsService.erase,
+  companiesService.erase,
   ordersService.erase,
   predictService.erase,
   segmentsService.erase,
@@ -88,6 +92,7 @@ export const allRoutes: readonly Route[] = [
   ...peopleRoutes.routes,
   ...plan.routes,
   ...relations.routes,
+  ...companies.routes,
   ...catalogRoutes.routes,
   ...ordersRoutes.routes,
   ...predict.routes,
@@ -103,9 +108,10 @@ export const allRoutes: readonly Route[] = [
 ];
 /** What each domain makes of a slice of the log, in this order, in one transaction with the slice's end. */
 export const consumers: readonly ((house: House, tx: Tx, slice: collect.Slice) => Promise<void>)[] =
-  [peopleJobs.consume, orders.consume, relationsJobs.consume];
+  [peopleJobs.consume, orders.consume, relationsJobs.consume, companiesJobs.consume];
 export const reactions: readonly Reaction[] = [
   ...relationsJobs.reactions,
+  ...companiesJobs.reactions,
   ...predictJobs.reactions,
   ...segmentsJobs.reactions,
   ...feedsJobs.reactionsTo(offered.map(({ name }) => name)), // last: what it holds is held until commit

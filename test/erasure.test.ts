@@ -139,6 +139,17 @@ async function known(shop: Awaited<ReturnType<typeof turned>>) {
     ] as const)
       await tx`insert into relations_edge
         values (${person!.bucket}, ${own}, ${kind}, ${person!.bucket}, ${seen}, ${at})`;
+    // They buy for a company.
+    const company = randomUUID();
+    await tx`insert into companies_company values (${company}, ${source.id}, 'oak', 'Oak', '{}', ${at})`;
+    await tx`insert into companies_fact
+      values (${node.bucket}, ${node.nodeId}, ${company}, ${randomUUID()}, 'joined', '{buyer}', ${at})`;
+    await tx`insert into companies_contact
+      values (${company}, 'email', ${node.bucket}, ${node.nodeId}, 'x', ${at}, ${randomUUID()})`;
+    await tx`insert into companies_member
+      values (${person!.bucket}, ${person!.personId}, ${company}, 'buyer', ${at})`;
+    await tx`insert into companies_spend
+      values (${person!.bucket}, ${person!.personId}, ${company}, 'GBP', 1, 100, ${at})`;
     const given = { operator: operator!.id, person: person!.personId };
     const context = { tx, house, at, now: at, newId: house.newId } as never;
     expect(await assignCase(context, given as never)).toMatchObject({ ok: true });

@@ -44,6 +44,7 @@ export const failures = {
     en: "The system is recovering. Try again soon.",
   },
   "request.broken": { status: 500, zh: "系统出错了。", en: "Something broke on our side." },
+  "companies.unknown": { status: 404, zh: "没有这家公司。", en: "There is no such company." },
   "relations.not_agreed": {
     status: 409,
     zh: "请先同意本店记录好友关系。",

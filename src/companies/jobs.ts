@@ -1,0 +1,42 @@
+// What the log says of companies becomes their profile and who belongs to them; an order is added up for the company of
+// its time.
+import * as collect from "#collect/service.ts";
+import { leftOut } from "#collect/rules.ts";
+import type { House } from "#kernel/endpoint.ts";
+import type { Reaction } from "#kernel/outbox.ts";
+import { bigintList, type PersonKey, type Tx } from "#kernel/sql.ts";
+import * as privacy from "#privacy/service.ts";
+import { belongingOf } from "./rules.ts";
+import * as service from "./service.ts";
+import * as views from "./views.ts";
+
+export async function consume(house: House, tx: Tx, slice: collect.Slice): Promise<void> {
+  const { buckets, froms, tos } = slice;
+  const range = { buckets, froms: bigintList(froms), tos: bigintList(tos) };
+  const rows = await views.groupsIn(tx, range, leftOut);
+  if (rows.length === 0) return;
+  const keys = await privacy.nodeKeys(house, tx, rows);
+  await service.tell(
+    house,
+    tx,
+    rows.flatMap((row) => {
+      const key = keys.get(row.nodeId);
+      if (!key) return [];
+      const direct = row.sealed ? collect.openDirect(key, row.nodeId, row.sealed) : {};
+      const said = belongingOf(row.name, row.data, direct);
+      return said ? [{ ...row, ...said, key }] : [];
+    }),
+  );
+}
+
+export const reactions: Reaction[] = [
+  {
+    on: "orders.recorded",
+    react: (house, tx, events) => {
+      const people = new Map<string, PersonKey>(
+        events.map(({ bucket, personId }) => [personId, { bucket, personId }]),
+      );
+      return service.ordered(house, tx, [...people.values()]);
+    },
+  },
+];

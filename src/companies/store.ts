@@ -1,0 +1,206 @@
+// Every SQL statement that writes companies, their members, figures and tags, and their own reads.
+import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
+import type { Fact, Profile, Span } from "./rules.ts";
+
+const bucketsOf = (rows: readonly PersonKey[]) => rows.map(({ bucket }) => bucket);
+const peopleOf = (rows: readonly PersonKey[]) => rows.map(({ personId }) => personId);
+const whose = (tx: Tx | Reader, people: readonly PersonKey[]) =>
+  tx`unnest(${bucketsOf(people)}::smallint[], ${peopleOf(people)}::uuid[]) as p (bucket, person_id)`;
+
+export type NewCompany = { id: string; sourceId: string; ref: string; seenAt: Date };
+/** Makes what is not there, in one order for everybody, and holds all of them until the transaction ends. */
+export const holdCompanies = (tx: Tx, rows: readonly NewCompany[]) => tx<
+  { id: string; profile: Profile }[]
+>`
+  insert into companies_company as c (id, source_id, ref, seen_at)
+  select * from unnest(${rows.map((r) => r.id)}::uuid[], ${rows.map((r) => r.sourceId)}::uuid[],
+    ${rows.map((r) => r.ref)}::text[], ${rows.map((r) => r.seenAt.toISOString())}::text[]::timestamptz[])
+    as n (id, source_id, ref, seen_at)
+  order by n.id
+  on conflict (id) do update set seen_at = least(c.seen_at, excluded.seen_at)
+  returning id, profile`;
+export const saveProfile = (tx: Tx, id: string, profile: Profile) => tx`
+  update companies_company set profile = ${tx.json(profile as never)},
+    name = ${typeof profile["name"]?.v === "string" ? profile["name"].v : null} where id = ${id}`;
+export const addExternal = (
+  tx: Tx,
+  rows: readonly { sourceId: string; type: string; value: string; companyId: string }[],
+) => tx`
+  insert into companies_external (source_id, type, value, company_id)
+  select * from unnest(${rows.map((r) => r.sourceId)}::uuid[], ${rows.map((r) => r.type)}::text[],
+    ${rows.map((r) => r.value)}::text[], ${rows.map((r) => r.companyId)}::uuid[])
+  on conflict do nothing`;
+export type ContactRow = {
+  companyId: string;
+  field: string;
+  nodeBucket: number;
+  nodeId: string;
+  sealed: Buffer;
+  at: Date;
+  eventId: string;
+};
+export const putContact = (tx: Tx, row: ContactRow) => tx`
+  insert into companies_contact ${tx(row)}
+  on conflict (company_id, field) do update set node_bucket = excluded.node_bucket,
+    node_id = excluded.node_id, sealed = excluded.sealed, at = excluded.at, event_id = excluded.event_id
+  where (companies_contact.at, companies_contact.event_id) < (excluded.at, excluded.event_id)`;
+
+export type FactRow = Fact & { bucket: number; nodeId: string; companyId: string };
+/** Gives whose the new ones are. */
+export const addFacts = (tx: Tx, rows: readonly FactRow[]) => tx<PersonKey[]>`
+  with said as (
+    insert into companies_fact (bucket, node_id, company_id, id, act, roles, at)
+    select f.bucket, f.node_id, f.company_id, f.id, f.act, string_to_array(f.roles, ','), f.at
+    from unnest(
+      ${rows.map((r) => r.bucket)}::smallint[], ${rows.map((r) => r.nodeId)}::uuid[],
+      ${rows.map((r) => r.companyId)}::uuid[], ${rows.map((r) => r.id)}::uuid[],
+      ${rows.map((r) => r.act)}::text[], ${rows.map((r) => r.roles.join(","))}::text[],
+      ${rows.map((r) => r.at.toISOString())}::text[]::timestamptz[])
+      as f (bucket, node_id, company_id, id, act, roles, at)
+    on conflict do nothing returning *
+  )
+  select distinct o.person_bucket as bucket, o.person_id from said f
+  join people_owner o on o.bucket = f.bucket and o.node_id = f.node_id
+    and (f.at, f.id) >= (o.from_at, o.from_id) and (f.at, f.id) < (o.until_at, o.until_id)`;
+
+/** Holds these people, in one order for everybody, so that their membership is worked out by one at a time. */
+export const holdPeople = (tx: Tx, people: readonly PersonKey[]) => tx`
+  select 1 from people_person q join ${whose(tx, people)}
+    on q.bucket = p.bucket and q.person_id = p.person_id
+  order by q.bucket, q.person_id for no key update of q`;
+export const factsOf = (tx: Tx, people: readonly PersonKey[]) => tx<
+  (PersonKey & Fact & { companyId: string })[]
+>`
+  select o.person_bucket as bucket, o.person_id, f.company_id, f.id, f.act, f.roles, f.at
+  from ${whose(tx, people)}
+  join people_owner o on o.person_bucket = p.bucket and o.person_id = p.person_id
+  join companies_fact f on f.bucket = o.bucket and f.node_id = o.node_id
+    and (f.at, f.id) >= (o.from_at, o.from_id) and (f.at, f.id) < (o.until_at, o.until_id)`;
+
+export type MemberRow = PersonKey & Span & { companyId: string };
+/** Puts these spans in place of whatever these people had. Gives the companies that lost or changed something. */
+export async function putMembers(
+  tx: Tx,
+  people: readonly PersonKey[],
+  rows: readonly MemberRow[],
+): Promise<void> {
+  await tx`delete from companies_member m using ${whose(tx, people)}
+    where m.bucket = p.bucket and m.person_id = p.person_id`;
+  for (let i = 0; i < rows.length; i += 5000)
+    await tx`insert into companies_member ${tx(
+      rows.slice(i, i + 5000),
+      ...(["bucket", "personId", "companyId", "role", "since", "until"] as const),
+    )}`;
+}
+export const companiesOf = (tx: Tx, people: readonly PersonKey[]) => tx<{ companyId: string }[]>`
+  select distinct m.company_id from companies_member m join ${whose(tx, people)}
+    on m.bucket = p.bucket and m.person_id = p.person_id
+  union select distinct s.company_id from companies_spend s join ${whose(tx, people)}
+    on s.bucket = p.bucket and s.person_id = p.person_id`;
+
+/** What these people bought, each order for the company they had joined last at its time. */
+export async function putSpend(tx: Tx, people: readonly PersonKey[]): Promise<void> {
+  await tx`delete from companies_spend s using ${whose(tx, people)}
+    where s.bucket = p.bucket and s.person_id = p.person_id`;
+  await tx`
+    insert into companies_spend
+    select o.bucket, o.person_id, m.company_id, o.currency, count(*) filter (where o.kind = 'sale'),
+      sum(o.amount_minor), max(o.at) filter (where o.kind = 'sale')
+    from ${whose(tx, people)}
+    join orders_order o on o.bucket = p.bucket and o.person_id = p.person_id
+    cross join lateral (
+      select company_id from companies_member m
+      where m.bucket = o.bucket and m.person_id = o.person_id and m.since <= o.at
+        and (m.until is null or o.at < m.until)
+      order by m.since desc, m.company_id limit 1) m
+    group by o.bucket, o.person_id, m.company_id, o.currency`;
+}
+/** Adds up the figures of these companies anew. Their rows are held first, so that nobody adds up half of it. */
+export async function putFigures(
+  tx: Tx,
+  companies: readonly string[],
+  currency: string | null,
+): Promise<{ companyId: string; orders: bigint }[]> {
+  const ids = companies as string[];
+  await tx`
+    insert into companies_figure as f (company_id, currency)
+    select distinct id, ${currency ?? ""} from unnest(${ids}::uuid[]) as n (id) order by id
+    on conflict (company_id) do update
+      set currency = case when excluded.currency = '' then f.currency else excluded.currency end`;
+  return tx<{ companyId: string; orders: bigint }[]>`
+    update companies_figure f set members = n.members, orders = n.orders, spent_minor = n.spent_minor,
+      last_order_at = n.last_order_at
+    from (
+      select c.id,
+        (select count(distinct (m.bucket, m.person_id))::int from companies_member m
+          where m.company_id = c.id and m.until is null) as members,
+        (select coalesce(sum(s.orders), 0)::bigint from companies_spend s where s.company_id = c.id) as orders,
+        (select coalesce(sum(s.spent_minor), 0)::bigint from companies_spend s
+          where s.company_id = c.id and s.currency = g.currency) as spent_minor,
+        (select max(s.last_order_at) from companies_spend s where s.company_id = c.id) as last_order_at
+      from unnest(${ids}::uuid[]) as c (id) join companies_figure g on g.company_id = c.id) n
+    where f.company_id = n.id returning f.company_id, f.orders`;
+}
+
+export type TagRow = {
+  companyId: string;
+  tag: string;
+  value: string | null; // null takes the tag away
+  kind: "rule" | "statistic" | "model" | "hand";
+  source: string;
+  reason: Record<string, unknown>;
+  confidence: number;
+  at: Date;
+  expiresAt: Date | null;
+  logId: string;
+};
+/** Writes what differs, with its log; says whether anything did. */
+export async function setTag(tx: Tx, row: TagRow): Promise<boolean> {
+  const { companyId, tag, value, kind, source, reason, confidence, at, expiresAt, logId } = row;
+  const [had] = await tx<{ value: string }[]>`
+    select value from companies_tag where company_id = ${companyId} and tag = ${tag} for update`;
+  if (value === null)
+    await tx`delete from companies_tag where company_id = ${companyId} and tag = ${tag}`;
+  else
+    await tx`
+      insert into companies_tag as t
+        (company_id, tag, value, kind, source, reason, confidence, at, expires_at)
+      values (${companyId}, ${tag}, ${value}, ${kind}, ${source}, ${tx.json(reason as never)},
+        ${confidence}, ${at}, ${expiresAt})
+      on conflict (company_id, tag) do update set value = excluded.value, kind = excluded.kind,
+        source = excluded.source, reason = excluded.reason, confidence = excluded.confidence,
+        at = case when t.value = excluded.value then t.at else excluded.at end,
+        expires_at = excluded.expires_at`;
+  if ((had?.value ?? null) === value) return false;
+  await tx`
+    insert into companies_tag_log (company_id, id, tag, before, after, kind, source, reason, at)
+    values (${companyId}, ${logId}, ${tag}, ${had?.value ?? null}, ${value}, ${kind}, ${source},
+      ${tx.json(reason as never)}, ${at})`;
+  return true;
+}
+
+export const roles = (reader: Reader) =>
+  reader<
+    { code: string; zh: string; en: string }[]
+  >`select code, zh, en from companies_role order by code`;
+export const putRole = (tx: Tx, role: { code: string; zh: string; en: string }) => tx`
+  insert into companies_role ${tx(role)}
+  on conflict (code) do update set zh = excluded.zh, en = excluded.en`;
+export async function isCompany(reader: Reader, id: string): Promise<boolean> {
+  const [row] = await reader`select 1 from companies_company where id = ${id}`;
+  return row !== undefined;
+}
+
+export async function eraseRows(
+  tx: Tx,
+  { bucket, personId }: PersonKey,
+  nodes: readonly { bucket: number; nodeId: string }[],
+): Promise<void> {
+  const own = tx`unnest(${nodes.map((n) => n.bucket)}::smallint[], ${nodes.map((n) => n.nodeId)}::uuid[])
+    as n (bucket, node_id)`;
+  await tx`delete from companies_fact f using ${own} where f.bucket = n.bucket and f.node_id = n.node_id`;
+  await tx`delete from companies_contact c using ${own}
+    where c.node_bucket = n.bucket and c.node_id = n.node_id`;
+  await tx`delete from companies_member where bucket = ${bucket} and person_id = ${personId}`;
+  await tx`delete from companies_spend where bucket = ${bucket} and person_id = ${personId}`;
+}
