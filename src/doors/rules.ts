@@ -324,9 +324,9 @@ export const previousOf = (value: string | undefined): Identifier | undefined =>
         value,
       };
 
-/** A person token wherever a client lets one through, out of the text that is kept. */
-const token = /eyJ[\w-]{5,}\.[\w-]+\.[\w-]*/g;
-export const withoutTokens = (text: string): string => text.replaceAll(token, "");
+/** Person tokens and keys, wherever a client lets one through, out of a text that is kept. */
+const secrets = /eyJ[\w-]{5,}\.[\w-]+\.[\w-]*|lk_[\w-]{10,}/g;
+export const withoutTokens = (text: string): string => text.replaceAll(secrets, "");
 /** Of a text that cannot be read nothing is known to be an address: whatever looks like one goes. */
 export const withoutAddressText = (text: string): string =>
   text.replaceAll(/\b\d{1,3}(?:\.\d{1,3}){3}\b/g, "");

@@ -211,7 +211,9 @@ export function contents({
   data,
   direct,
 }: Pick<Stored, "data" | "direct">): Record<string, string> {
-  const { $context: _, $traits, ...own } = data;
+  const { $traits, ...rest } = data;
+  // What begins with $ is ours: the circumstances, and what the vocabulary read.
+  const own = Object.fromEntries(Object.entries(rest).filter(([name]) => !name.startsWith("$")));
   const all: [string, string][] = Object.entries(own).map(([name, value]) => [name, sorted(value)]);
   for (const [name, value] of Object.entries(($traits ?? {}) as object))
     all.push([`traits.${name}`, text(value)]);

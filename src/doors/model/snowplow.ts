@@ -65,7 +65,8 @@ const own: Record<string, Record<string, string>> = {
   },
 };
 const beside: Record<string, string> = {
-  ...{ tna: "namespace", aid: "app_id", p: "platform", tv: "tracker_version", lang: "language" },
+  // The app's id is the key, where a tracker has no other place for it.
+  ...{ tna: "namespace", p: "platform", tv: "tracker_version", lang: "language" },
   ...{ tz: "timezone", ua: "userAgent", ip: "ip", res: "resolution", sid: "session", vid: "visit" },
 };
 
