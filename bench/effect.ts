@@ -13,7 +13,8 @@ import { dayOf, instantOf } from "../src/kernel/clock.ts";
 import { records, shopOf, textOf } from "../src/orders/import.ts";
 import { isUnfit, readLine, type LineMapping } from "../src/orders/rules.ts";
 import { learnFrom, predictionOf, type Buyer } from "../src/predict/rules.ts";
-import { atInstant, dormantWorth, fits } from "../src/segments/rules.ts";
+import { fits } from "../src/segments/model/evaluate.ts";
+import { atInstant, dormantWorth } from "../src/segments/rules.ts";
 
 export type Measured = {
   name: string;
@@ -81,6 +82,8 @@ function chosen(orders: Map<string, Order[]>, now: Date, until: Date, timeZone: 
         ["spend_score", said.rfm?.scores.m ?? null],
       ]),
       segments: new Set<string>(),
+      personId: id,
+      events: [],
     };
     if (!fits(rule, facts, now)) return [];
     return [{ id, returned: orders.get(id)!.some(({ at }) => at >= now && at < until) }];

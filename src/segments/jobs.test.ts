@@ -87,8 +87,8 @@ test("whoever comes to fit is in, whoever no longer does is out, and the log nam
     { change: "entered", causeKind: "tag", cause: first, version: 1 },
   ]);
 
-  // Predict tells of single people; nobody else is looked at.
-  await tell(shop, 3, "lifecycle", "dormant");
+  // Whose tag changed is looked at, whoever changed it.
+  const third = await tell(shop, 3, "lifecycle", "dormant");
   shop.clock.shop = new Date(shop.clock.shop.getTime() + 1000);
   const out = await tell(shop, 2, "lifecycle", "active");
   const change = { tag: "lifecycle", before: "dormant", after: "active", log: out };
@@ -98,15 +98,13 @@ test("whoever comes to fit is in, whoever no longer does is out, and the log nam
     ]),
   );
   await settle(shop);
-  expect(await inside(shop, id)).toEqual([]);
-  expect((await log(shop, id)).at(-1)).toEqual({
-    change: "left",
-    causeKind: "tag",
-    cause: out,
-    version: 1,
-  });
+  expect(await inside(shop, id)).toEqual([3]);
+  expect((await log(shop, id)).slice(1)).toEqual([
+    { change: "left", causeKind: "tag", cause: out, version: 1 },
+    { change: "entered", causeKind: "tag", cause: third, version: 1 },
+  ]);
 
-  // After a night everybody is.
+  // After a night everybody is looked at.
   await shop.sql.begin((tx) =>
     emitAll(shop.house, tx, known, [
       { person: { bucket: 1, personId: nobody }, data: { fit: idOf(9), people: 4 } },
@@ -170,10 +168,17 @@ test("who leaves a window of time leaves at midnight by a timer of their own, wh
   await know(shop, 2, "last_order_at", instantOf("2026-02-20T09:00", zone).toISOString());
   await settle(shop);
   expect(await inside(shop, id)).toEqual([1]);
-  const [timer] = await shop.sql<{ dueAt: Date; count: number }[]>`
-    select due_at, count(*) over ()::int from timer where kind = 'segments.turn'`;
   const turn = instantOf(`${addDays("2026-02-27", 8)}T00:00`, zone);
-  expect(timer).toEqual({ dueAt: turn, count: 1 });
+  const turns = () => shop.sql<{ dueAt: Date; personId: string }[]>`
+    select due_at, person_id from timer where kind = 'segments.turn'`;
+  // Every day's look sets the timers of the next; until then there is none.
+  for (let day = 1; day <= 6; day++) {
+    expect([...(await turns())], String(day)).toEqual(
+      day === 6 ? [{ dueAt: turn, personId: idOf(1) }] : [],
+    );
+    shop.clock.shop = new Date(shop.clock.shop.getTime() + 24 * 3_600_000);
+    if (shop.clock.shop < turn) expect(await ringDue(shop.house, timers)).toBe(1);
+  }
   shop.clock.shop = new Date(turn.getTime() - 1);
   expect(await ringDue(shop.house, timers)).toBe(0);
   shop.clock.shop = turn;

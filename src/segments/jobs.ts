@@ -1,18 +1,27 @@
-// Who is in which segment: all of one at once, or one person in all of them as soon as something about them changes.
+// Who is in which segment: all of one at once, or single people as soon as something changes that a rule asks about.
+import type { Slice } from "#collect/service.ts";
 import type { House } from "#kernel/endpoint.ts";
-import type { Reaction } from "#kernel/outbox.ts";
-import type { PersonKey, Tx } from "#kernel/sql.ts";
+import { whileHeld } from "#kernel/lease.ts";
+import { emitAll, type Reaction } from "#kernel/outbox.ts";
+import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
 import { setTimers, type TimerKind } from "#kernel/timers.ts";
+import { entered, left } from "./events.ts";
+import { bookOf, interestsOf, movingOf, shrinks, type Book, type Entry } from "./model/book.ts";
+import { fits, isOf } from "./model/evaluate.ts";
+import { nextTurn } from "./model/turns.ts";
 import {
   atInstant,
+  conditions,
   dependsOn,
-  fits,
-  inOrder,
-  isTimed,
-  nextTurn,
+  eventsOf,
+  spanOf,
   type Clock,
   type Facts,
+  type Happened,
+  type Known,
+  type Rule,
 } from "./rules.ts";
+import * as service from "./service.ts";
 import * as store from "./store.ts";
 import * as views from "./views.ts";
 
@@ -21,6 +30,39 @@ const clockOf = (house: House): Clock => ({
   timeZone: house.clocks.timeZone,
 });
 
+type Rules = Book<store.Segment>;
+type Ours = Entry<store.Segment>;
+type Kept = { rules: Rules; listeners: ReadonlySet<string> };
+/** The rules as this process last read them. Read again when their generation says so. */
+const kept = new WeakMap<object, Kept>();
+async function rulesNow(house: House, tx: Tx): Promise<Kept> {
+  const generation = await store.heldGeneration(tx);
+  const had = kept.get(house);
+  if (had?.rules.generation === generation) return had;
+  const [all, listening, asked] = await Promise.all([
+    store.all(tx),
+    store.listeners(tx),
+    store.interested(tx),
+  ]);
+  // Segments that are older than the list of what is asked.
+  const listed = new Set(asked.map(({ segmentId }) => segmentId));
+  const missing = all.filter(({ id }) => !listed.has(id));
+  if (missing.length > 0)
+    await store.putInterests(
+      tx,
+      missing.map(({ id }) => id),
+      missing.flatMap(interestsOf),
+    );
+  const read = {
+    rules: bookOf(generation, all),
+    listeners: new Set(listening.map(({ segmentId }) => segmentId)),
+  };
+  kept.set(house, read);
+  return read;
+}
+
+// ── all of a segment ───────────────────────────────────────────────────────────────────────────────────────────────
+
 /** Works out all of a segment anew. Returns how many came in and how many went out. */
 export const refresh = (house: House, segmentId: string) =>
   house.sql.begin((tx) => refreshIn(house, tx, segmentId));
@@ -28,8 +70,12 @@ export const refresh = (house: House, segmentId: string) =>
 export const refreshAll = (house: House) => house.sql.begin((tx) => refreshAllIn(house, tx));
 
 async function refreshAllIn(house: House, tx: Tx): Promise<void> {
-  for (const { id } of ordered(await store.allLocked(tx))) await refreshIn(house, tx, id);
+  const { rules } = await rulesNow(house, tx);
+  for (const { segment } of rules.segments) await refreshIn(house, tx, segment.id);
 }
+
+/** Where more change at once, it was the definition or the night that did it: nobody's own cause is looked for. */
+const causesLimit = 10_000;
 
 async function refreshIn(
   house: House,
@@ -37,157 +83,435 @@ async function refreshIn(
   segmentId: string,
 ): Promise<{ entered: number; left: number }> {
   const now = clockOf(house);
+  await tx`set local work_mem = '256MB'`;
+  await tx`set local plan_cache_mode = force_custom_plan`;
+  await tx`set local statement_timeout = '10min'`;
   await store.lockWhole(tx, segmentId);
   const segment = await store.byId(tx, segmentId);
   if (!segment) return { entered: 0, left: 0 };
   const { rule, version } = segment;
-  const { tags, attributes } = dependsOn(rule);
-  const rows = await views.difference(tx, segmentId, atInstant(rule, now), now.at, [...tags]);
-  await store.apply(
+  const fit = views.matching(tx, atInstant(rule, now, await service.knownIn(tx, [rule])), now.at);
+  const made = await store.replaceMembers(
     tx,
-    house.newId,
-    rows.map(({ bucket, personId, change, logId, eventId }) => {
-      const event = attributes.size > 0 && eventId ? { kind: "event" as const, id: eventId } : null;
-      const cause = logId ? { kind: "tag" as const, id: logId } : event;
-      return { bucket, personId, segmentId, version, change, cause, at: now.at };
-    }),
+    { segmentId, version, at: now.at },
+    fit as unknown as Parameters<typeof store.replaceMembers>[2],
   );
+  const changed = made.entered + made.left;
+  const { listeners } = await rulesNow(house, tx);
+  if (changed > 0 && changed <= causesLimit) await explain(tx, segment, now.at);
+  if (changed > 0 && isHeard(listeners, segmentId))
+    await tell(house, tx, listeners, await store.lines(tx, segmentId, now.at));
   await store.markRefreshed(tx, segmentId, now.at);
-  if (isTimed(rule)) await setAllTurns(house, tx, segment, now);
-  const entered = rows.filter(({ change }) => change === "entered").length;
-  return { entered, left: rows.length - entered };
+  await setTurns(house, tx, segment, now, null);
+  return made;
+}
+async function explain(tx: Tx, { id, rule }: store.Segment, at: Date): Promise<void> {
+  const on = dependsOn(rule);
+  const told = on.attributes.size + on.events.size > 0;
+  const causes = (await store.changedAt(tx, id, at, [...on.tags])).flatMap(
+    ({ bucket, personId, logId, eventId }) => {
+      const event = told ? eventId : null;
+      const cause = logId
+        ? ({ kind: "tag", id: logId } as const)
+        : event
+          ? ({ kind: "event", id: event } as const)
+          : null;
+      return cause ? [{ bucket, personId, cause }] : [];
+    },
+  );
+  if (causes.length > 0) await store.setCauses(tx, id, at, causes);
 }
 
+/**
+ * Timers are set a day ahead: whatever may turn later is found by the day's own look at the whole segment, which comes
+ * before it. So a rule over a month holds a thirtieth of its people's timers at a time, and an event seldom sets one.
+ */
 const turn = "segments.turn";
-const turnOf = (person: PersonKey, segment: store.Segment, facts: Facts, now: Clock) => {
-  const dueAt = nextTurn(segment.rule, facts, now);
-  return dueAt ? [{ ...person, kind: turn, key: segment.id, dueAt }] : [];
-};
-const page = 5000;
-async function setAllTurns(house: House, tx: Tx, segment: store.Segment, now: Clock) {
-  for (let after: PersonKey | null = null; ;) {
-    const people: PersonKey[] = await views.everyone(tx, after, page);
-    if (people.length === 0) return;
-    const rows = await views.facts(tx, people);
-    await setTimers(
-      tx,
-      rows.flatMap((row) => turnOf(keyOf(row), segment, factsOf(row), now)),
-    );
-    after = people.at(-1)!;
+const daily = "segments.daily";
+const dayMs = 24 * 3_600_000;
+const aheadMs = dayMs + 3_600_000;
+
+async function setTurns(
+  house: House,
+  tx: Tx,
+  { id, rule }: store.Segment,
+  now: Clock,
+  among: views.Among,
+): Promise<void> {
+  const until = new Date(now.at.getTime() + aheadMs);
+  const leavers = shrinks(rule);
+  const moving = movingOf(rule, now, until).map(({ out, ...one }) => ({
+    ...one,
+    members: out && leavers ? id : null,
+  }));
+  if (moving.length === 0) return;
+  const due = await views.turns(tx, moving, among);
+  await setTimers(
+    tx,
+    due.map(({ bucket, personId, dueAt }) => ({ bucket, personId, kind: turn, key: id, dueAt })),
+  );
+  if (among === null)
+    await setTimers(tx, [{ kind: daily, key: id, dueAt: new Date(now.at.getTime() + dayMs) }]);
+}
+
+// ── single people ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Whom to look at: of each person, the segments in question, and why. */
+type Ask = { cause: store.Cause | null; at: number };
+type Asks = Map<string, { person: PersonKey; segments: Map<string, Ask> }>;
+/** Of several reasons, a change of a tag goes before an event, and the later event before the earlier. */
+function ask(asks: Asks, { bucket, personId }: PersonKey, segmentId: string, why: Ask): void {
+  let one = asks.get(personId);
+  if (!one) asks.set(personId, (one = { person: { bucket, personId }, segments: new Map() }));
+  const had = one.segments.get(segmentId);
+  const rank = ({ cause }: Ask) => (cause === null ? 0 : cause.kind === "event" ? 1 : 2);
+  if (!had || rank(why) > rank(had) || (rank(why) === rank(had) && why.at >= had.at))
+    one.segments.set(segmentId, why);
+}
+function askTouched(
+  { byAttribute, byTag, ofAnybody, ofAddress }: Rules,
+  asks: Asks,
+  touched: readonly store.Touched[],
+  causes: ReadonlyMap<string, string>,
+): void {
+  for (const { kind, name, causeKind, cause, ...person } of touched) {
+    const event = causes.get(person.personId);
+    const why: Ask = {
+      cause: causeKind && cause ? { kind: causeKind, id: cause } : event ? { kind: "event", id: event } : null,
+      at: 0,
+    };
+    const those =
+      kind === "attribute"
+        ? byAttribute.get(name)
+        : kind === "tag"
+          ? byTag.get(name)
+          : [...ofAnybody, ...ofAddress];
+    for (const { segment } of those ?? []) ask(asks, person, segment.id, why);
   }
 }
 
-/** Why people are looked at: lines of the tag log, and the event behind them. Neither where time alone did it. */
-type Why = { lines: readonly { tag: string; log: string }[]; event: string | null };
+/** Where so many people are asked of one segment, one statement asks them all. */
+const togetherFrom = 200;
 
-/** The change of a tag that the rule asks about; else the event; else whatever else changed. */
-function causeOf(why: Why | undefined, asked: ReadonlySet<string>): store.Cause | null {
-  const line = why?.lines.find(({ tag }) => asked.has(tag));
-  if (line) return { kind: "tag", id: line.log };
-  if (why?.event) return { kind: "event", id: why.event };
-  const other = why?.lines[0];
-  return other ? { kind: "tag", id: other.log } : null;
+/** Works out these people's place in the segments in question, and in those that name them. */
+async function look(house: House, tx: Tx, { rules, listeners }: Kept, asks: Asks): Promise<void> {
+  if (asks.size === 0) return;
+  const asked = [...asks.values()].toSorted(
+    (a, b) => a.person.bucket - b.person.bucket || (a.person.personId < b.person.personId ? -1 : 1),
+  );
+  const entries = closure(rules, asked);
+  await store.lockShared(
+    tx,
+    entries.map(({ segment }) => segment.id),
+  );
+  await store.lockPeople(
+    tx,
+    asked.map(({ person }) => person),
+  );
+  const now = clockOf(house);
+  const known = await service.knownIn(
+    tx,
+    entries.map(({ segment }) => segment.rule),
+  );
+  const changes =
+    asked.length >= togetherFrom
+      ? await lookTogether(house, tx, rules, entries, asks, now, known)
+      : await lookSingly(house, tx, rules, entries, asked, now, known);
+  if (changes.length > 0) await tell(house, tx, listeners, changes);
 }
+/** Every segment in question, with those that name one of them, in order. */
+function closure(rules: Rules, asked: readonly { segments: ReadonlyMap<string, Ask> }[]): Ours[] {
+  const ids = new Set(asked.flatMap(({ segments }) => [...segments.keys()]));
+  for (const id of ids) for (const { segment } of rules.bySegment.get(id) ?? []) ids.add(segment.id);
+  return rules.segments.filter(({ segment }) => ids.has(segment.id));
+}
+const changeOf = (
+  person: PersonKey,
+  { segment: { id, version } }: Ours,
+  be: boolean,
+  { cause }: Ask,
+  at: Date,
+): store.Change => ({
+  ...person,
+  segmentId: id,
+  version,
+  change: be ? "entered" : "left",
+  cause,
+  at,
+});
 
-/** Works out these people's place in every segment. `whys` by person id. */
-async function refreshPeople(
+async function lookSingly(
   house: House,
   tx: Tx,
-  people: readonly PersonKey[],
-  whys: ReadonlyMap<string, Why>,
-  segments?: readonly store.Segment[],
-): Promise<void> {
-  const all = ordered(segments ?? (await store.lockShared(tx)));
-  if (all.length === 0 || people.length === 0) return;
-  const now = clockOf(house);
-  const rules = all.map((segment) => ({
-    segment,
-    rule: atInstant(segment.rule, now),
-    tags: dependsOn(segment.rule).tags,
-  }));
+  rules: Rules,
+  entries: readonly Ours[],
+  asked: readonly { person: PersonKey; segments: Map<string, Ask> }[],
+  now: Clock,
+  known: Known,
+): Promise<store.Change[]> {
+  const facts = await factsOf(
+    tx,
+    asked.map(({ person }) => person),
+    entries,
+    now,
+  );
+  const at = entries.map((entry) => ({ entry, rule: atInstant(entry.segment.rule, now, known) }));
+  const horizon = new Date(now.at.getTime() + aheadMs);
   const changes: store.Change[] = [];
   const turns = [];
-  for (const row of await views.facts(tx, people)) {
-    const person = keyOf(row);
-    const facts = factsOf(row);
-    for (const { segment, rule, tags } of rules) {
-      const is = facts.segments.has(segment.id);
-      const be = fits(rule, facts, now.at);
-      turns.push(...turnOf(person, segment, facts, now));
-      if (is === be) continue;
-      if (be) facts.segments.add(segment.id);
-      else facts.segments.delete(segment.id);
-      changes.push({
-        ...person,
-        segmentId: segment.id,
-        version: segment.version,
-        change: be ? "entered" : "left",
-        cause: causeOf(whys.get(row.personId), tags),
-        at: now.at,
-      });
+  for (const { person, segments } of asked) {
+    const theirs = facts.get(person.personId);
+    if (!theirs) continue;
+    for (const { entry, rule } of at) {
+      const { id } = entry.segment;
+      const why = segments.get(id);
+      if (!why) continue;
+      const dueAt = nextTurn(entry.segment.rule, theirs, now);
+      if (dueAt && dueAt <= horizon) turns.push({ ...person, kind: turn, key: id, dueAt });
+      const be = fits(rule, theirs, now.at);
+      if (be === theirs.segments.has(id)) continue;
+      if (be) theirs.segments.add(id);
+      else theirs.segments.delete(id);
+      changes.push(changeOf(person, entry, be, why, now.at));
+      for (const { segment } of rules.bySegment.get(id) ?? [])
+        if (!segments.has(segment.id)) segments.set(segment.id, why);
     }
   }
   await store.apply(tx, house.newId, changes);
   await setTimers(tx, turns);
+  return changes;
 }
 
-/** No circle comes through `define`; were there one, each would still be looked at. */
-const ordered = (all: readonly store.Segment[]): readonly store.Segment[] => inOrder(all) ?? all;
-const keyOf = ({ bucket, personId }: PersonKey): PersonKey => ({ bucket, personId });
-export const factsOf = ({ tags, attributes, segments }: views.FactsRow) => ({
-  tags: new Map(
-    Object.entries(tags).map(([tag, { value, expiresAt }]) => [
-      tag,
-      { value, expiresAt: expiresAt === null ? null : new Date(expiresAt) },
-    ]),
-  ),
-  attributes: new Map(Object.entries(attributes).map(([name, { v }]) => [name, v])),
-  segments: new Set(segments),
-});
+async function lookTogether(
+  house: House,
+  tx: Tx,
+  rules: Rules,
+  entries: readonly Ours[],
+  asks: Asks,
+  now: Clock,
+  known: Known,
+): Promise<store.Change[]> {
+  const changes: store.Change[] = [];
+  for (const entry of entries) {
+    const { id, rule } = entry.segment;
+    const people = [...asks.values()].filter(({ segments }) => segments.has(id));
+    if (people.length === 0) continue;
+    const keys = people.map(({ person }) => person);
+    const [fit, had] = await Promise.all([
+      views.everyoneOf(tx, atInstant(rule, now, known), now.at, keys),
+      views.membersAmong(tx, id, keys),
+    ]);
+    const be = new Set(fit.map(({ personId }) => personId));
+    const was = new Set(had.map(({ personId }) => personId));
+    const own = people.flatMap(({ person, segments }) =>
+      be.has(person.personId) === was.has(person.personId)
+        ? []
+        : [changeOf(person, entry, be.has(person.personId), segments.get(id)!, now.at)],
+    );
+    // Written before the segments that name this one are asked.
+    await store.apply(tx, house.newId, own);
+    for (const { personId } of own)
+      for (const { segment } of rules.bySegment.get(id) ?? []) {
+        const { segments } = asks.get(personId)!;
+        if (!segments.has(segment.id)) segments.set(segment.id, segments.get(id)!);
+      }
+    await setTurns(house, tx, entry.segment, now, keys);
+    changes.push(...own);
+  }
+  return changes;
+}
 
-const peopleOf = (events: readonly PersonKey[]): PersonKey[] => [
-  ...new Map(events.map((one) => [one.personId, keyOf(one)])).values(),
-];
+/** What these rules ask of these people, in two statements however many they are. */
+export async function factsOf(
+  reader: Reader,
+  people: readonly PersonKey[],
+  entries: readonly { segment: { rule: Rule }; whats: Ours["whats"] }[],
+  now: Clock,
+): Promise<Map<string, Facts & { segments: Set<string> }>> {
+  const whats = entries.flatMap((one) => one.whats);
+  const names = [...new Set(whats.map(({ event }) => event))];
+  const told = whats.flatMap(({ event, where = [] }) => (where.length > 0 ? [event] : []));
+  const begins = entries.flatMap(({ segment }) =>
+    [...conditions(segment.rule)].flatMap((one) =>
+      eventsOf(one).length === 0
+        ? []
+        : "window" in one && one.kind !== "first"
+          ? [spanOf(one.window, now).from]
+          : [null],
+    ),
+  );
+  const since = begins.includes(null) ? null : new Date(Math.min(...(begins as number[])));
+  const [rows, happened] = await Promise.all([
+    views.facts(reader, people),
+    names.length > 0 ? views.happened(reader, people, names, since, told) : [],
+  ]);
+  const events = Map.groupBy(happened, ({ personId }) => personId);
+  return new Map(
+    rows.map(({ personId, tags, attributes, segments }) => [
+      personId,
+      {
+        personId,
+        tags: new Map(
+          Object.entries(tags).map(([tag, { value, expiresAt }]) => [
+            tag,
+            { value, expiresAt: expiresAt === null ? null : new Date(expiresAt) },
+          ]),
+        ),
+        attributes: new Map(Object.entries(attributes).map(([name, { v }]) => [name, v])),
+        segments: new Set(segments),
+        events: (events.get(personId) ?? []).map(
+          ({ name, at, id, data }): Happened => ({ name, at: at.getTime(), id, data: data ?? {} }),
+        ),
+      },
+    ]),
+  );
+}
+const isHeard = (listeners: ReadonlySet<string>, segmentId: string): boolean =>
+  listeners.has(segmentId) || listeners.has(store.anySegment);
+/** Tells other domains, where somebody listens. */
+async function tell(
+  house: House,
+  tx: Tx,
+  listeners: ReadonlySet<string>,
+  changes: readonly store.Change[],
+): Promise<void> {
+  if (listeners.size === 0) return;
+  for (const type of [entered, left]) {
+    const theirs = changes.filter(
+      ({ change, segmentId }) =>
+        `segments.${change}` === type.name && isHeard(listeners, segmentId),
+    );
+    await emitAll(
+      house,
+      tx,
+      type,
+      theirs.map(({ bucket, personId, segmentId, version, cause, at }) => ({
+        person: { bucket, personId },
+        data: { segment: segmentId, version, at: at.toISOString(), cause },
+      })),
+    );
+  }
+}
+
+/**
+ * Works out anew where these people are, in every segment: after a merge, an un-merge or a late event. One who is no
+ * more is in none.
+ */
+export async function refold(house: House, tx: Tx, people: readonly PersonKey[]): Promise<void> {
+  const book = await rulesNow(house, tx);
+  const asks: Asks = new Map();
+  for (const person of people)
+    for (const { segment } of book.rules.segments) ask(asks, person, segment.id, { cause: null, at: 0 });
+  await look(house, tx, book, asks);
+}
+
+// ── what comes in ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What was touched is taken in helpings of so many. */
+const touchedLimit = 5000;
+/** Events after which whose an address is may have changed. */
+const naming = ["identify", "alias", "bind", "unbind"];
+
+/**
+ * After everybody else has made what they make of a slice of the log: whom its events concern, by the names that rules
+ * mention, and whose attributes and tags changed. What no rule mentions costs one look at a list of names.
+ */
+export async function consume(house: House, tx: Tx, slice: Slice): Promise<void> {
+  const book = await rulesNow(house, tx);
+  const { rules } = book;
+  if (rules.segments.length === 0) return;
+  const asks: Asks = new Map();
+  const names = new Set(rules.byEvent.keys());
+  if (rules.ofAddress.length > 0) for (const name of naming) names.add(name);
+  if (names.size > 0)
+    for (const row of await views.inSlice(tx, slice, [...names], [...rules.told])) {
+      const one = { name: row.name, at: row.at.getTime(), id: row.id, data: row.data ?? {} };
+      const why: Ask = { cause: { kind: "event", id: row.id }, at: one.at };
+      for (const { segment, whats } of rules.byEvent.get(row.name) ?? [])
+        if (whats.some((what) => isOf(one, what))) ask(asks, row, segment.id, why);
+      if (naming.includes(row.name))
+        for (const { segment } of rules.ofAddress) ask(asks, row, segment.id, why);
+    }
+  const touched = await store.takeTouched(tx, touchedLimit);
+  const nameless = touched.filter(({ cause }) => cause === null);
+  const latest = nameless.length > 0 ? await views.latestInSlice(tx, slice, nameless) : [];
+  askTouched(rules, asks, touched, new Map(latest.map(({ personId, id }) => [personId, id])));
+  await look(house, tx, book, asks);
+}
+
+/** Looks at whoever was touched by anything but the log: a page, a timer, a night. Says how many; call until 0. */
+export async function settle(house: House): Promise<number> {
+  if (!(await store.isTouched(house.sql))) return 0;
+  return house.sql.begin((tx) => settleIn(house, tx, new Map()));
+}
+async function settleIn(
+  house: House,
+  tx: Tx,
+  causes: ReadonlyMap<string, string>,
+): Promise<number> {
+  const book = await rulesNow(house, tx);
+  const touched = await store.takeTouched(tx, touchedLimit);
+  const asks: Asks = new Map();
+  askTouched(book.rules, asks, touched, causes);
+  await look(house, tx, book, asks);
+  return touched.length;
+}
+
+/** People the columns are told of in one go. */
+const staleLimit = 20_000;
+/** Tells the columns what is known of people; says of how many. Call again until it says 0. */
+export async function ship(house: House): Promise<number> {
+  if (!(await store.isStale(house.sql))) return 0;
+  // One process at a time: versions are then in the order in which they were read.
+  const sent = await whileHeld(house.sql, "segments.columns", () =>
+    house.sql.begin(async (tx) => {
+      const lines = await store.takeStale(tx, staleLimit);
+      if (lines.length > 0)
+        await house.columns.insertLines("person", lines, `person:${house.newId()}`);
+      return lines.length;
+    }),
+  );
+  return sent ?? 0;
+}
 
 export const timers: TimerKind[] = [
   {
     kind: turn,
     clock: "shop",
     batch: 500,
-    ring: (house, tx, due) => refreshPeople(house, tx, peopleOf(due), new Map()),
+    ring: async (house, tx, due) => {
+      const book = await rulesNow(house, tx);
+      const asks: Asks = new Map();
+      for (const timer of due)
+        if (book.rules.byId.has(timer.key)) ask(asks, timer, timer.key, { cause: null, at: 0 });
+      await look(house, tx, book, asks);
+    },
+  },
+  {
+    kind: daily,
+    clock: "shop",
+    batch: 1,
+    ring: async (house, tx, due) => {
+      for (const { key } of due) await refreshIn(house, tx, key);
+    },
   },
 ];
 
+const reacts = (on: string, causeIn: string): Reaction => ({
+  on,
+  react: async (house, tx, events) => {
+    const causes = new Map(
+      events.flatMap(({ personId, data }): [string, string][] => {
+        const cause = data[causeIn];
+        return typeof cause === "string" ? [[personId, cause]] : [];
+      }),
+    );
+    await settleIn(house, tx, causes);
+  },
+});
 export const reactions: Reaction[] = [
-  {
-    on: "predict.staged",
-    react: (house, tx, events) => {
-      const whys = new Map(
-        events.map(({ personId, data }) => [
-          personId,
-          { lines: data["changes"] as Why["lines"], event: data["cause"] as string | null },
-        ]),
-      );
-      return refreshPeople(house, tx, peopleOf(events), whys);
-    },
-  },
-  {
-    on: "orders.recorded",
-    react: async (house, tx, events) => {
-      const ids = events.map(({ data }) => String(data["eventId"]));
-      const [segments, changed] = await Promise.all([store.lockShared(tx), views.linesBy(tx, ids)]);
-      // An order changes attributes at once; the tags that follow from it tell of themselves.
-      if (!segments.some(({ rule }) => dependsOn(rule).attributes.size > 0)) return;
-      const lines = Map.groupBy(changed, ({ personId }) => personId);
-      const whys = new Map(
-        events.map(({ personId }, i) => [
-          personId,
-          { lines: lines.get(personId) ?? [], event: ids[i]! },
-        ]),
-      );
-      await refreshPeople(house, tx, peopleOf(events), whys, segments);
-    },
-  },
+  reacts("predict.staged", "cause"),
+  reacts("orders.recorded", "eventId"),
   { on: "predict.known", react: (house, tx) => refreshAllIn(house, tx) },
   {
     on: "segments.defined",

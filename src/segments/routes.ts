@@ -21,7 +21,7 @@ const shown =
     refreshedAt: segment.refreshedAt?.toISOString() ?? null,
   });
 async function everything(house: House) {
-  const [all, counted] = await Promise.all([store.all(house.sql), views.counts(house.sql)]);
+  const [all, counted] = await Promise.all([store.all(house.sql), views.counted(house.sql)]);
   const counts = new Map(counted.map((one) => [one.segmentId, one.people]));
   return { all, show: shown(house, all, counts) };
 }
@@ -82,9 +82,14 @@ const samplePeople = 5;
 const preview = answer(api.preview, async ({ house, now }, { rule }) => {
   const all = await store.all(house.sql);
   if (!service.namesKnown(rule, all)) return fail("segments.unknown_in_rule");
-  const at = atInstant(rule, { at: now, timeZone: house.clocks.timeZone });
-  const [{ people: fit, of }, some] = await Promise.all([
+  const at = atInstant(
+    rule,
+    { at: now, timeZone: house.clocks.timeZone },
+    await service.knownIn(house.sql, [rule]),
+  );
+  const [fit, of, some] = await Promise.all([
     views.count(house.sql, at, now),
+    views.everybodyCount(house.sql),
     views.sample(house.sql, at, now, samplePeople),
   ]);
   const person = await known(house, some);

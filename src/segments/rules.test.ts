@@ -1,22 +1,18 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { addDays, dayOf, daysBetween, instantOf } from "#kernel/clock.ts";
-import {
-  atInstant,
-  dormantWorth,
-  fits,
-  inOrder,
-  nextTurn,
-  sentenceOf,
-  type Facts,
-  type Rule,
-} from "./rules.ts";
+import { fits } from "./model/evaluate.ts";
+import { sentenceOf } from "./model/sentence.ts";
+import { nextTurn } from "./model/turns.ts";
+import { atInstant, dormantWorth, inOrder, type Facts, type Rule } from "./rules.ts";
 
 const words = { currency: "GBP", timeZone: "Europe/London", segments: new Map() };
 const facts = (attributes: Record<string, unknown>, tags: Record<string, string> = {}): Facts => ({
   attributes: new Map(Object.entries(attributes)),
   tags: new Map(Object.entries(tags).map(([tag, value]) => [tag, { value, expiresAt: null }])),
   segments: new Set(),
+  personId: "01890000-0000-7000-8000-000000000001",
+  events: [],
 });
 const london = (at: Date) => ({ at, timeZone: "Europe/London" });
 

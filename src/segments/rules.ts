@@ -1,15 +1,35 @@
-// A segment is a rule about people, and the people it fits now: "dormant, and has come back before". Whoever comes to
-// fit is in, whoever no longer does is out, and the rule reads itself back as one sentence.
+// A segment is a rule about people, and the people it fits now: "dormant, has looked at shoes three times in thirty days,
+// and has not bought since". Whoever comes to fit is in, whoever no longer does is out, and the rule reads itself back as
+// one sentence.
 //
-// Of whom something is not known, no comparison about it is true: not "orders below 3", not "country is not known".
-// "not" turns that round: people without any order are among those who do not have three. A value counts as known when
-// it is there and is not null; a comparison of numbers asks a number, of texts a text, of instants an instant in UTC
-// with milliseconds, as we write them ourselves. A tag that has expired is no tag.
+// The written rules of comparison, the same in PostgreSQL, in ClickHouse and for one person here:
+// - Of whom something is not known, no comparison about it is true: not "orders below 3", not "country is not France".
+//   "not" turns that round: people without any order are among those who do not have three. A value is known when it is
+//   there and is not null. A comparison of numbers asks a number, of texts a text, of truths a truth: "12" is no number.
+// - Numbers are IEEE doubles, the one nearest to what was written, so that 0.1 + 0.2 is not 0.3. What is 10^18 or more in
+//   size is no number, what is smaller than 1e-300 is 0. A rule's own numbers lie within ±(2^53 − 1).
+// - Texts are equal when their code points are; nothing is normalised (NFC is not applied), trimmed or folded. Their order
+//   is that of code points, whatever the language. There are no patterns.
+// - Instants are texts in UTC with milliseconds, as we write them ourselves. A tag that has expired is no tag.
+// - A window of hours is (now − hours, now]; one of days is today and the days before it, on the shop's calendar; one
+//   between two instants holds its beginning and not its end. What is dated after now has not happened yet.
+// - Events of bots and of staff are left out. Of several events at one instant the order is that of their ids.
 import { addDays, dayOf, instantOf } from "#kernel/clock.ts";
-import { minorDigits } from "#kernel/money.ts";
-import { segmentNames, stageNames } from "#predict/rules.ts";
 
 export type Comparison = "eq" | "ne" | "lt" | "le" | "gt" | "ge";
+export type Filter =
+  | { property: string; is: Comparison; value: string | number }
+  | { property: string; is: "eq" | "ne"; value: boolean }
+  | { property: string; is: "in"; values: string[] }
+  | { property: string; is: "known" };
+/** Events of one name, of which every filter is true. */
+export type What = { event: string; where?: Filter[] | undefined };
+export type Window =
+  | { kind: "hours"; hours: number }
+  | { kind: "days"; days: number }
+  | { kind: "since"; at: string }
+  | { kind: "between"; from: string; until: string }
+  | { kind: "ever" };
 export type Rule =
   | { kind: "everybody" }
   | { kind: "and"; of: Rule[] }
@@ -22,150 +42,190 @@ export type Rule =
   | { kind: "instant"; attribute: string; is: "before" | "from"; at: string }
   /** Whole days of the shop's calendar since the instant's day; below zero for what is yet to come. */
   | { kind: "days_since"; attribute: string; is: "lt" | "le" | "gt" | "ge"; days: number }
-  | { kind: "segment"; segment: string };
-/** A rule at an instant: days since something have become instants. What is left does not ask for the time. */
-export type RuleNow = Exclude<Rule, { kind: "days_since" } | { of: unknown }> | GroupNow;
-type GroupNow =
+  | ({ kind: "events"; is: Comparison; count: number; window: Window } & What)
+  | ({ kind: "absent"; window: Window } & What)
+  /** The first such event there ever was lies in the window. */
+  | ({ kind: "first"; window: Window } & What)
+  /** One after the other, all in the window, from the first to the last at most so many hours. */
+  | { kind: "sequence"; steps: What[]; withinHours: number; window: Window }
+  /** A direct field, by equality alone: what stands in the rule is its blind index, never the value. */
+  | { kind: "identifier"; type: "email" | "phone"; blinds: string[] }
+  /** A share of everybody that stays the same for one seed. */
+  | { kind: "sample"; seed: string; percent: number }
+  | { kind: "segment"; segment: string }
+  | { kind: "union" | "intersect"; segments: string[] }
+  | { kind: "except"; segment: string; without: string[] };
+
+/** A rule has at most so many conditions, and groups lie so deep in each other. */
+export const conditionsLimit = 100;
+export const depthLimit = 8;
+/** A window looks back two years at most, or to an instant, or to the beginning. */
+export const windowLimitDays = 731;
+export const stepsLimit = 5;
+
+/** A stretch of time: from inclusive, until exclusive, in ms of UTC. `from` null: from the beginning. */
+export type Span = { from: number | null; until: number };
+/** A rule at an instant: windows are stretches of time, and nothing is left that asks for the time. */
+export type RuleNow =
+  | Extract<Rule, { kind: "everybody" | "tag" | "known" | "number" | "text" | "instant" | "segment" }>
   | { kind: "and"; of: RuleNow[] }
   | { kind: "or"; of: RuleNow[] }
-  | { kind: "not"; of: RuleNow };
+  | { kind: "not"; of: RuleNow }
+  | ({ kind: "count"; is: Comparison; count: number; span: Span } & What)
+  | ({ kind: "first"; span: Span; now: number } & What)
+  | { kind: "sequence"; steps: What[]; withinMs: number; span: Span }
+  | { kind: "people"; ids: string[] }
+  /** (a × the last 32 bits of the person's id + b) modulo `sampleModulus` lies below `below`. */
+  | { kind: "sample"; a: number; b: number; below: number };
 
 export type Clock = { at: Date; timeZone: string };
+/** What happened, as rules ask of it. In the order of (at, id). */
+export type Happened = { name: string; at: number; id: string; data: Readonly<Record<string, unknown>> };
 /** What a rule may ask of one person. Attributes are bare values. */
 export type Facts = {
+  personId: string;
   tags: ReadonlyMap<string, { value: string; expiresAt: Date | null }>;
   attributes: ReadonlyMap<string, unknown>;
   segments: ReadonlySet<string>;
+  events: readonly Happened[];
 };
+/** Whose each blind index is: hex → person id. */
+export type Known = ReadonlyMap<string, string>;
 
-const instantForm = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+const hourMs = 3_600_000;
+/** The stretch that a window is now. What is dated after now is never in it. */
+export function spanOf(window: Window, { at, timeZone }: Clock): Span {
+  const until = at.getTime() + 1;
+  switch (window.kind) {
+    case "hours":
+      return { from: until - window.hours * hourMs, until };
+    case "days":
+      return { from: dayStart(at, 1 - window.days, timeZone), until };
+    case "since":
+      return { from: Date.parse(window.at), until };
+    case "between":
+      return { from: Date.parse(window.from), until: Math.min(until, Date.parse(window.until)) };
+    case "ever":
+      return { from: null, until };
+  }
+}
+/** Where the day begins that is so many days after that of an instant, in ms. */
+export const dayStart = (at: Date, days: number, timeZone: string): number =>
+  instantOf(`${addDays(dayOf(at, timeZone), days)}T00:00`, timeZone).getTime();
 
-/** Turns days since something into instants, as of now. */
-export function atInstant(rule: Rule, now: Clock): RuleNow {
+/** The largest prime below 2^32. */
+export const sampleModulus = 4_294_967_291;
+/** FNV-1a over the seed's code units, 32 bits. */
+function hash32(text: string): number {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193) >>> 0;
+  return h;
+}
+
+/** A rule as of now: windows and days become instants, blind indexes the people they belong to. */
+export function atInstant(rule: Rule, now: Clock, known: Known = new Map()): RuleNow {
   switch (rule.kind) {
     case "and":
     case "or":
-      return { kind: rule.kind, of: rule.of.map((one) => atInstant(one, now)) };
+      return { kind: rule.kind, of: rule.of.map((one) => atInstant(one, now, known)) };
     case "not":
-      return { kind: "not", of: atInstant(rule.of, now) };
+      return { kind: "not", of: atInstant(rule.of, now, known) };
     case "days_since": {
       // n days ago or more is before the start of the day n − 1 days ago; more than n, before that of n days ago.
       const { is, days, attribute } = rule;
       const back = is === "ge" || is === "lt" ? days - 1 : days;
-      const day = addDays(dayOf(now.at, now.timeZone), -back);
-      const at = instantOf(`${day}T00:00`, now.timeZone).toISOString();
+      const at = new Date(dayStart(now.at, -back, now.timeZone)).toISOString();
       return { kind: "instant", attribute, is: is === "ge" || is === "gt" ? "before" : "from", at };
     }
+    case "events": {
+      const { window, ...rest } = rule;
+      return { ...rest, kind: "count", span: spanOf(window, now) };
+    }
+    case "absent": {
+      const { window, event, where } = rule;
+      return { kind: "count", event, where, is: "eq", count: 0, span: spanOf(window, now) };
+    }
+    case "first": {
+      const { window, ...rest } = rule;
+      return { ...rest, span: spanOf(window, now), now: now.at.getTime() };
+    }
+    case "sequence": {
+      const { steps, withinHours, window } = rule;
+      return { kind: "sequence", steps, withinMs: withinHours * hourMs, span: spanOf(window, now) };
+    }
+    case "identifier":
+      return { kind: "people", ids: rule.blinds.flatMap((blind) => known.get(blind) ?? []) };
+    case "sample": {
+      // A factor below 2^30 keeps the product below 2^62: exact in every engine.
+      const a = (hash32(`${rule.seed}|a`) % 1_073_741_823) + 1;
+      const below = Math.floor((sampleModulus * Math.round(rule.percent * 100)) / 10_000);
+      return { kind: "sample", a, b: hash32(`${rule.seed}|b`) % sampleModulus, below };
+    }
+    case "union":
+    case "intersect":
+      return {
+        kind: rule.kind === "union" ? "or" : "and",
+        of: rule.segments.map((segment) => ({ kind: "segment", segment })),
+      };
+    case "except":
+      return {
+        kind: "and",
+        of: [
+          { kind: "segment", segment: rule.segment },
+          ...rule.without.map((segment): RuleNow => ({ kind: "not", of: { kind: "segment", segment } })),
+        ],
+      };
     default:
       return rule;
   }
 }
 
-/** Does the rule fit this person at `at`? The SQL in views.ts says the same of everybody at once. */
-export function fits(rule: RuleNow, person: Facts, at: Date): boolean {
-  switch (rule.kind) {
-    case "everybody":
-      return true;
-    case "and":
-      return rule.of.every((one) => fits(one, person, at));
-    case "or":
-      return rule.of.some((one) => fits(one, person, at));
-    case "not":
-      return !fits(rule.of, person, at);
-    case "tag": {
-      const tag = person.tags.get(rule.tag);
-      return tag !== undefined && !isOver(tag, at) && rule.in.includes(tag.value);
-    }
-    case "known":
-      return (person.attributes.get(rule.attribute) ?? null) !== null;
-    case "number": {
-      const value = person.attributes.get(rule.attribute);
-      return typeof value === "number" && compare(value, rule.is, rule.value);
-    }
-    case "text": {
-      const value = person.attributes.get(rule.attribute);
-      return typeof value === "string" && rule.in.includes(value);
-    }
-    case "instant": {
-      const value = person.attributes.get(rule.attribute);
-      if (typeof value !== "string" || !instantForm.test(value)) return false;
-      return rule.is === "before" ? value < rule.at : value >= rule.at;
-    }
-    case "segment":
-      return person.segments.has(rule.segment);
-  }
-}
-const isOver = ({ expiresAt }: { expiresAt: Date | null }, at: Date): boolean =>
-  expiresAt !== null && expiresAt <= at;
-function compare(value: number, is: Comparison, bound: number): boolean {
-  switch (is) {
-    case "eq":
-      return value === bound;
-    case "ne":
-      return value !== bound;
-    case "lt":
-      return value < bound;
-    case "le":
-      return value <= bound;
-    case "gt":
-      return value > bound;
-    case "ge":
-      return value >= bound;
-  }
-}
-
+type Condition = Exclude<Rule, { of: unknown }>;
 /** Every condition of a rule, groups left out. */
-function* conditions(rule: Rule): Generator<Exclude<Rule, { of: unknown }>> {
+export function* conditions(rule: Rule): Generator<Condition> {
   if (rule.kind === "and" || rule.kind === "or") for (const one of rule.of) yield* conditions(one);
   else if (rule.kind === "not") yield* conditions(rule.of);
   else yield rule;
 }
-/** What a rule depends on. */
+/** Events that a condition asks about, with their filters. */
+export const eventsOf = (one: Condition): readonly What[] =>
+  one.kind === "sequence"
+    ? one.steps
+    : one.kind === "events" || one.kind === "absent" || one.kind === "first"
+      ? [one]
+      : [];
+export const segmentsOf = (one: Condition): readonly string[] =>
+  one.kind === "segment"
+    ? [one.segment]
+    : one.kind === "union" || one.kind === "intersect"
+      ? one.segments
+      : one.kind === "except"
+        ? [one.segment, ...one.without]
+        : [];
+/** What a rule depends on: a change of anything else changes nobody's place in it. */
 export function dependsOn(rule: Rule) {
   const on = {
     tags: new Set<string>(),
     attributes: new Set<string>(),
     segments: new Set<string>(),
+    events: new Set<string>(),
+    blinds: new Set<string>(),
   };
-  for (const one of conditions(rule))
-    if (one.kind === "tag") on.tags.add(one.tag);
-    else if (one.kind === "segment") on.segments.add(one.segment);
-    else if (one.kind !== "everybody") on.attributes.add(one.attribute);
-  return on;
-}
-
-/**
- * The first instant after now at which time alone may change the answer for this person: a day more since something,
- * or a tag that expires. Undefined where it never will.
- */
-export function nextTurn(rule: Rule, person: Facts, now: Clock): Date | undefined {
-  let next: Date | undefined;
   for (const one of conditions(rule)) {
-    const at =
-      one.kind === "tag"
-        ? person.tags.get(one.tag)?.expiresAt
-        : one.kind === "days_since"
-          ? turnOf(one, person, now.timeZone)
-          : undefined;
-    if (at && at > now.at && (next === undefined || at < next)) next = at;
+    if (one.kind === "tag") on.tags.add(one.tag);
+    else if ("attribute" in one) on.attributes.add(one.attribute);
+    else if (one.kind === "identifier") for (const blind of one.blinds) on.blinds.add(blind);
+    for (const { event } of eventsOf(one)) on.events.add(event);
+    for (const id of segmentsOf(one)) on.segments.add(id);
   }
-  return next;
-}
-function turnOf(
-  { attribute, is, days }: Extract<Rule, { kind: "days_since" }>,
-  person: Facts,
-  timeZone: string,
-): Date | undefined {
-  const value = person.attributes.get(attribute);
-  if (typeof value !== "string" || !instantForm.test(value)) return undefined;
-  const since = new Date(value);
-  if (Number.isNaN(since.getTime())) return undefined;
-  const turns = is === "ge" || is === "lt" ? days : days + 1;
-  return instantOf(`${addDays(dayOf(since, timeZone), turns)}T00:00`, timeZone);
+  return on;
 }
 /** Can time alone change this rule's answer for anybody, tags that expire aside? */
 export const isTimed = (rule: Rule): boolean =>
-  [...conditions(rule)].some((one) => one.kind === "days_since");
+  [...conditions(rule)].some(
+    (one) =>
+      one.kind === "days_since" || eventsOf(one).length > 0, // what is dated ahead of us comes by time, too
+  );
 
 /** Segments in an order in which each comes after those that its rule names. Null where they go round in a circle. */
 export function inOrder<S extends { id: string; rule: Rule }>(segments: readonly S[]): S[] | null {
@@ -186,143 +246,6 @@ export function inOrder<S extends { id: string; rule: Rule }>(segments: readonly
 
 export type Sentence = { zh: string; en: string };
 export type Words = { currency: string; timeZone: string; segments: ReadonlyMap<string, Sentence> };
-
-/** The rule as one sentence in each language. */
-export function sentenceOf(rule: Rule, words: Words): Sentence {
-  if (rule.kind === "everybody") return { zh: "所有人。", en: "Everybody." };
-  const { zh, en } = read(rule, words, false);
-  // Between figures or Latin letters and Chinese ones there is a blank.
-  return { zh: `${zh}${/\w$/.test(zh) ? " " : ""}的人。`, en: `People ${en}.` };
-}
-
-function read(rule: Rule, words: Words, nested: boolean): Sentence {
-  switch (rule.kind) {
-    case "everybody":
-      return { zh: "任意", en: "whoever they are" };
-    case "and":
-    case "or": {
-      const parts = rule.of.map((one) => read(one, words, rule.of.length > 1));
-      if (parts.length === 1) return parts[0]!;
-      const [zh, en] = rule.kind === "and" ? ["，并且", " and "] : ["，或者", " or "];
-      const all = { zh: parts.map((p) => p.zh).join(zh), en: parts.map((p) => p.en).join(en) };
-      return nested ? { zh: `（${all.zh}）`, en: `(${all.en})` } : all;
-    }
-    case "not": {
-      const { zh, en } = read(rule.of, words, true);
-      return { zh: `并非${zh}`, en: `other than those ${en}` };
-    }
-    case "tag": {
-      const label = tagLabels[rule.tag] ?? { zh: `标签“${rule.tag}”`, en: `tag “${rule.tag}”` };
-      const values = rule.in.map(
-        (value) => valueLabels[rule.tag]?.[value] ?? { zh: value, en: value },
-      );
-      return {
-        zh: `${label.zh}为${values.map(({ zh }) => `“${zh}”`).join("或")}`,
-        en: `whose ${label.en} is ${values.map(({ en }) => `“${en}”`).join(" or ")}`,
-      };
-    }
-    case "known": {
-      const { zh, en } = attributeLabel(rule.attribute);
-      return { zh: `${zh}已知`, en: `whose ${en} is known` };
-    }
-    case "number": {
-      const { zh, en } = attributeLabel(rule.attribute);
-      const value = figure(rule.attribute, rule.value, words.currency);
-      return {
-        zh: `${zh}${comparisons[rule.is].zh} ${value}`,
-        en: `whose ${en} is ${comparisons[rule.is].en} ${value}`,
-      };
-    }
-    case "text": {
-      const { zh, en } = attributeLabel(rule.attribute);
-      return {
-        zh: `${zh}为${rule.in.map((value) => `“${value}”`).join("或")}`,
-        en: `whose ${en} is ${rule.in.map((value) => `“${value}”`).join(" or ")}`,
-      };
-    }
-    case "instant": {
-      const { zh, en } = attributeLabel(rule.attribute);
-      const at = wall(rule.at, words.timeZone);
-      return rule.is === "before"
-        ? { zh: `${zh}早于 ${at}`, en: `whose ${en} is before ${at}` }
-        : { zh: `${zh}不早于 ${at}`, en: `whose ${en} is ${at} or later` };
-    }
-    case "days_since": {
-      const { zh, en } = attributeLabel(rule.attribute);
-      const n = `${rule.days} ${rule.days === 1 ? "day" : "days"}`;
-      const [first, last] = {
-        ge: ["至少", `at least ${n}`],
-        gt: ["超过", `more than ${n}`],
-        lt: ["不到", `less than ${n}`],
-        le: ["不超过", `at most ${n}`],
-      }[rule.is];
-      return { zh: `${zh}距今${first} ${rule.days} 天`, en: `whose ${en} was ${last} ago` };
-    }
-    case "segment": {
-      const name = words.segments.get(rule.segment) ?? { zh: rule.segment, en: rule.segment };
-      return { zh: `在人群“${name.zh}”中`, en: `in the segment “${name.en}”` };
-    }
-  }
-}
-
-const comparisons: Record<Comparison, Sentence> = {
-  eq: { zh: "等于", en: "exactly" },
-  ne: { zh: "不等于", en: "not" },
-  lt: { zh: "小于", en: "less than" },
-  le: { zh: "不超过", en: "at most" },
-  gt: { zh: "大于", en: "more than" },
-  ge: { zh: "不低于", en: "at least" },
-};
-const tagLabels: Record<string, Sentence> = {
-  lifecycle: { zh: "生命周期阶段", en: "lifecycle stage" },
-  rfm: { zh: "RFM 得分", en: "RFM score" },
-  rfm_segment: { zh: "RFM 分群", en: "RFM group" },
-};
-const valueLabels: Record<string, Record<string, Sentence>> = {
-  lifecycle: stageNames,
-  rfm_segment: segmentNames,
-};
-const attributeLabels: Record<string, Sentence> = {
-  orders: { zh: "订单数", en: "number of orders" },
-  refunds: { zh: "退款单数", en: "number of refunds" },
-  items: { zh: "购买件数", en: "number of items bought" },
-  purchase_days: { zh: "购买过的天数", en: "number of days with a purchase" },
-  spent_minor: { zh: "累计消费", en: "total spend" },
-  refunded_minor: { zh: "累计退款", en: "total refund" },
-  spend_score: { zh: "消费分（1 至 5）", en: "spend score (1 to 5)" },
-  first_order_at: { zh: "首次下单", en: "first order" },
-  last_order_at: { zh: "最近一次下单", en: "last order" },
-  order_chance_90d: { zh: "90 天内下单的概率", en: "chance of an order within 90 days" },
-  expected_orders_90d: { zh: "90 天内的预期订单数", en: "expected number of orders in 90 days" },
-  p_alive: { zh: "仍是客人的概率", en: "chance of still being a customer" },
-  country: { zh: "国家或地区", en: "country or region" },
-  currency: { zh: "币种", en: "currency" },
-  language: { zh: "语言", en: "language" },
-};
-const attributeLabel = (name: string): Sentence =>
-  attributeLabels[name] ?? { zh: `属性“${name}”`, en: `attribute “${name}”` };
-
-/** Amounts in the shop's currency, chances as percent, anything else as it stands. */
-function figure(attribute: string, value: number, currency: string): string {
-  if (attribute.endsWith("_minor")) {
-    const digits = minorDigits(currency);
-    return `${(value / 10 ** digits).toFixed(digits)} ${currency}`;
-  }
-  if (attribute === "order_chance_90d" || attribute === "p_alive")
-    return `${Number((value * 100).toFixed(2))}%`;
-  return String(value);
-}
-/** An instant as the shop's wall shows it: the day, and the time where it is not midnight. */
-function wall(at: string, timeZone: string): string {
-  const instant = new Date(at);
-  const day = dayOf(instant, timeZone);
-  const minutes = Math.floor(
-    (instant.getTime() - instantOf(`${day}T00:00`, timeZone).getTime()) / 60_000,
-  );
-  if (minutes === 0) return day;
-  const time = new Intl.DateTimeFormat("sv-SE", { timeZone, hour: "2-digit", minute: "2-digit" });
-  return `${day} ${time.format(instant)}`;
-}
 
 /**
  * Dormant, and worth winning back: they came back at least once, so they can, or they spent more than the lowest two

@@ -6,7 +6,17 @@ import { emitAll } from "#kernel/outbox.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
 import type { Reader, Tx } from "#kernel/sql.ts";
 import { defined } from "./events.ts";
-import { dependsOn, dormantWorth, inOrder, sentenceOf, type Rule, type Sentence } from "./rules.ts";
+import { interestsOf } from "./model/book.ts";
+import { sentenceOf } from "./model/sentence.ts";
+import {
+  conditions,
+  dependsOn,
+  dormantWorth,
+  inOrder,
+  type Known,
+  type Rule,
+  type Sentence,
+} from "./rules.ts";
 import * as store from "./store.ts";
 
 type Define = { id?: string | undefined; name: Sentence; rule: Rule; purpose: store.Purpose };
@@ -40,6 +50,8 @@ async function put(
   if (!namesKnown(rule, then)) return fail("segments.unknown_in_rule");
   if (!inOrder(then)) return fail("segments.circular");
   await store.put(tx, segment);
+  await store.putInterests(tx, [segment.id], interestsOf(segment));
+  await store.nextGeneration(tx);
   const event = { person: { bucket: bucketOfText(segment.id), personId: nobody } };
   const data = { segment: segment.id, version: segment.version };
   await emitAll(house, tx, defined, [{ ...event, data }]);
@@ -65,6 +77,26 @@ export async function seedDormantWorth(house: House, tx: Tx): Promise<string> {
   const made = await put(house, tx, { name, rule, purpose: "marketing" }, code);
   if (!made.ok) throw new Error(`${code}: ${made.code}`);
   return made.value.id;
+}
+
+/** Whose the addresses are that these rules name. */
+export async function knownIn(reader: Reader, rules: readonly Rule[]): Promise<Known> {
+  const blinds = rules.flatMap((rule) =>
+    [...conditions(rule)].flatMap((one) => (one.kind === "identifier" ? one.blinds : [])),
+  );
+  if (blinds.length === 0) return new Map();
+  return new Map((await store.whose(reader, blinds)).map((one) => [one.blind, one.personId]));
+}
+
+
+/** Tells `listener` of whoever comes and goes, by segments.entered and segments.left; null: of every segment. */
+export async function listen(tx: Tx, listener: string, segmentId: string | null): Promise<void> {
+  await store.listen(tx, { listener, segmentId: segmentId ?? store.anySegment });
+  await store.nextGeneration(tx);
+}
+export async function unlisten(tx: Tx, listener: string): Promise<void> {
+  await store.unlisten(tx, listener);
+  await store.nextGeneration(tx);
 }
 
 /** Everybody in a segment now, by bucket and id: an order that means nothing to the shop. */

@@ -35,13 +35,166 @@ export const put = (tx: Tx, { name, rule, ...rest }: Segment) => tx`
     rule = excluded.rule, purpose = excluded.purpose, version = excluded.version,
     defined_at = excluded.defined_at`;
 
+/** Whoever looks at people holds the generation, so that no rule changes under them; a change counts it on. */
+export async function heldGeneration(tx: Tx): Promise<bigint> {
+  const [row] = await tx<{ generation: bigint }[]>`
+    select generation from segments_state for share`;
+  return row!.generation;
+}
+export const nextGeneration = (tx: Tx) =>
+  tx`update segments_state set generation = generation + 1`;
+/** In the place of a segment's id: whichever. */
+export const anySegment = "00000000-0000-0000-0000-000000000000";
+
+export type Interest = {
+  kind: "event" | "attribute" | "tag" | "segment" | "person";
+  name: string;
+  segmentId: string;
+};
+/** What a segment asks about, in the place of what it asked before. */
+export async function putInterests(
+  tx: Tx,
+  segmentIds: readonly string[],
+  rows: readonly Interest[],
+): Promise<void> {
+  await tx`delete from segments_interest where segment_id = any(${segmentIds as string[]}::uuid[])`;
+  await tx`
+    insert into segments_interest (kind, name, segment_id)
+    select * from unnest(${rows.map((r) => r.kind)}::text[], ${rows.map((r) => r.name)}::text[],
+      ${rows.map((r) => r.segmentId)}::uuid[]) on conflict do nothing`;
+}
+export const interested = (reader: Reader) =>
+  reader<{ segmentId: string }[]>`select distinct segment_id from segments_interest`;
+
+export type Listener = { segmentId: string; listener: string };
+export const listeners = (reader: Reader) =>
+  reader<Listener[]>`select segment_id, listener from segments_listener`;
+export const listen = (tx: Tx, { segmentId, listener }: Listener) => tx`
+  insert into segments_listener ${tx({ segmentId, listener })} on conflict do nothing`;
+export const unlisten = (tx: Tx, listener: string) =>
+  tx`delete from segments_listener where listener = ${listener}`;
+
+export type Touched = PersonKey & {
+  kind: string;
+  name: string;
+  causeKind: "tag" | "event" | null;
+  cause: string | null;
+};
+/** Takes what was touched since: what another worker holds is left to it. */
+export const takeTouched = (tx: Tx, limit: number) => tx<Touched[]>`
+  with due as materialized (
+    select bucket, person_id, id from segments_touched
+    order by bucket, person_id, id limit ${limit} for update skip locked
+  )
+  delete from segments_touched t using due
+  where (t.bucket, t.person_id, t.id) = (due.bucket, due.person_id, due.id)
+  returning t.bucket, t.person_id, t.kind, t.name, t.cause_kind, t.cause`;
+export async function isTouched(reader: Reader): Promise<boolean> {
+  const [row] = await reader<{ touched: boolean }[]>`
+    select exists (select from segments_touched) as touched`;
+  return row!.touched;
+}
+
 /** While all of a segment is worked out nobody else changes who is in it; single people share the right. */
 export const lockWhole = (tx: Tx, id: string) =>
   tx`select from segments_segment where id = ${id} for update`;
-export const lockShared = (tx: Tx) =>
-  tx<Segment[]>`select ${columns(tx)} from segments_segment order by id for share`;
+export const lockShared = (tx: Tx, ids: readonly string[]) => tx`
+  select from segments_segment where id = any(${ids as string[]}::uuid[]) order by id for share`;
+/** Two who look at one person do it one after the other. */
+export const lockPeople = (tx: Tx, people: readonly PersonKey[]) => tx`
+  select from people_person p
+  where p.bucket = any(${[...new Set(people.map((one) => one.bucket))]}::smallint[])
+    and p.person_id = any(${people.map((one) => one.personId)}::uuid[])
+  order by p.bucket, p.person_id for no key update`;
 export const markRefreshed = (tx: Tx, id: string, at: Date) =>
   tx`update segments_segment set refreshed_at = ${at} where id = ${id}`;
+
+type Part = ReturnType<typeof columns>;
+/**
+ * Everybody whom `fit` names is in, and nobody else; a line of the log for each change. `fit` is a query of
+ * (bucket, person_id).
+ */
+export async function replaceMembers(
+  tx: Tx,
+  { segmentId, version, at }: { segmentId: string; version: number; at: Date },
+  fit: Part,
+): Promise<{ entered: number; left: number }> {
+  const [row] = await tx<{ entered: number; left: number }[]>`
+    with fit as materialized (${fit}),
+    had as materialized (
+      select bucket, person_id from segments_member where segment_id = ${segmentId}
+    ), changed as materialized (
+      select coalesce(f.bucket, h.bucket) as bucket, coalesce(f.person_id, h.person_id) as person_id,
+        case when h.person_id is null then 'entered' else 'left' end as change
+      from fit f full join had h on h.bucket = f.bucket and h.person_id = f.person_id
+      where h.person_id is null or f.person_id is null
+    ), gone as (
+      delete from segments_member m using changed c
+      where c.change = 'left' and m.segment_id = ${segmentId}
+        and m.bucket = c.bucket and m.person_id = c.person_id
+    ), come as (
+      insert into segments_member (bucket, person_id, segment_id, since)
+      select bucket, person_id, ${segmentId}::uuid, ${at}::timestamptz from changed
+      where change = 'entered'
+    ), told as (
+      insert into segments_log (bucket, person_id, id, segment_id, version, change, at)
+      select bucket, person_id, gen_random_uuid(), ${segmentId}::uuid, ${version}::int, change,
+        ${at}::timestamptz
+      from changed
+    )
+    select (count(*) filter (where change = 'entered'))::int as entered,
+      (count(*) filter (where change = 'left'))::int as left
+    from changed`;
+  return row!;
+}
+/** Who came and went at an instant. */
+export const lines = async (tx: Tx, segmentId: string, at: Date): Promise<Change[]> =>
+  (
+    await tx<(Omit<Change, "cause"> & { causeKind: Cause["kind"] | null; causeId: string | null })[]>`
+      select bucket, person_id, segment_id, version, change, cause_kind, cause as cause_id, at
+      from segments_log where segment_id = ${segmentId} and at = ${at}`
+  ).map(({ causeKind, causeId, ...line }) => ({
+    ...line,
+    cause: causeKind && causeId ? { kind: causeKind, id: causeId } : null,
+  }));
+/** Who came and went at an instant, with the latest change of a tag the rule asks about and the latest event. */
+export const changedAt = (tx: Tx, segmentId: string, at: Date, tags: readonly string[]) => tx<
+  (PersonKey & { change: "entered" | "left"; logId: string | null; eventId: string | null })[]
+>`
+  select c.bucket, c.person_id, c.change, l.id as log_id,
+    case when f.attributes->'last_event'->>'v' ~ '^[0-9a-f-]{36}$'
+      then f.attributes->'last_event'->>'v' end as event_id
+  from segments_log c
+  left join people_profile f on f.bucket = c.bucket and f.person_id = c.person_id
+  left join lateral (
+    select g.id from people_tag_log g
+    left join people_tag t on t.bucket = g.bucket and t.person_id = g.person_id
+      and t.tag = g.tag and t.log_id = g.id
+    where g.bucket = c.bucket and g.person_id = c.person_id and g.tag = any(${tags as string[]}::text[])
+    -- Of two changes at one instant, the one that stands.
+    order by g.at desc, t.log_id is not null desc, g.id desc limit 1
+  ) l on true
+  where c.segment_id = ${segmentId} and c.at = ${at} and c.cause is null
+  order by c.bucket, c.person_id`;
+export async function setCauses(
+  tx: Tx,
+  segmentId: string,
+  at: Date,
+  rows: readonly (PersonKey & { cause: Cause })[],
+): Promise<void> {
+  const n = tx`
+    unnest(${rows.map((r) => r.bucket)}::smallint[], ${rows.map((r) => r.personId)}::uuid[],
+      ${rows.map((r) => r.cause.kind)}::text[], ${rows.map((r) => r.cause.id)}::uuid[])
+      as n(bucket, person_id, cause_kind, cause)`;
+  await tx`
+    update segments_log l set cause_kind = n.cause_kind, cause = n.cause from ${n}
+    where (l.bucket, l.person_id) = (n.bucket, n.person_id) and l.segment_id = ${segmentId}
+      and l.at = ${at}`;
+  await tx`
+    update segments_member m set cause_kind = n.cause_kind, cause = n.cause from ${n}
+    where (m.bucket, m.person_id) = (n.bucket, n.person_id) and m.segment_id = ${segmentId}
+      and m.since = ${at}`;
+}
 
 export type Cause = { kind: "tag" | "event"; id: string };
 export type Change = PersonKey & {
@@ -91,6 +244,63 @@ export async function apply(
   }
 }
 
+/** Takes people of whom the columns know less than we do, with what they are to know; a line of JSON each. */
+export const takeStale = (tx: Tx, limit: number) => tx<{ line: string }[]>`
+  with picked as materialized (
+    select bucket, person_id, id from segments_stale order by bucket, person_id, id limit ${limit}
+    for update skip locked
+  ), taken as (
+    delete from segments_stale s using picked
+    where (s.bucket, s.person_id, s.id) = (picked.bucket, picked.person_id, picked.id)
+  ), due as (
+    select bucket, person_id, nextval('segments_version') as version
+    from (select distinct bucket, person_id from picked) d
+  )
+  select json_build_object(
+    'person_id', d.person_id, 'bucket', d.bucket, 'version', d.version,
+    'gone', case when p.person_id is null then 1 else 0 end,
+    'numbers', coalesce((
+      select json_object_agg(a.key, segments_number(a.value->'v')) from jsonb_each(f.attributes) a
+      where segments_number(a.value->'v') is not null), '{}'),
+    'texts', coalesce((
+      select json_object_agg(a.key, a.value->>'v') from jsonb_each(f.attributes) a
+      where jsonb_typeof(a.value->'v') = 'string'), '{}'),
+    'known', coalesce((
+      select json_agg(a.key) from jsonb_each(f.attributes) a
+      where a.value->>'v' is not null), '[]'),
+    'tags', coalesce((
+      select json_object_agg(t.tag, t.value) from people_tag t
+      where t.bucket = d.bucket and t.person_id = d.person_id), '{}'),
+    'tag_until', coalesce((
+      select json_object_agg(t.tag, to_char(t.expires_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS'))
+      from people_tag t
+      where t.bucket = d.bucket and t.person_id = d.person_id and t.expires_at is not null), '{}'),
+    'spans', coalesce((
+      select json_agg(json_build_object('node', s.node_id,
+        'from_at', to_char(greatest(s.from_at, '1900-01-01') at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS'),
+        'from_id', s.from_id,
+        'until_at', to_char(least(s.until_at, '2299-12-31') at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS'),
+        'until_id', s.until_id))
+      from people_span s
+      where s.person_bucket = d.bucket and s.person_id = d.person_id), '[]')
+  )::text as line
+  from due d
+  left join people_person p on p.bucket = d.bucket and p.person_id = d.person_id
+  left join people_profile f on f.bucket = p.bucket and f.person_id = p.person_id`;
+export async function isStale(reader: Reader): Promise<boolean> {
+  const [row] = await reader<{ stale: boolean }[]>`
+    select exists (select from segments_stale) as stale`;
+  return row!.stale;
+}
+
+/** Whose these blind indexes are. */
+export const whose = (reader: Reader, blinds: readonly string[]) => reader<
+  { blind: string; personId: string }[]
+>`
+  select encode(i.blind, 'hex') as blind, n.person_id from people_identifier i
+  join people_node n on n.bucket = i.bucket and n.node_id = i.node_id
+  where i.blind = any(${blinds.map((blind) => `\\x${blind}`)}::text[]::bytea[])`;
+
 /** Who is in a segment, by bucket and id. */
 export const members = (reader: Reader, segmentId: string) => reader<PersonKey[]>`
   select bucket, person_id from segments_member where segment_id = ${segmentId}
@@ -99,4 +309,6 @@ export const members = (reader: Reader, segmentId: string) => reader<PersonKey[]
 export async function erasePerson(tx: Tx, { bucket, personId }: PersonKey): Promise<void> {
   await tx`delete from segments_member where bucket = ${bucket} and person_id = ${personId}`;
   await tx`delete from segments_log where bucket = ${bucket} and person_id = ${personId}`;
+  await tx`delete from segments_snapshot_member where bucket = ${bucket} and person_id = ${personId}`;
+  await tx`delete from segments_touched where bucket = ${bucket} and person_id = ${personId}`;
 }

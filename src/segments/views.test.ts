@@ -1,69 +1,176 @@
+// Random rules over random histories at random instants: PostgreSQL, ClickHouse and the program name the same people.
+// LIUKE_SEGMENT_CASES asks for more of them than a run of the tests does.
 import fc from "fast-check";
-import { expect, test } from "vitest";
-import { atInstant, fits, type Rule } from "./rules.ts";
-import { facts, everyoneOf } from "./views.ts";
-import { factsOf } from "./jobs.ts";
-import { world } from "../../test/database.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { instantOf } from "#kernel/clock.ts";
+import * as collectJobs from "#collect/jobs.ts";
+import * as people from "#people/service.ts";
+import { fits } from "./model/evaluate.ts";
+import { expanded, peopleOf } from "./model/columns.ts";
+import { bookOf } from "./model/book.ts";
+import { nextTurn } from "./model/turns.ts";
+import { factsOf, refresh, ship } from "./jobs.ts";
+import {
+  atInstant,
+  type Facts,
+  type Filter,
+  type Known,
+  type Rule,
+  type What,
+  type Window,
+} from "./rules.ts";
+import { define } from "./service.ts";
+import * as views from "./views.ts";
+import { world, type World } from "../../test/database.ts";
+
+const cases = Number(process.env["LIUKE_SEGMENT_CASES"] ?? 600);
+const zone = "Europe/London";
+const idOf = (i: number) => `01890000-0000-7000-8000-${String(i).padStart(12, "0")}`;
+const keyOf = (i: number) => ({ bucket: (i * 7) % 256, personId: idOf(i) });
+const howMany = 60;
+
+// ── what there is ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 const attributes = ["orders", "country", "last_order_at", "odd"];
 const tags = ["lifecycle", "vip"];
-const values = ["dormant", "active", "it's", "%_\\", "中文", "10"];
-const segment = "01890000-0000-7000-8000-00000000000a";
-const now = new Date("2011-09-09T08:30:00Z");
-
-const instant = fc
-  .date({ min: new Date("2011-06-01Z"), max: new Date("2011-12-01Z"), noInvalidDate: true })
-  .map((at) => at.toISOString());
+const texts = ["dormant", "active", "it's", "%_\\", "中文", "10", "é", "é", "😀", "", ""];
+const names = ["Product Viewed", "Product Added", "page"];
+const properties = ["price", "sku", "sale", "o'dd \"key\""];
+/** The nights on which London changes its clocks lie within, and the end of a year. */
+const first = Date.parse("2011-10-20T00:00:00Z");
+const last = Date.parse("2011-11-03T00:00:00Z");
+const edges = [
+  "2011-10-30T00:00",
+  "2011-10-30T01:30",
+  "2011-10-29T00:00",
+  "2011-10-31T00:00",
+  "2011-11-01T00:00",
+].map((wall) => instantOf(wall, zone).getTime());
+/** Few instants, so that boundaries are met: whole hours and days apart, and a millisecond beside. */
+const instant = fc.oneof(
+  fc.constantFrom(...edges.flatMap((ms) => [ms - 1, ms, ms + 1])),
+  fc.integer({ min: 0, max: 14 * 24 }).map((hours) => first + hours * 3_600_000),
+  fc.integer({ min: first, max: last }),
+);
 const number = fc.oneof(
   fc.integer({ min: -3, max: 12 }),
   fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e12, max: 1e12 }),
-  fc.constantFrom(0.1 + 0.2, 0.3, 1e21, -1e-9, 9007199254740991),
+  fc.constantFrom(0.1 + 0.2, 0.3, 0.1, -0, 1e-9, 9_007_199_254_740_991),
 );
-/** What may stand in a profile: numbers, texts, instants, and things that only look like them. */
+/** What may stand in a profile or an event: numbers, texts, instants, and things that only look like them. */
 const value = fc.oneof(
-  number,
-  instant,
-  fc.constantFrom(...values),
-  fc.constantFrom(null, true, "2011-02-31T00:00:00.000Z", "2011-09-09", "NaN", [1], { v: 1 }, ""),
+  { weight: 3, arbitrary: number },
+  { weight: 2, arbitrary: instant.map((ms) => new Date(ms).toISOString()) },
+  { weight: 3, arbitrary: fc.constantFrom(...texts) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      ...[null, true, false, "2011-02-31T00:00:00.000Z", "2011-09-09", "NaN", "1e400", [1], { v: 1 }],
+      ...[1e18, 1e21, 1e300, 5e-324, 1e-301, "9007199254740993", -1e18, 999_999_999_999_999_900],
+    ),
+  },
 );
 const person = fc.record({
   attributes: fc.dictionary(fc.constantFrom(...attributes), value),
   tags: fc.dictionary(
     fc.constantFrom(...tags),
     fc.record({
-      value: fc.constantFrom(...values),
-      expiresAt: fc.constantFrom(null, "2011-09-09T08:30:00.000Z", "2011-09-09T08:30:00.001Z"),
+      value: fc.constantFrom(...texts),
+      expiresAt: fc.option(instant),
     }),
   ),
-  member: fc.boolean(),
+  events: fc.array(
+    fc.record({
+      name: fc.constantFrom(...names),
+      at: instant,
+      flags: fc.constantFrom(0, 0, 0, 0, 0, 1, 2, 4, 8, 18, 32),
+      data: fc.dictionary(fc.constantFrom(...properties), value),
+      shared: fc.boolean(),
+    }),
+    { maxLength: 12 },
+  ),
 });
+
+// ── what is asked ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+const comparison = fc.constantFrom("eq", "ne", "lt", "le", "gt", "ge");
+const property = fc.constantFrom(...properties);
+const list = fc.uniqueArray(fc.constantFrom(...texts), { minLength: 1, maxLength: 3 });
+const filter = fc.oneof(
+  fc.record({ property, is: comparison, value: number }),
+  fc.record({ property, is: comparison, value: fc.constantFrom(...texts) }),
+  fc.record({ property, is: fc.constantFrom("eq", "ne"), value: fc.boolean() }),
+  fc.record({ property, is: fc.constant("in"), values: list }),
+  fc.record({ property, is: fc.constant("known") }),
+) as fc.Arbitrary<Filter>;
+const what: fc.Arbitrary<What> = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ event: fc.constantFrom(...names) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      event: fc.constantFrom(...names),
+      where: fc.array(filter, { minLength: 1, maxLength: 2 }),
+    }),
+  },
+);
+const iso = instant.map((ms) => new Date(ms).toISOString());
+const window: fc.Arbitrary<Window> = fc.oneof(
+  fc.record({ kind: fc.constant("hours" as const), hours: fc.constantFrom(1, 24, 25, 72, 168) }),
+  fc.record({ kind: fc.constant("days" as const), days: fc.constantFrom(1, 2, 3, 7) }),
+  fc.record({ kind: fc.constant("since" as const), at: iso }),
+  fc.record({ kind: fc.constant("between" as const), from: iso, until: iso }),
+  fc.constant({ kind: "ever" as const }),
+);
 const attribute = fc.constantFrom(...attributes);
-const list = fc.uniqueArray(fc.constantFrom(...values), { minLength: 1, maxLength: 3 });
+const segments = [idOf(90_001), idOf(90_002)];
+const blinds = ["aa", "bb", "cc"].map((two) => two.repeat(32));
 const { rule } = fc.letrec<{ rule: Rule }>((tie) => ({
   rule: fc.oneof(
-    { maxDepth: 4, withCrossShrink: true },
+    { maxDepth: 3, withCrossShrink: true },
     fc.record({ kind: fc.constant("tag" as const), tag: fc.constantFrom(...tags), in: list }),
     fc.record({ kind: fc.constant("known" as const), attribute }),
-    fc.record({
-      kind: fc.constant("number" as const),
-      attribute,
-      is: fc.constantFrom("eq", "ne", "lt", "le", "gt", "ge"),
-      value: number,
-    }),
+    fc.record({ kind: fc.constant("number" as const), attribute, is: comparison, value: number }),
     fc.record({ kind: fc.constant("text" as const), attribute, in: list }),
     fc.record({
       kind: fc.constant("instant" as const),
       attribute,
       is: fc.constantFrom("before", "from"),
-      at: instant,
+      at: iso,
     }),
     fc.record({
       kind: fc.constant("days_since" as const),
       attribute,
       is: fc.constantFrom("lt", "le", "gt", "ge"),
-      days: fc.integer({ min: 0, max: 100 }),
+      days: fc.integer({ min: 0, max: 14 }),
     }),
-    fc.constant<Rule>({ kind: "segment", segment }),
+    fc
+      .tuple(what, window, comparison, fc.integer({ min: 0, max: 3 }))
+      .map(([of, w, is, count]): Rule => ({ kind: "events", ...of, window: w, is, count })),
+    fc.tuple(what, window).map(([of, w]): Rule => ({ kind: "absent", ...of, window: w })),
+    fc.tuple(what, window).map(([of, w]): Rule => ({ kind: "first", ...of, window: w })),
+    fc
+      .tuple(
+        fc.array(what, { minLength: 1, maxLength: 4 }),
+        window,
+        fc.constantFrom(1, 24, 100, 1000),
+      )
+      .map(([steps, w, withinHours]): Rule => ({ kind: "sequence", steps, window: w, withinHours })),
+    fc.record({
+      kind: fc.constant("sample" as const),
+      seed: fc.constantFrom("a", "b", "中"),
+      percent: fc.constantFrom(0, 0.5, 10, 50, 99.99, 100),
+    }),
+    fc.record({
+      kind: fc.constant("identifier" as const),
+      type: fc.constant("email" as const),
+      blinds: fc.uniqueArray(fc.constantFrom(...blinds), { minLength: 1 }),
+    }),
+    fc.record({ kind: fc.constant("segment" as const), segment: fc.constantFrom(...segments) }),
+    fc.record({
+      kind: fc.constantFrom("union", "intersect"),
+      segments: fc.constantFrom(segments, [segments[0]!]),
+    }) as fc.Arbitrary<Rule>,
+    fc.constant<Rule>({ kind: "except", segment: segments[0]!, without: [segments[1]!] }),
     fc.constant<Rule>({ kind: "everybody" }),
     fc.record({ kind: fc.constant("not" as const), of: tie("rule") }),
     fc.record({
@@ -76,24 +183,60 @@ const { rule } = fc.letrec<{ rule: Rule }>((tie) => ({
     }),
   ),
 }));
+/** The two segments that rules may name. */
+const named: Rule[] = [
+  {
+    kind: "events",
+    event: "Product Viewed",
+    is: "ge",
+    count: 1,
+    window: { kind: "days", days: 3 },
+  },
+  { kind: "or", of: [{ kind: "tag", tag: "vip", in: ["10", "active", "é"] }, { kind: "known", attribute: "odd" }] },
+];
 
-const idOf = (i: number) => `01890000-0000-7000-8000-${String(i).padStart(12, "0")}`;
+// ── the three ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-test("random rules over random people: the database and the program name the same people", async () => {
-  await using shop = await world({ timeZone: "Europe/London" });
+let shop: World;
+const known: Map<string, string> = new Map();
+const everybody = Array.from({ length: howMany }, (_, i) => keyOf(i + 1));
+
+beforeAll(async () => {
+  shop = await world({ timeZone: zone });
   const { sql } = shop;
-  const people = fc.sample(person, { numRuns: 300, seed: 20_110_909 });
-  for (const [i, { attributes: known, tags: has, member }] of people.entries()) {
-    const key = { bucket: i % 256, personId: idOf(i) };
-    await sql`insert into people_person ${sql({ ...key, sourceId: idOf(0), seenAt: now })}`;
+  const histories = fc.sample(person, { numRuns: howMany, seed: 20_110_909 });
+  const seenAt = new Date(first);
+  let offset = 0n;
+  const nodeOf = (i: number) => idOf(1000 + i);
+  for (const [at, { attributes: has, tags: wears, events }] of histories.entries()) {
+    const i = at + 1;
+    const key = keyOf(i);
+    await sql`insert into people_way ${sql(key)}`;
+    await sql`insert into people_person ${sql({ ...key, sourceId: idOf(0), seenAt })}`;
+    await sql`
+      insert into people_node ${sql({
+        bucket: key.bucket,
+        nodeId: nodeOf(i),
+        sourceId: idOf(0),
+        type: "user_id",
+        sealed: Buffer.from("x"),
+        personBucket: key.bucket,
+        personId: key.personId,
+      })}`;
+    if (i <= blinds.length) {
+      known.set(blinds[i - 1]!, key.personId);
+      await sql`
+        insert into people_identifier
+          ${sql({ blind: Buffer.from(blinds[i - 1]!, "hex"), bucket: key.bucket, nodeId: nodeOf(i) })}`;
+    }
     // Of every tenth there is no profile at all.
     if (i % 10 > 0) {
-      const profile = Object.fromEntries(Object.entries(known).map(([name, v]) => [name, { v }]));
+      const profile = Object.fromEntries(Object.entries(has).map(([name, v]) => [name, { v }]));
       await sql`
         insert into people_profile
-          ${sql({ ...key, attributes: sql.json(profile as never), updatedAt: now })}`;
+          ${sql({ ...key, attributes: sql.json(profile as never), updatedAt: seenAt })}`;
     }
-    for (const [tag, { value: is, expiresAt }] of Object.entries(has))
+    for (const [tag, { value: is, expiresAt }] of Object.entries(wears))
       await sql`
         insert into people_tag ${sql({
           ...key,
@@ -102,30 +245,136 @@ test("random rules over random people: the database and the program name the sam
           kind: "hand",
           source: "test",
           reason: {},
-          at: now,
-          expiresAt,
+          at: seenAt,
+          expiresAt: expiresAt === null ? null : new Date(expiresAt),
           logId: idOf(1),
         })}`;
-    if (member)
-      await sql`insert into segments_member ${sql({ ...key, segmentId: segment, since: now })}`;
+    for (const { name, at: when, flags, data, shared } of events) {
+      offset += 1n;
+      // Every fifth has a device that the next one uses as well.
+      const bucket = shared && i % 5 < 2 ? 3 : key.bucket;
+      const nodeId = shared && i % 5 < 2 ? nodeOf(500 + Math.floor(i / 5)) : nodeOf(i);
+      await sql`
+        insert into collect_event ${sql({
+          bucket,
+          offset,
+          id: `${String((Number(offset) * 7919) % 100_000).padStart(8, "0")}-0000-7000-8000-000000000000`,
+          sourceId: idOf(0),
+          nodeId,
+          name,
+          at: new Date(when),
+          receivedAt: seenAt,
+          data: sql.json(data as never),
+          flags,
+        })}`;
+    }
   }
-  const keys = people.map((_, i) => ({ bucket: i % 256, personId: idOf(i) }));
-  const all = (await facts(sql, keys)).map((row) => ({
-    id: row.personId,
-    facts: factsOf(row),
-  }));
-  expect(all.length).toBe(300);
+  // The device is the one's up to an instant of the change of the clocks, and the other's from it.
+  const middle = new Date(edges[0]!);
+  const middleId = "00050000-0000-0000-0000-000000000000";
+  for (let n = 0; n <= howMany / 5; n++) {
+    const pair = [n * 5, n * 5 + 1].filter((i) => i >= 1 && i <= howMany);
+    if (pair.length === 0) continue;
+    await sql`
+      insert into people_node ${sql({
+        bucket: 3,
+        nodeId: nodeOf(500 + n),
+        sourceId: idOf(0),
+        type: "device",
+        sealed: Buffer.from("x"),
+        personBucket: keyOf(pair[0]!).bucket,
+        personId: keyOf(pair[0]!).personId,
+        split: true,
+      })}`;
+    for (const [at, i] of pair.entries()) {
+      const { bucket: personBucket, personId } = keyOf(i);
+      await sql`
+        insert into people_span (bucket, node_id, from_at, from_id, until_at, until_id, person_bucket, person_id)
+        values (3, ${nodeOf(500 + n)},
+          ${at === 0 ? "-infinity" : middle.toISOString()}::text::timestamptz, ${at === 0 ? idOf(0).replaceAll(/[^-]/g, "0") : middleId},
+          ${at === 0 && pair.length > 1 ? middle.toISOString() : "infinity"}::text::timestamptz,
+          ${at === 0 && pair.length > 1 ? middleId : "ffffffff-ffff-ffff-ffff-ffffffffffff"},
+          ${personBucket}, ${personId})`;
+    }
+  }
+  await sql`update collect_offset set next = ${offset + 1n}`;
+  while ((await people.ship(shop.house)) > 0);
+  while ((await collectJobs.ship(shop.house)) > 0);
+  while ((await ship(shop.house)) > 0);
+  for (const [i, one] of named.entries()) {
+    const made = await sql.begin((tx) =>
+      define({ tx, house: shop.house } as never, {
+        name: { zh: "测", en: `T${i}` },
+        rule: one,
+        purpose: "analysis",
+      }),
+    );
+    if (!made.ok) throw new Error(made.code);
+    await sql`update segments_segment set id = ${segments[i]!} where id = ${made.value.id}`;
+  }
+}, 120_000);
+afterAll(() => shop[Symbol.asyncDispose]());
 
+async function byHand(asked: Rule, at: Date): Promise<Map<string, Facts>> {
+  const { segments: entries } = bookOf(0n, [{ id: idOf(5), rule: asked, version: 1 }]);
+  return factsOf(shop.sql, everybody, entries, { at, timeZone: zone });
+}
+async function threeOf(asked: Rule, at: Date) {
+  const { house, sql, columns } = shop;
+  const now = { at, timeZone: zone };
+  shop.clock.shop = at;
+  for (const id of segments) await refresh(house, id);
+  const rule = atInstant(asked, now, known as Known);
+  const people = await byHand(asked, at);
+  const hand = [...people].filter(([, facts]) => fits(rule, facts, at)).map(([id]) => id);
+  const postgres = await views.everyoneOf(sql, rule, at);
+  const some = everybody.slice(0, howMany / 2);
+  const among = await views.everyoneOf(sql, rule, at, some);
+  const full = expanded(
+    rule,
+    new Map(segments.map((id, i) => [id, atInstant(named[i]!, now, known as Known)])),
+  )!;
+  const { query, values } = peopleOf(full, at);
+  const clickhouse = await columns.read<{ person_id: string }>(query, values);
+  return {
+    hand: hand.toSorted(),
+    postgres: postgres.map(({ personId }) => personId).toSorted(),
+    among: among.map(({ personId }) => personId).toSorted(),
+    some: new Set(some.map(({ personId }) => personId)),
+    clickhouse: clickhouse.map(({ person_id: id }) => id).toSorted(),
+  };
+}
+
+test(`${cases} random rules at random instants: three evaluators, one answer`, async () => {
   let some = 0;
   await fc.assert(
-    fc.asyncProperty(rule, async (asked) => {
-      const resolved = atInstant(asked, { at: now, timeZone: "Europe/London" });
-      const bySql = (await everyoneOf(sql, resolved, now)).map(({ personId }) => personId);
-      const byHand = all.filter((one) => fits(resolved, one.facts, now)).map(({ id }) => id);
-      expect(bySql.toSorted()).toEqual(byHand.toSorted());
-      if (bySql.length > 0 && bySql.length < 300) some += 1;
+    fc.asyncProperty(rule, instant, async (asked, ms) => {
+      const { hand, postgres, among, some: asked2, clickhouse } = await threeOf(asked, new Date(ms));
+      expect(postgres, "PostgreSQL").toEqual(hand);
+      expect(clickhouse, "ClickHouse").toEqual(hand);
+      expect(among, "some people").toEqual(hand.filter((id) => asked2.has(id)));
+      if (hand.length > 0 && hand.length < howMany) some += 1;
     }),
-    { numRuns: 400 },
+    { numRuns: cases, ...(process.env["LIUKE_SEED"] ? { seed: Number(process.env["LIUKE_SEED"]) } : {}) },
   );
-  expect(some).toBeGreaterThan(100); // not all of them empty or everybody
-});
+  expect(some).toBeGreaterThan(cases / 4); // not all of them empty or everybody
+}, 1_200_000);
+
+test("before the next turn of somebody no answer changes, and every change of an answer is at a turn", async () => {
+  await fc.assert(
+    fc.asyncProperty(rule, instant, fc.nat(1000), async (asked, ms, part) => {
+      const at = new Date(ms);
+      const still = await byHand(asked, at);
+      for (const [, facts] of still) {
+        const turn = nextTurn(asked, facts, { at, timeZone: zone });
+        const end = turn?.getTime() ?? ms + 20 * 86_400_000;
+        const answer = (when: Date) =>
+          fits(atInstant(asked, { at: when, timeZone: zone }, known as Known), facts, when);
+        const between = new Date(ms + Math.floor(((end - 1 - ms) * part) / 1000));
+        expect(answer(between)).toBe(answer(at));
+        expect(answer(new Date(end - 1))).toBe(answer(at));
+      }
+    }),
+    { numRuns: Math.min(cases, 200) },
+  );
+}, 600_000);

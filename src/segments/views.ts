@@ -1,7 +1,19 @@
-// Reads over people: a rule as SQL, its people, and what single people are asked about. Values are bound, all of them.
+// Reads over people: a rule as one statement of PostgreSQL, its people, and what single people are asked about. Values
+// are bound, all of them.
+//
+// Nothing is asked once for each person. Whatever a rule asks about is a source that has at most one row a person: the
+// profile, a tag, a membership, counts over the log, a sequence in it. Sources are joined by person; where the rule is
+// false without a source's row the join is inner, so that the engine begins with whoever has one.
 import type { Fragment } from "postgres";
-import type { PersonKey, Reader } from "#kernel/sql.ts";
-import type { Comparison, RuleNow } from "./rules.ts";
+import { bigintList, type PersonKey, type Reader } from "#kernel/sql.ts";
+import {
+  sampleModulus,
+  type Comparison,
+  type Filter,
+  type RuleNow,
+  type Span,
+  type What,
+} from "./rules.ts";
 
 const operator = (reader: Reader, is: Comparison): Fragment => {
   switch (is) {
@@ -19,126 +31,359 @@ const operator = (reader: Reader, is: Comparison): Fragment => {
       return reader`>=`;
   }
 };
+const joined = (reader: Reader, parts: readonly Fragment[], by: Fragment): Fragment =>
+  parts.reduce((left, right) => reader`${left} ${by} ${right}`);
+const both = (reader: Reader, parts: readonly Fragment[]) =>
+  parts.length === 0 ? reader`true` : joined(reader, parts, reader`and`);
+const either = (reader: Reader, parts: readonly Fragment[]) =>
+  reader`(${joined(reader, parts, reader`or`)})`;
 
-/** True or false, never null: `not` turns round exactly what rules.ts says. p is people_person, f its profile. */
-function where(reader: Reader, rule: RuleNow, at: Date): Fragment {
+// ── what happened ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Of an event e. Null counts as false wherever this stands. */
+function filtered(reader: Reader, filter: Filter): Fragment {
+  const value = reader`e.data->${filter.property}::text`;
+  switch (filter.is) {
+    case "known":
+      return reader`jsonb_typeof(${value}) <> 'null'`;
+    case "in":
+      return reader`(jsonb_typeof(${value}) = 'string'
+        and e.data->>${filter.property}::text = any(${filter.values}::text[]))`;
+    default: {
+      if (typeof filter.value === "boolean")
+        return reader`${value} = to_jsonb(${filter.value === (filter.is === "eq")}::boolean)`;
+      const is = operator(reader, filter.is);
+      if (typeof filter.value === "number")
+        return reader`segments_number(${value}) ${is} ${filter.value}::float8`;
+      return reader`(jsonb_typeof(${value}) = 'string'
+        and e.data->>${filter.property}::text collate "C" ${is} ${filter.value}::text)`;
+    }
+  }
+}
+const during = (reader: Reader, { from, until }: Span): Fragment =>
+  from === null
+    ? reader`e.at < ${new Date(until)}`
+    : reader`e.at >= ${new Date(from)} and e.at < ${new Date(until)}`;
+/** Is e such an event, in this span? */
+const such = (reader: Reader, { event, where = [] }: What, span: Span): Fragment =>
+  both(reader, [
+    reader`e.name = ${event} and ${during(reader, span)}`,
+    ...where.map((one) => filtered(reader, one)),
+  ]);
+
+/** Some people alone; null: everybody. */
+export type Among = readonly PersonKey[] | null;
+const these = (reader: Reader, among: readonly PersonKey[]) => reader`
+  (select bucket, person_id from unnest(
+    ${among.map((one) => one.bucket)}::smallint[], ${among.map((one) => one.personId)}::uuid[]
+  ) as w(bucket, person_id))`;
+/** Events e with the person o whose they are, without those of bots and of staff. */
+const eventsOf = (reader: Reader, among: Among): Fragment => reader`
+  ${
+    among
+      ? reader`${these(reader, among)} w
+        join people_owner o on o.person_bucket = w.bucket and o.person_id = w.person_id`
+      : reader`people_owner o`
+  }
+  join collect_event e on e.bucket = o.bucket and e.node_id = o.node_id
+    and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
+    and e.flags & 3 = 0`;
+
+type Counted = Extract<RuleNow, { kind: "count" | "first" }>;
+type Sequence = Extract<RuleNow, { kind: "sequence" }>;
+/** The span in which a condition's events count: what was first is sought from the beginning. */
+const spanOf = (one: Counted): Span =>
+  one.kind === "count" ? one.span : { from: null, until: one.now + 1 };
+
+/** One row a person: for each condition how many such events, or the first of them. */
+function counts(reader: Reader, conditions: readonly Counted[], among: Among): Fragment {
+  const alone = conditions.length === 1;
+  const columns = conditions.map((one, i) => {
+    const filter = alone
+      ? reader``
+      : reader`filter (where ${such(reader, one, spanOf(one))})`;
+    return one.kind === "count"
+      ? reader`count(*) ${filter} as ${reader(`c${i}`)}`
+      : reader`min(e.at) ${filter} as ${reader(`c${i}`)}`;
+  });
+  return reader`(
+    select o.person_bucket as bucket, o.person_id, ${joined(reader, columns, reader`,`)}
+    from ${eventsOf(reader, among)}
+    where ${either(
+      reader,
+      conditions.map((one) => reader`(${such(reader, one, spanOf(one))})`),
+    )}
+    group by o.person_bucket, o.person_id)`;
+}
+
+/**
+ * Who did the steps one after the other. Of the chains of i steps that could end before an event, the one that began
+ * last is a running maximum; all steps go over one sorted list.
+ */
+function sequence(reader: Reader, { steps, withinMs, span }: Sequence, among: Among): Fragment {
+  const is = steps.map(
+    (step, i) =>
+      reader`coalesce(${both(reader, [
+        reader`e.name = ${step.event}`,
+        ...(step.where ?? []).map((one) => filtered(reader, one)),
+      ])}, false) as ${reader(`m${i}`)}`,
+  );
+  let chained = reader`
+    select *, case when m0 then at end as s0 from (
+      select o.person_bucket as bucket, o.person_id, e.at, e.id, ${joined(reader, is, reader`,`)}
+      from ${eventsOf(reader, among)}
+      where ${during(reader, span)} and ${either(
+        reader,
+        steps.map((step) => reader`(${such(reader, step, span)})`),
+      )}
+    ) e`;
+  for (let i = 1; i < steps.length; i++)
+    chained = reader`
+      select *, case when ${reader(`m${i}`)} then max(${reader(`s${i - 1}`)}) over (
+        partition by bucket, person_id order by at, id
+        rows between unbounded preceding and 1 preceding) end as ${reader(`s${i}`)}
+      from (${chained}) e`;
+  const last = reader(`s${steps.length - 1}`);
+  return reader`(
+    select bucket, person_id from (${chained}) e
+    where at - ${last} <= ${withinMs}::float8 * interval '1 ms' group by bucket, person_id)`;
+}
+
+// ── a rule's sources ───────────────────────────────────────────────────────────────────────────────────────────────
+
+type Source =
+  | { kind: "profile"; alias: "f" }
+  | { kind: "tag"; alias: string; tag: string }
+  | { kind: "segment"; alias: string; segment: string }
+  | { kind: "counts"; alias: "c"; of: Counted[] }
+  | { kind: "sequence"; alias: string; of: Sequence };
+type Sources = { all: Source[]; of: Map<RuleNow, { source: Source; at: number }> };
+
+function sourcesOf(rule: RuleNow): Sources {
+  const all: Source[] = [];
+  const of: Sources["of"] = new Map();
+  const byName = new Map<string, Source>();
+  const named = (name: string, make: () => Source): Source => {
+    const had = byName.get(name) ?? make();
+    if (!byName.has(name)) {
+      byName.set(name, had);
+      all.push(had);
+    }
+    return had;
+  };
+  const visit = (one: RuleNow): void => {
+    switch (one.kind) {
+      case "and":
+      case "or":
+        return one.of.forEach(visit);
+      case "not":
+        return visit(one.of);
+      case "known":
+      case "number":
+      case "text":
+      case "instant":
+        of.set(one, { source: named("f", () => ({ kind: "profile", alias: "f" })), at: 0 });
+        return;
+      case "tag": {
+        const { tag } = one;
+        const alias = `t${all.length}`;
+        of.set(one, { source: named(`tag ${tag}`, () => ({ kind: "tag", alias, tag })), at: 0 });
+        return;
+      }
+      case "segment": {
+        const { segment } = one;
+        const alias = `s${all.length}`;
+        const source = named(`segment ${segment}`, () => ({ kind: "segment", alias, segment }));
+        of.set(one, { source, at: 0 });
+        return;
+      }
+      case "count":
+      case "first": {
+        const source = named("c", () => ({ kind: "counts", alias: "c", of: [] }));
+        if (source.kind === "counts") of.set(one, { source, at: source.of.push(one) - 1 });
+        return;
+      }
+      case "sequence": {
+        const alias = `q${all.length}`;
+        const source: Source = { kind: "sequence", alias, of: one };
+        all.push(source);
+        of.set(one, { source, at: 0 });
+        return;
+      }
+      case "everybody":
+      case "people":
+      case "sample":
+        return;
+    }
+  };
+  visit(rule);
+  return { all, of };
+}
+
+/** Is the rule false of everybody of whom this source has no row? */
+function needs(rule: RuleNow, source: Source, { of }: Sources): boolean {
+  switch (rule.kind) {
+    case "and":
+      return rule.of.some((one) => needs(one, source, { all: [], of }));
+    case "or":
+      return rule.of.every((one) => needs(one, source, { all: [], of }));
+    case "count":
+      return of.get(rule)?.source === source && !fitsNone(rule);
+    case "not":
+    case "everybody":
+    case "people":
+    case "sample":
+      return false;
+    default:
+      return of.get(rule)?.source === source;
+  }
+}
+/** Is a comparison of counts true of whoever has none? */
+function fitsNone({ is, count }: { is: Comparison; count: number }): boolean {
+  switch (is) {
+    case "eq":
+      return count === 0;
+    case "ne":
+      return count !== 0;
+    case "lt":
+      return count > 0;
+    case "le":
+      return true;
+    case "gt":
+      return false;
+    case "ge":
+      return count === 0;
+  }
+}
+
+function from(reader: Reader, source: Source, among: Among): Fragment {
+  switch (source.kind) {
+    case "profile":
+      return reader`people_profile`;
+    case "tag":
+      return reader`(select * from people_tag where tag = ${source.tag})`;
+    case "segment":
+      return reader`(select * from segments_member where segment_id = ${source.segment})`;
+    case "counts":
+      return counts(reader, source.of, among);
+    case "sequence":
+      return sequence(reader, source.of, among);
+  }
+}
+
+/** True or false, never null, so that `not` turns round exactly what rules.ts says. `key` is the person's alias. */
+function holds(reader: Reader, rule: RuleNow, at: Date, sources: Sources, key: string): Fragment {
+  const found = sources.of.get(rule);
+  const column = (name: string) => reader(`${found!.source.alias}.${name}`);
   switch (rule.kind) {
     case "everybody":
       return reader`true`;
     case "and":
     case "or": {
-      const parts = rule.of.map((one) => where(reader, one, at));
-      const joined = parts.reduce((left, right) =>
-        rule.kind === "and" ? reader`${left} and ${right}` : reader`${left} or ${right}`,
-      );
-      return reader`(${joined})`;
+      const parts = rule.of.map((one) => holds(reader, one, at, sources, key));
+      return reader`(${joined(reader, parts, rule.kind === "and" ? reader`and` : reader`or`)})`;
     }
     case "not":
-      return reader`(not ${where(reader, rule.of, at)})`;
+      return reader`(not ${holds(reader, rule.of, at, sources, key)})`;
     case "tag":
-      return reader`exists (
-        select from people_tag t where t.bucket = p.bucket and t.person_id = p.person_id
-          and t.tag = ${rule.tag} and t.value = any(${rule.in}::text[])
-          and (t.expires_at is null or t.expires_at > ${at}))`;
+      return reader`coalesce(${column("value")} = any(${rule.in}::text[])
+        and (${column("expires_at")} is null or ${column("expires_at")} > ${at}), false)`;
     case "known":
       return reader`coalesce(f.attributes->${rule.attribute}::text->>'v' is not null, false)`;
     case "number":
-      return reader`case when jsonb_typeof(f.attributes->${rule.attribute}::text->'v') = 'number'
-        then (f.attributes->${rule.attribute}::text->>'v')::numeric
-          ${operator(reader, rule.is)} ${String(rule.value)}::text::numeric
-        else false end`;
+      return reader`coalesce(segments_number(f.attributes->${rule.attribute}::text->'v')
+        ${operator(reader, rule.is)} ${rule.value}::float8, false)`;
     case "text":
-      return reader`case when jsonb_typeof(f.attributes->${rule.attribute}::text->'v') = 'string'
-        then f.attributes->${rule.attribute}::text->>'v' = any(${rule.in}::text[])
-        else false end`;
+      return reader`coalesce(jsonb_typeof(f.attributes->${rule.attribute}::text->'v') = 'string'
+        and f.attributes->${rule.attribute}::text->>'v' = any(${rule.in}::text[]), false)`;
     case "instant": {
       // Of one form and in UTC, instants sort as their text does; nothing is cast that could fail.
       const value = reader`f.attributes->${rule.attribute}::text->>'v'`;
-      return reader`case when jsonb_typeof(f.attributes->${rule.attribute}::text->'v') = 'string'
-          and ${value} ~ '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z$'
-        then ${
+      return reader`coalesce(jsonb_typeof(f.attributes->${rule.attribute}::text->'v') = 'string'
+        and ${value} ~ '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z$'
+        and ${
           rule.is === "before"
             ? reader`${value} collate "C" < ${rule.at}`
             : reader`${value} collate "C" >= ${rule.at}`
-        } else false end`;
+        }, false)`;
     }
     case "segment":
-      return reader`exists (
-        select from segments_member s where s.bucket = p.bucket and s.person_id = p.person_id
-          and s.segment_id = ${rule.segment})`;
+    case "sequence":
+      return reader`(${column("person_id")} is not null)`;
+    case "count":
+      return reader`(coalesce(${column(`c${found!.at}`)}, 0)
+        ${operator(reader, rule.is)} ${rule.count}::int)`;
+    case "first": {
+      const { from: begin, until } = rule.span;
+      const first = column(`c${found!.at}`);
+      return begin === null
+        ? reader`coalesce(${first} < ${new Date(until)}, false)`
+        : reader`coalesce(${first} >= ${new Date(begin)} and ${first} < ${new Date(until)}, false)`;
+    }
+    case "people":
+      return reader`(${reader(`${key}.person_id`)} = any(${rule.ids}::uuid[]))`;
+    case "sample":
+      return reader`((${rule.a}::bigint
+        * ('x' || right(${reader(`${key}.person_id`)}::text, 8))::bit(32)::bigint
+        + ${rule.b}::bigint) % ${sampleModulus}::bigint < ${rule.below}::bigint)`;
   }
 }
 
 /** The people a rule fits, as a query of (bucket, person_id) to stand in another. */
-const matching = (reader: Reader, rule: RuleNow, at: Date): Fragment => reader`
-  select p.bucket, p.person_id from people_person p
-  left join people_profile f on f.bucket = p.bucket and f.person_id = p.person_id
-  where ${where(reader, rule, at)}`;
+export function matching(reader: Reader, rule: RuleNow, at: Date, among: Among = null): Fragment {
+  const sources = sourcesOf(rule);
+  const inner = sources.all.filter((one) => needs(rule, one, sources));
+  // Whoever has a row anywhere is a person: where one is needed, it leads, and nobody else is looked at.
+  const lead = among === null ? inner[0] : undefined;
+  const key = lead ? lead.alias : "p";
+  const base = lead
+    ? reader`${from(reader, lead, among)} ${reader(key)}`
+    : reader`people_person p ${
+        among
+          ? reader`join ${these(reader, among)} w
+              on w.bucket = p.bucket and w.person_id = p.person_id`
+          : reader``
+      }`;
+  const joins = sources.all
+    .filter((one) => one !== lead)
+    .map(
+      (one) => reader`
+        ${inner.includes(one) ? reader`join` : reader`left join`}
+        ${from(reader, one, among)} ${reader(one.alias)}
+        on ${reader(`${one.alias}.bucket`)} = ${reader(`${key}.bucket`)}
+        and ${reader(`${one.alias}.person_id`)} = ${reader(`${key}.person_id`)}`,
+    );
+  return reader`
+    select ${reader(`${key}.bucket`)}, ${reader(`${key}.person_id`)}
+    from ${base} ${joins.length > 0 ? joined(reader, joins, reader``) : reader``}
+    where ${holds(reader, rule, at, sources, key)}`;
+}
 
 export async function count(reader: Reader, rule: RuleNow, at: Date) {
-  const [row] = await reader<{ people: number; of: number }[]>`
-    select (select count(*) from (${matching(reader, rule, at)}) m)::int as people,
-      (select count(*) from people_person)::int as of`;
-  return row!;
+  const [row] = await reader<{ people: number }[]>`
+    select count(*)::int as people from (${matching(reader, rule, at)}) m`;
+  return row!.people;
+}
+export async function everybodyCount(reader: Reader): Promise<number> {
+  const [row] = await reader<{ people: number }[]>`select count(*)::int as people from people_person`;
+  return row!.people;
 }
 export const sample = (reader: Reader, rule: RuleNow, at: Date, limit: number) =>
   reader<PersonKey[]>`
     select * from (${matching(reader, rule, at)}) m order by bucket, person_id limit ${limit}`;
-/** Everybody a rule fits. */
-export const everyoneOf = (reader: Reader, rule: RuleNow, at: Date) =>
-  reader<PersonKey[]>`select * from (${matching(reader, rule, at)}) m order by bucket, person_id`;
+/** Everybody a rule fits, or those of some people. */
+export const everyoneOf = (reader: Reader, rule: RuleNow, at: Date, among: Among = null) =>
+  reader<PersonKey[]>`
+    select * from (${matching(reader, rule, at, among)}) m order by bucket, person_id`;
 
-export type Difference = PersonKey & {
-  change: "entered" | "left";
-  logId: string | null;
-  eventId: string | null;
-};
-/**
- * Who fits and is not in yet, and who is in and fits no longer, each with the latest change of a tag that the rule
- * asks about, and the latest event that changed the profile.
- */
-export const difference = (
-  reader: Reader,
-  segmentId: string,
-  rule: RuleNow,
-  at: Date,
-  tags: readonly string[],
-) => reader<Difference[]>`
-  with fit as materialized (${matching(reader, rule, at)}),
-  had as materialized (
-    select bucket, person_id from segments_member where segment_id = ${segmentId}
-  ), changed as (
-    select bucket, person_id, 'entered' as change from (table fit except table had) e
-    union all
-    select bucket, person_id, 'left' from (table had except table fit) l
-  )
-  select c.bucket, c.person_id, c.change, l.id as log_id,
-    case when f.attributes->'last_event'->>'v' ~ '^[0-9a-f-]{36}$'
-      then f.attributes->'last_event'->>'v' end as event_id
-  from changed c
-  left join people_profile f on f.bucket = c.bucket and f.person_id = c.person_id
-  left join lateral (
-    select g.id from people_tag_log g
-    left join people_tag t on t.bucket = g.bucket and t.person_id = g.person_id
-      and t.tag = g.tag and t.log_id = g.id
-    where g.bucket = c.bucket and g.person_id = c.person_id and g.tag = any(${tags}::text[])
-    -- Of two changes at one instant, the one that stands.
-    order by g.at desc, t.log_id is not null desc, g.id desc limit 1
-  ) l on true
-  order by c.bucket, c.person_id`;
-
-/** Changes of tags that these events brought. */
-export const linesBy = (reader: Reader, eventIds: readonly string[]) =>
-  reader<{ personId: string; tag: string; log: string }[]>`
-    select person_id, tag, id as log from people_tag_log
-    where cause = any(${eventIds as string[]}::uuid[]) order by tag`;
+// ── one person ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export type FactsRow = PersonKey & {
   tags: Record<string, { value: string; expiresAt: string | null }>;
   attributes: Record<string, { v?: unknown }>;
   segments: string[];
 };
-/** What rules ask of each of these people. */
+/** What rules ask of each of these people, what happened aside. */
 export const facts = (reader: Reader, people: readonly PersonKey[]) => reader<FactsRow[]>`
   select p.bucket, p.person_id, coalesce(f.attributes, '{}') as attributes,
     coalesce((
@@ -149,20 +394,129 @@ export const facts = (reader: Reader, people: readonly PersonKey[]) => reader<Fa
       select jsonb_agg(s.segment_id) from segments_member s
       where s.bucket = p.bucket and s.person_id = p.person_id
     ), '[]') as segments
-  from people_person p
+  from ${these(reader, people)} w
+  join people_person p on p.bucket = w.bucket and p.person_id = w.person_id
   left join people_profile f on f.bucket = p.bucket and f.person_id = p.person_id
-  where p.bucket = any(${[...new Set(people.map((one) => one.bucket))]}::smallint[])
-    and p.person_id = any(${people.map((one) => one.personId)}::uuid[])
   order by p.bucket, p.person_id`;
 
-/** Everybody's facts, a page at a time. */
-export const everyone = (reader: Reader, after: PersonKey | null, limit: number) =>
-  reader<PersonKey[]>`
-    select bucket, person_id from people_person
-    ${after ? reader`where (bucket, person_id) > (${after.bucket}, ${after.personId}::uuid)` : reader``}
-    order by bucket, person_id limit ${limit}`;
+export type HappenedRow = {
+  personId: string;
+  name: string;
+  at: Date;
+  id: string;
+  data: Record<string, unknown> | null;
+};
+/** What these people did of these names since an instant (null: ever), in order. `data` where `told` names the event. */
+export const happened = (
+  reader: Reader,
+  people: readonly PersonKey[],
+  names: readonly string[],
+  since: Date | null,
+  told: readonly string[],
+) => reader<HappenedRow[]>`
+  select o.person_id, e.name, e.at, e.id,
+    case when e.name = any(${told as string[]}::text[]) then e.data end as data
+  from ${eventsOf(reader, people)}
+  where e.name = any(${names as string[]}::text[])
+    ${since ? reader`and e.at >= ${since}` : reader``}
+  order by o.person_id, e.at, e.id`;
 
-export const counts = (reader: Reader) => reader<{ segmentId: string; people: number }[]>`
+/** What somebody did in a slice of the log, of these names. `data` where `told` names the event. */
+export const inSlice = (
+  reader: Reader,
+  { buckets, froms, tos }: { buckets: number[]; froms: bigint[]; tos: bigint[] },
+  names: readonly string[],
+  told: readonly string[],
+) => reader<(HappenedRow & { bucket: number })[]>`
+  select o.person_bucket as bucket, o.person_id, e.name, e.at, e.id,
+    case when e.name = any(${told as string[]}::text[]) then e.data end as data
+  from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[])
+    as r(bucket, "from", "to")
+  join collect_event e on e.bucket = r.bucket and e."offset" between r."from" and r."to"
+  join people_owner o on e.bucket = o.bucket and e.node_id = o.node_id
+    and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
+  where e.flags & 3 = 0 and e.name = any(${names as string[]}::text[])`;
+/** The latest event of each of these people in a slice of the log. */
+export const latestInSlice = (
+  reader: Reader,
+  { buckets, froms, tos }: { buckets: number[]; froms: bigint[]; tos: bigint[] },
+  people: readonly PersonKey[],
+) => reader<{ personId: string; id: string }[]>`
+  select distinct on (o.person_id) o.person_id, e.id
+  from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[])
+    as r(bucket, "from", "to")
+  join collect_event e on e.bucket = r.bucket and e."offset" between r."from" and r."to"
+  join people_owner o on e.bucket = o.bucket and e.node_id = o.node_id
+    and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
+  where o.person_id = any(${people.map((one) => one.personId)}::uuid[])
+  order by o.person_id, e.at desc, e.id desc`;
+
+// ── turns ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Something of somebody that time moves in or out: events, an attribute that is an instant, a tag that expires. */
+export type Moving =
+  /** Such events within `span`, each due so many ms after it happened; or all of them at `dueAt`. */
+  | { kind: "events"; what: What; span: Span; due: { afterMs: number } | { at: Date } }
+  | { kind: "attribute"; attribute: string; from: string; until: string; at: Date }
+  | { kind: "tag"; tag: string; after: Date; until: Date };
+export type Turn = PersonKey & { dueAt: Date };
+/** When each person's answer may change, as far as these say. `members`: of those in the segment alone. */
+export function turns(
+  reader: Reader,
+  moving: readonly (Moving & { members: string | null })[],
+  among: Among,
+) {
+  const parts = moving.map((one) => {
+    const only = (bucket: Fragment, person: Fragment) =>
+      both(reader, [
+        one.members
+          ? reader`exists (select from segments_member s where s.bucket = ${bucket}
+              and s.person_id = ${person} and s.segment_id = ${one.members})`
+          : reader`true`,
+        among && one.kind !== "events"
+          ? reader`(${bucket}, ${person}) in (select bucket, person_id from ${these(reader, among)} w)`
+          : reader`true`,
+      ]);
+    switch (one.kind) {
+      case "events":
+        return reader`
+          select o.person_bucket as bucket, o.person_id, ${
+            "at" in one.due
+              ? reader`${one.due.at}::timestamptz`
+              : reader`min(e.at) + ${one.due.afterMs}::float8 * interval '1 ms'`
+          } as due_at
+          from ${eventsOf(reader, among)}
+          where ${such(reader, one.what, one.span)}
+            and ${only(reader`o.person_bucket`, reader`o.person_id`)}
+          group by o.person_bucket, o.person_id`;
+      case "attribute": {
+        const value = reader`f.attributes->${one.attribute}::text->>'v'`;
+        return reader`
+          select f.bucket, f.person_id, ${one.at}::timestamptz as due_at from people_profile f
+          where ${value} collate "C" >= ${one.from} and ${value} collate "C" < ${one.until}
+            and ${only(reader`f.bucket`, reader`f.person_id`)}`;
+      }
+      case "tag":
+        return reader`
+          select t.bucket, t.person_id, t.expires_at as due_at from people_tag t
+          where t.tag = ${one.tag} and t.expires_at > ${one.after} and t.expires_at <= ${one.until}
+            and ${only(reader`t.bucket`, reader`t.person_id`)}`;
+    }
+  });
+  return reader<Turn[]>`
+    select bucket, person_id, min(due_at) as due_at
+    from (${joined(reader, parts, reader`union all`)}) m
+    group by bucket, person_id order by bucket, person_id`;
+}
+
+// ── screens ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export const membersAmong = (reader: Reader, segmentId: string, people: readonly PersonKey[]) =>
+  reader<PersonKey[]>`
+    select m.bucket, m.person_id from ${these(reader, people)} w
+    join segments_member m on m.bucket = w.bucket and m.person_id = w.person_id
+      and m.segment_id = ${segmentId}`;
+export const counted = (reader: Reader) => reader<{ segmentId: string; people: number }[]>`
   select segment_id, count(*)::int as people from segments_member group by segment_id`;
 
 export type Member = PersonKey & {

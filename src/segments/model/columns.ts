@@ -1,0 +1,223 @@
+// A rule as one statement of ClickHouse, which says of everybody what evaluate.ts says of one. Values are bound.
+//
+// The columns hold the log, whose nodes are whose, and of each person the profile and the tags. Membership is asked of
+// the other segment's own rule, put in its place: who is in a segment is told to nobody twice.
+import {
+  sampleModulus,
+  type Comparison,
+  type Filter,
+  type RuleNow,
+  type Span,
+  type What,
+} from "../rules.ts";
+
+export type Statement = { query: string; values: Record<string, unknown> };
+
+/** A rule with other segments' rules in the place of their names holds so many conditions at most. */
+const expandedLimit = 1000;
+/** Puts segments' rules in the place of their names. Null where that would be too much, or one is not known. */
+export function expanded(
+  rule: RuleNow,
+  segments: ReadonlyMap<string, RuleNow>,
+  left = { conditions: expandedLimit },
+): RuleNow | null {
+  switch (rule.kind) {
+    case "and":
+    case "or": {
+      const of: RuleNow[] = [];
+      for (const one of rule.of) {
+        const full = expanded(one, segments, left);
+        if (!full) return null;
+        of.push(full);
+      }
+      return { kind: rule.kind, of };
+    }
+    case "not": {
+      const of = expanded(rule.of, segments, left);
+      return of && { kind: "not", of };
+    }
+    case "segment": {
+      const other = segments.get(rule.segment);
+      return other ? expanded(other, segments, left) : null;
+    }
+    default:
+      left.conditions--;
+      return left.conditions < 0 ? null : rule;
+  }
+}
+
+const operators: Record<Comparison, string> = {
+  eq: "=",
+  ne: "!=",
+  lt: "<",
+  le: "<=",
+  gt: ">",
+  ge: ">=",
+};
+/** Properties of a line of an order that the columns have; its other figures stay in PostgreSQL. */
+export const lineColumns: Record<string, { column: string; type: "text" | "number" }> = {
+  order: { column: "order_ref", type: "text" },
+  kind: { column: "order_kind", type: "text" },
+  sku: { column: "sku", type: "text" },
+  quantity: { column: "quantity", type: "number" },
+  amountMinor: { column: "amount_minor", type: "number" },
+};
+
+/** Whose each node is. One that several people used is each one's for spans of its events, in the order of (at, id). */
+const split = `select person_id, arrayJoin(spans) as span from person final
+  where gone = 0 and notEmpty(spans)`;
+const owners = `
+  select node_id, person_id, 1 as whole, toDateTime64(0, 3, 'UTC') as from_at, '' as from_id,
+    toDateTime64(0, 3, 'UTC') as until_at, '' as until_id
+  from person_node final where node_id not in (select span.1 from (${split}))
+  union all
+  select span.1, person_id, 0, span.2, span.3, span.4, span.5 from (${split})`;
+
+/** Where the people come from whom a rule fits: `person_id`, one row each. */
+export function peopleOf(rule: RuleNow, at: Date): Statement {
+  const values: Record<string, unknown> = {};
+  const bind = (value: unknown, type: string): string => {
+    const name = `v${Object.keys(values).length}`;
+    values[name] = value;
+    return `{${name}:${type}}`;
+  };
+  const text = (value: string) => bind(value, "String");
+  const texts = (list: readonly string[]) => bind(list, "Array(String)");
+  const instant = (ms: number) => `fromUnixTimestamp64Milli(toInt64(${bind(String(ms), "String")}))`;
+  const number = (value: number) => bind(value, "Float64");
+
+  const filtered = (event: string, filter: Filter): string => {
+    const line = event === "Order Line" ? lineColumns[filter.property] : undefined;
+    const key = text(filter.property);
+    const type = line ? `'${line.type === "text" ? "String" : "Double"}'` : `JSONType(data, ${key})`;
+    const asText = line ? line.column : `JSONExtractString(data, ${key})`;
+    const asNumber = line ? `toFloat64(${line.column})` : `JSONExtractFloat(data, ${key})`;
+    switch (filter.is) {
+      case "known":
+        return `(JSONHas(data, ${key}) and ${type} != 'Null')`;
+      case "in":
+        return `(${type} = 'String' and has(${texts(filter.values)}, ${asText}))`;
+      default: {
+        const { value, is } = filter;
+        if (typeof value === "boolean")
+          return `(${type} = 'Bool' and JSONExtractBool(data, ${key}) = ${value === (is === "eq") ? 1 : 0})`;
+        if (typeof value === "string")
+          return `(${type} = 'String' and ${asText} ${operators[is]} ${text(value)})`;
+        const n = `if(abs(${asNumber}) < 1e-300, 0, ${asNumber})`;
+        return `(${type} in ('Int64', 'UInt64', 'Double') and abs(${asNumber}) < 1e18 and ${n} ${operators[is]} ${number(value)})`;
+      }
+    }
+  };
+  const during = ({ from, until }: Span) =>
+    from === null
+      ? `at < ${instant(until)}`
+      : `at >= ${instant(from)} and at < ${instant(until)}`;
+  const isSuch = ({ event, where = [] }: What) =>
+    [`name = ${text(event)}`, ...where.map((one) => filtered(event, one))].join(" and ");
+  const such = (what: What, span: Span) => `(${isSuch(what)} and ${during(span)})`;
+
+  // Sources with at most one row a person, as in PostgreSQL.
+  const counts: { column: string; condition: string }[] = [];
+  const sequences: { alias: string; query: string }[] = [];
+  const countOf = (what: What, span: Span, first: boolean): string => {
+    const column = `c${counts.length}`;
+    const condition = such(what, span);
+    counts.push({
+      column: first ? `minIf(toNullable(at), ${condition}) as ${column}` : `countIf(${condition}) as ${column}`,
+      condition,
+    });
+    return `c.${column}`;
+  };
+  const owned = (columns: string, where: string, group = "") => `(
+    select o.person_id as person_id, ${columns}
+    from event e inner join (${owners}) o on e.node_id = o.node_id
+    where bitAnd(flags, 3) = 0 and (${where}) and (o.whole
+      or ((at, toString(id)) >= (o.from_at, o.from_id) and (at, toString(id)) < (o.until_at, o.until_id)))
+    ${group})`;
+  const sequenceOf = ({ steps, withinMs, span }: Extract<RuleNow, { kind: "sequence" }>) => {
+    const alias = `q${sequences.length}`;
+    const marks = steps.map((step, i) => `(${isSuch(step)}) as m${i}`).join(", ");
+    const any = steps.map((step) => `(${isSuch(step)})`).join(" or ");
+    let chained = `select *, if(m0, toNullable(at), null) as s0
+      from ${owned(`at, toString(id) as sort, ${marks}`, `${during(span)} and (${any})`)}`;
+    for (let i = 1; i < steps.length; i++)
+      chained = `select *, if(m${i}, max(s${i - 1}) over (partition by person_id order by at, sort
+        rows between unbounded preceding and 1 preceding), null) as s${i} from (${chained})`;
+    const query = `select distinct person_id, 1 as there from (${chained})
+      where s${steps.length - 1} is not null
+        and toUnixTimestamp64Milli(at) - toUnixTimestamp64Milli(assumeNotNull(s${steps.length - 1}))
+          <= ${bind(String(withinMs), "Int64")}`;
+    sequences.push({ alias, query });
+    return `${alias}.there = 1`;
+  };
+  const attribute = (map: string, name: string, holds: (value: string) => string) =>
+    `(mapContains(p.${map}, ${text(name)}) and ${holds(`p.${map}[${text(name)}]`)})`;
+
+  const holds = (one: RuleNow): string => {
+    switch (one.kind) {
+      case "everybody":
+        return "1";
+      case "and":
+      case "or":
+        return `(${one.of.map(holds).join(one.kind === "and" ? " and " : " or ")})`;
+      case "not":
+        return `(not ${holds(one.of)})`;
+      case "tag": {
+        const name = text(one.tag);
+        return `(mapContains(p.tags, ${name}) and has(${texts(one.in)}, p.tags[${name}])
+          and (not mapContains(p.tag_until, ${name}) or p.tag_until[${name}] > ${instant(at.getTime())}))`;
+      }
+      case "known":
+        return `has(p.known, ${text(one.attribute)})`;
+      case "number":
+        return attribute("numbers", one.attribute, (v) => `${v} ${operators[one.is]} ${number(one.value)}`);
+      case "text":
+        return attribute("texts", one.attribute, (v) => `has(${texts(one.in)}, ${v})`);
+      case "instant":
+        return attribute(
+          "texts",
+          one.attribute,
+          (v) =>
+            `match(${v}, '^\\\\d{4}-\\\\d\\\\d-\\\\d\\\\dT\\\\d\\\\d:\\\\d\\\\d:\\\\d\\\\d\\\\.\\\\d{3}Z$') and ${v} ${one.is === "before" ? "<" : ">="} ${text(one.at)}`,
+        );
+      case "count":
+        return `(${countOf(one, one.span, false)} ${operators[one.is]} ${bind(one.count, "UInt64")})`;
+      case "first": {
+        const first = countOf(one, { from: null, until: one.now + 1 }, true);
+        const after = one.span.from === null ? "1" : `${first} >= ${instant(one.span.from)}`;
+        return `(isNotNull(${first}) and ifNull(${after}, 0) and ifNull(${first} < ${instant(one.span.until)}, 0))`;
+      }
+      case "sequence":
+        return `(${sequenceOf(one)})`;
+      case "people":
+        return `has(${bind(one.ids, "Array(UUID)")}, p.person_id)`;
+      case "sample":
+        return `((toUInt64(${bind(one.a, "UInt32")})
+          * reinterpretAsUInt32(reverse(unhex(substring(toString(p.person_id), 29))))
+          + ${bind(one.b, "UInt32")}) % ${sampleModulus} < ${bind(one.below, "UInt64")})`;
+      case "segment":
+        throw new Error("segments are expanded before");
+    }
+  };
+  const where = holds(rule);
+  const used = Object.entries({ numbers: "p.numbers", texts: "p.texts", known: "p.known" })
+    .concat([["tags", "p.tags"], ["tag_until", "p.tag_until"]])
+    .filter(([, name]) => where.includes(name))
+    .map(([name]) => name);
+  const from = `(select ${["person_id", ...used].join(", ")} from person final where gone = 0) p`;
+  const counted =
+    counts.length === 0
+      ? ""
+      : `left join ${owned(
+          counts.map(({ column }) => column).join(", "),
+          counts.map(({ condition }) => condition).join(" or "),
+          "group by o.person_id",
+        )} c on c.person_id = p.person_id`;
+  const joins = sequences
+    .map(({ alias, query }) => `left join (${query}) ${alias} on ${alias}.person_id = p.person_id`)
+    .join("\n");
+  return {
+    query: `select p.person_id as person_id from ${from} ${counted} ${joins} where ${where}`,
+    values,
+  };
+}

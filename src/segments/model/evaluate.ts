@@ -1,0 +1,146 @@
+// Does a rule fit one person? The statements for PostgreSQL and ClickHouse say the same of everybody at once.
+import {
+  sampleModulus,
+  type Comparison,
+  type Facts,
+  type Filter,
+  type Happened,
+  type RuleNow,
+  type Span,
+  type What,
+} from "../rules.ts";
+
+const instantForm = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+
+export function fits(rule: RuleNow, person: Facts, at: Date): boolean {
+  switch (rule.kind) {
+    case "everybody":
+      return true;
+    case "and":
+      return rule.of.every((one) => fits(one, person, at));
+    case "or":
+      return rule.of.some((one) => fits(one, person, at));
+    case "not":
+      return !fits(rule.of, person, at);
+    case "tag": {
+      const tag = person.tags.get(rule.tag);
+      return tag !== undefined && !isOver(tag, at) && rule.in.includes(tag.value);
+    }
+    case "known":
+      return (person.attributes.get(rule.attribute) ?? null) !== null;
+    case "number": {
+      const value = numberOf(person.attributes.get(rule.attribute));
+      return value !== null && compare(value, rule.is, rule.value);
+    }
+    case "text": {
+      const value = person.attributes.get(rule.attribute);
+      return typeof value === "string" && rule.in.includes(value);
+    }
+    case "instant": {
+      const value = person.attributes.get(rule.attribute);
+      if (typeof value !== "string" || !instantForm.test(value)) return false;
+      return rule.is === "before" ? value < rule.at : value >= rule.at;
+    }
+    case "segment":
+      return person.segments.has(rule.segment);
+    case "people":
+      return rule.ids.includes(person.personId);
+    case "sample":
+      return sampled(rule, person.personId);
+    case "count": {
+      let count = 0;
+      for (const one of person.events) if (within(one, rule.span) && isOf(one, rule)) count++;
+      return compare(count, rule.is, rule.count);
+    }
+    case "first": {
+      const first = person.events.find((one) => one.at <= rule.now && isOf(one, rule));
+      return first !== undefined && within(first, rule.span);
+    }
+    case "sequence":
+      return follows(rule, person.events);
+  }
+}
+const isOver = ({ expiresAt }: { expiresAt: Date | null }, at: Date): boolean =>
+  expiresAt !== null && expiresAt <= at;
+export const within = ({ at }: Happened, { from, until }: Span): boolean =>
+  at < until && (from === null || at >= from);
+
+/** The last 32 bits of an id are chance; an affine map over a prime field spreads them anew for each seed. */
+const sampled = ({ a, b, below }: { a: number; b: number; below: number }, id: string): boolean =>
+  Number(
+    (BigInt(a) * BigInt(Number.parseInt(id.slice(-8), 16)) + BigInt(b)) % BigInt(sampleModulus),
+  ) < below;
+
+/**
+ * Of every chain of steps that could end here only the one that began last matters: if that took too long, all did.
+ * `began[i]` is when the latest chain of i + 1 steps began.
+ */
+function follows(
+  { steps, withinMs, span }: { steps: What[]; withinMs: number; span: Span },
+  events: readonly Happened[],
+): boolean {
+  const began: number[] = Array.from({ length: steps.length }, () => Number.NEGATIVE_INFINITY);
+  for (const one of events) {
+    if (!within(one, span)) continue;
+    for (let i = steps.length - 1; i >= 0; i--) {
+      const start = i === 0 ? one.at : began[i - 1]!;
+      if (start <= began[i]! || !isOf(one, steps[i]!)) continue;
+      began[i] = start;
+      if (i === steps.length - 1 && one.at - start <= withinMs) return true;
+    }
+  }
+  return false;
+}
+
+export const isOf = ({ name, data }: Happened, { event, where = [] }: What): boolean =>
+  name === event && where.every((filter) => holds(filter, data[filter.property]));
+
+function holds(filter: Filter, value: unknown): boolean {
+  switch (filter.is) {
+    case "known":
+      return (value ?? null) !== null;
+    case "in":
+      return typeof value === "string" && filter.values.includes(value);
+    default: {
+      const asked = filter.value;
+      if (typeof asked === "boolean")
+        return typeof value === "boolean" && (value === asked) === (filter.is === "eq");
+      if (typeof asked === "string")
+        return typeof value === "string" && compare(byCodePoint(value, asked), filter.is, 0);
+      const number = numberOf(value);
+      return number !== null && compare(number, filter.is, asked);
+    }
+  }
+}
+
+/** A number as rules compare it, or null: see the written rules. */
+function numberOf(value: unknown): number | null {
+  if (typeof value !== "number" || !(Math.abs(value) < 1e18)) return null;
+  return Math.abs(value) < 1e-300 ? 0 : value;
+}
+/** Below 0, 0 or above 0. JavaScript's own order is that of UTF-16, where what lies beyond the first plane comes too soon. */
+export function byCodePoint(a: string, b: string): number {
+  if (a === b) return 0;
+  for (let i = 0; i < a.length && i < b.length; ) {
+    const [one, other] = [a.codePointAt(i)!, b.codePointAt(i)!];
+    if (one !== other) return one - other;
+    i += one > 0xffff ? 2 : 1;
+  }
+  return a.length - b.length;
+}
+function compare(value: number, is: Comparison, bound: number): boolean {
+  switch (is) {
+    case "eq":
+      return value === bound;
+    case "ne":
+      return value !== bound;
+    case "lt":
+      return value < bound;
+    case "le":
+      return value <= bound;
+    case "gt":
+      return value > bound;
+    case "ge":
+      return value >= bound;
+  }
+}

@@ -1,0 +1,307 @@
+// A rule as one sentence a language, each as a writer of it would put it.
+import { dayOf, instantOf } from "#kernel/clock.ts";
+import { minorDigits } from "#kernel/money.ts";
+import { segmentNames, stageNames } from "#predict/rules.ts";
+import type { Comparison, Filter, Rule, Sentence, What, Window, Words } from "../rules.ts";
+
+/** The rule as one sentence in each language. */
+export function sentenceOf(rule: Rule, words: Words): Sentence {
+  if (rule.kind === "everybody") return { zh: "所有人。", en: "Everybody." };
+  const { zh, en } = read(rule, words, false);
+  // Between figures or Latin letters and Chinese ones there is a blank.
+  return { zh: `${zh}${/\w$/.test(zh) ? " " : ""}的人。`, en: `People ${en}.` };
+}
+
+function read(rule: Rule, words: Words, nested: boolean): Sentence {
+  switch (rule.kind) {
+    case "everybody":
+      return { zh: "任意", en: "whoever they are" };
+    case "and":
+    case "or": {
+      const parts = rule.of.map((one) => read(one, words, rule.of.length > 1));
+      if (parts.length === 1) return parts[0]!;
+      const [zh, en] = rule.kind === "and" ? ["，并且", " and "] : ["，或者", " or "];
+      const all = { zh: parts.map((p) => p.zh).join(zh), en: parts.map((p) => p.en).join(en) };
+      return nested ? { zh: `（${all.zh}）`, en: `(${all.en})` } : all;
+    }
+    case "not": {
+      const { zh, en } = read(rule.of, words, true);
+      return { zh: `并非${zh}`, en: `other than those ${en}` };
+    }
+    case "tag": {
+      const label = tagLabels[rule.tag] ?? { zh: `标签“${rule.tag}”`, en: `tag “${rule.tag}”` };
+      const values = rule.in.map(
+        (value) => valueLabels[rule.tag]?.[value] ?? { zh: value, en: value },
+      );
+      return {
+        zh: `${label.zh}为${values.map(({ zh }) => `“${zh}”`).join("或")}`,
+        en: `whose ${label.en} is ${values.map(({ en }) => `“${en}”`).join(" or ")}`,
+      };
+    }
+    case "known": {
+      const { zh, en } = attributeLabel(rule.attribute);
+      return { zh: `${zh}已知`, en: `whose ${en} is known` };
+    }
+    case "number": {
+      const { zh, en } = attributeLabel(rule.attribute);
+      const value = figure(rule.attribute, rule.value, words.currency);
+      return {
+        zh: `${zh}${comparisons[rule.is].zh} ${value}`,
+        en: `whose ${en} is ${comparisons[rule.is].en} ${value}`,
+      };
+    }
+    case "text": {
+      const { zh, en } = attributeLabel(rule.attribute);
+      return {
+        zh: `${zh}为${rule.in.map((value) => `“${value}”`).join("或")}`,
+        en: `whose ${en} is ${rule.in.map((value) => `“${value}”`).join(" or ")}`,
+      };
+    }
+    case "instant": {
+      const { zh, en } = attributeLabel(rule.attribute);
+      const at = wall(rule.at, words.timeZone);
+      return rule.is === "before"
+        ? { zh: `${zh}早于 ${at}`, en: `whose ${en} is before ${at}` }
+        : { zh: `${zh}不早于 ${at}`, en: `whose ${en} is ${at} or later` };
+    }
+    case "days_since": {
+      const { zh, en } = attributeLabel(rule.attribute);
+      const n = `${rule.days} ${rule.days === 1 ? "day" : "days"}`;
+      const [first, last] = {
+        ge: ["至少", `at least ${n}`],
+        gt: ["超过", `more than ${n}`],
+        lt: ["不到", `less than ${n}`],
+        le: ["不超过", `at most ${n}`],
+      }[rule.is];
+      return { zh: `${zh}距今${first} ${rule.days} 天`, en: `whose ${en} was ${last} ago` };
+    }
+    case "segment": {
+      const { zh, en } = segmentName(rule.segment, words);
+      return { zh: `在人群${zh}中`, en: `in the segment ${en}` };
+    }
+    case "union":
+    case "intersect": {
+      const names = rule.segments.map((id) => segmentName(id, words));
+      const [zh, en] = [names.map((n) => n.zh).join("、"), names.map((n) => n.en).join(", ")];
+      if (names.length === 1) return { zh: `在人群${zh}中`, en: `in the segment ${en}` };
+      return rule.kind === "union"
+        ? { zh: `至少在人群${zh}之一中`, en: `in at least one of the segments ${en}` }
+        : { zh: `同时在人群${zh}中`, en: `in all of the segments ${en}` };
+    }
+    case "except": {
+      const from = segmentName(rule.segment, words);
+      const names = rule.without.map((id) => segmentName(id, words));
+      return {
+        zh: `在人群${from.zh}中但不在人群${names.map((n) => n.zh).join("、")}中`,
+        en: `in the segment ${from.en} but not in ${names.map((n) => n.en).join(" or ")}`,
+      };
+    }
+    case "events": {
+      const window = windowOf(rule.window, words);
+      const what = eventOf(rule);
+      const times = timesOf[rule.is];
+      return {
+        zh: `${window.zh}${what.zh}${times.zh} ${rule.count} 次`,
+        en: `with ${times.en} ${rule.count} ${what.en} ${window.en}`,
+      };
+    }
+    case "absent": {
+      const window = windowOf(rule.window, words);
+      const what = eventOf(rule);
+      const ever = rule.window.kind === "ever" ? "从未" : `${window.zh}没有`;
+      return { zh: `${ever}${what.zh}`, en: `with no ${what.en} ${window.en}` };
+    }
+    case "first": {
+      const window = windowOf(rule.window, words);
+      const what = eventOf(rule);
+      return rule.window.kind === "ever"
+        ? { zh: `有过${what.zh}`, en: `who ever had ${what.en}` }
+        : { zh: `首次${what.zh}是在${window.zh}`, en: `whose first ${what.en} was ${window.en}` };
+    }
+    case "sequence": {
+      const window = windowOf(rule.window, words);
+      const steps = rule.steps.map(eventOf);
+      const n = rule.withinHours;
+      const within =
+        steps.length === 1
+          ? { zh: "", en: "" }
+          : { zh: `，首尾相隔不超过 ${n} 小时`, en: ` within ${n} ${n === 1 ? "hour" : "hours"}` };
+      return {
+        zh: `${window.zh}先${steps.map(({ zh }) => zh).join("，再")}${within.zh}`,
+        en: `with ${steps.map(({ en }) => en).join(", then ")}${within.en}, ${window.en}`,
+      };
+    }
+    case "identifier": {
+      const [zh, en] = rule.type === "email" ? ["邮箱", "e-mail"] : ["手机号", "phone number"];
+      const n = rule.blinds.length;
+      return n === 1
+        ? { zh: `${zh}是指定的那一个`, en: `whose ${en} is the one given` }
+        : { zh: `${zh}是指定的 ${n} 个之一`, en: `whose ${en} is one of the ${n} given` };
+    }
+    case "sample":
+      return {
+        zh: `属于随机抽取的 ${rule.percent}%（种子“${rule.seed}”）`,
+        en: `in a random ${rule.percent}% (seed “${rule.seed}”)`,
+      };
+  }
+}
+
+const segmentName = (id: string, { segments }: Words): Sentence => {
+  const { zh, en } = segments.get(id) ?? { zh: id, en: id };
+  return { zh: `“${zh}”`, en: `“${en}”` };
+};
+const timesOf: Record<Comparison, Sentence> = {
+  eq: { zh: "恰好", en: "exactly" },
+  ne: { zh: "不是", en: "other than" },
+  lt: { zh: "少于", en: "fewer than" },
+  le: { zh: "至多", en: "at most" },
+  gt: { zh: "多于", en: "more than" },
+  ge: { zh: "至少", en: "at least" },
+};
+function windowOf(window: Window, { timeZone }: Words): Sentence {
+  switch (window.kind) {
+    case "hours":
+      return window.hours === 1
+        ? { zh: "最近 1 小时内", en: "in the last hour" }
+        : { zh: `最近 ${window.hours} 小时内`, en: `in the last ${window.hours} hours` };
+    case "days":
+      return window.days === 1
+        ? { zh: "今天", en: "today" }
+        : { zh: `最近 ${window.days} 天内`, en: `in the last ${window.days} days` };
+    case "since": {
+      const at = wall(window.at, timeZone);
+      return { zh: `自 ${at} 以来`, en: `since ${at}` };
+    }
+    case "between": {
+      const [from, until] = [wall(window.from, timeZone), wall(window.until, timeZone)];
+      return { zh: `${from} 至 ${until} 之间`, en: `between ${from} and ${until}` };
+    }
+    case "ever":
+      return { zh: "至今", en: "at any time" };
+  }
+}
+function eventOf({ event, where = [] }: What): Sentence {
+  const name = eventLabels[event] ?? event;
+  if (where.length === 0) return { zh: `“${name}”`, en: `“${event}”` };
+  const filters = where.map(filterOf);
+  return {
+    zh: `“${name}”（${filters.map(({ zh }) => zh).join("，")}）`,
+    en: `“${event}” (${filters.map(({ en }) => en).join(", ")})`,
+  };
+}
+function filterOf(filter: Filter): Sentence {
+  const name = propertyLabels[filter.property] ?? { zh: filter.property, en: filter.property };
+  switch (filter.is) {
+    case "known":
+      return { zh: `${name.zh}已知`, en: `${name.en} known` };
+    case "in": {
+      const values = filter.values.map((value) => `“${value}”`);
+      return { zh: `${name.zh}为${values.join("或")}`, en: `${name.en} ${values.join(" or ")}` };
+    }
+    default: {
+      const { value, is } = filter;
+      if (typeof value === "boolean") {
+        const yes = value === (is === "eq");
+        return { zh: `${name.zh}为${yes ? "是" : "否"}`, en: `${name.en} is ${yes ? "true" : "false"}` };
+      }
+      const shown = typeof value === "string" ? `“${value}”` : String(value);
+      const blank = typeof value === "string" ? "" : " ";
+      return {
+        zh: `${name.zh}${comparisons[is].zh}${blank}${shown}`,
+        en: `${name.en} ${comparisons[is].en} ${shown}`,
+      };
+    }
+  }
+}
+/** What Chinese shops call the events of the common vocabulary. */
+export const eventLabels: Record<string, string> = {
+  "Product Viewed": "浏览商品",
+  "Product List Viewed": "浏览商品列表",
+  "Products Searched": "搜索商品",
+  "Product Clicked": "点击商品",
+  "Product Added": "加入购物车",
+  "Product Removed": "移出购物车",
+  "Product Added to Wishlist": "加入收藏",
+  "Cart Viewed": "查看购物车",
+  "Checkout Started": "开始结算",
+  "Payment Info Entered": "填写支付信息",
+  "Order Completed": "完成订单",
+  "Order Refunded": "订单退款",
+  "Order Cancelled": "取消订单",
+  "Order Line": "订单明细",
+  "Coupon Applied": "使用优惠券",
+  "Product Reviewed": "评价商品",
+  "Product Shared": "分享商品",
+  page: "打开页面",
+  screen: "打开应用页面",
+  identify: "登记资料",
+};
+const propertyLabels: Record<string, Sentence> = {
+  price: { zh: "价格", en: "price" },
+  quantity: { zh: "数量", en: "quantity" },
+  category: { zh: "品类", en: "category" },
+  brand: { zh: "品牌", en: "brand" },
+  sku: { zh: "货号", en: "SKU" },
+  revenue: { zh: "金额", en: "revenue" },
+  total: { zh: "总额", en: "total" },
+};
+
+const comparisons: Record<Comparison, Sentence> = {
+  eq: { zh: "等于", en: "exactly" },
+  ne: { zh: "不等于", en: "not" },
+  lt: { zh: "小于", en: "less than" },
+  le: { zh: "不超过", en: "at most" },
+  gt: { zh: "大于", en: "more than" },
+  ge: { zh: "不低于", en: "at least" },
+};
+const tagLabels: Record<string, Sentence> = {
+  lifecycle: { zh: "生命周期阶段", en: "lifecycle stage" },
+  rfm: { zh: "RFM 得分", en: "RFM score" },
+  rfm_segment: { zh: "RFM 分群", en: "RFM group" },
+};
+const valueLabels: Record<string, Record<string, Sentence>> = {
+  lifecycle: stageNames,
+  rfm_segment: segmentNames,
+};
+const attributeLabels: Record<string, Sentence> = {
+  orders: { zh: "订单数", en: "number of orders" },
+  refunds: { zh: "退款单数", en: "number of refunds" },
+  items: { zh: "购买件数", en: "number of items bought" },
+  purchase_days: { zh: "购买过的天数", en: "number of days with a purchase" },
+  spent_minor: { zh: "累计消费", en: "total spend" },
+  refunded_minor: { zh: "累计退款", en: "total refund" },
+  spend_score: { zh: "消费分（1 至 5）", en: "spend score (1 to 5)" },
+  first_order_at: { zh: "首次下单", en: "first order" },
+  last_order_at: { zh: "最近一次下单", en: "last order" },
+  order_chance_90d: { zh: "90 天内下单的概率", en: "chance of an order within 90 days" },
+  expected_orders_90d: { zh: "90 天内的预期订单数", en: "expected number of orders in 90 days" },
+  p_alive: { zh: "仍是客人的概率", en: "chance of still being a customer" },
+  country: { zh: "国家或地区", en: "country or region" },
+  currency: { zh: "币种", en: "currency" },
+  language: { zh: "语言", en: "language" },
+};
+const attributeLabel = (name: string): Sentence =>
+  attributeLabels[name] ?? { zh: `属性“${name}”`, en: `attribute “${name}”` };
+
+/** Amounts in the shop's currency, chances as percent, anything else as it stands. */
+function figure(attribute: string, value: number, currency: string): string {
+  if (attribute.endsWith("_minor")) {
+    const digits = minorDigits(currency);
+    return `${(value / 10 ** digits).toFixed(digits)} ${currency}`;
+  }
+  if (attribute === "order_chance_90d" || attribute === "p_alive")
+    return `${Number((value * 100).toFixed(2))}%`;
+  return String(value);
+}
+/** An instant as the shop's wall shows it: the day, and the time where it is not midnight. */
+function wall(at: string, timeZone: string): string {
+  const instant = new Date(at);
+  const day = dayOf(instant, timeZone);
+  const minutes = Math.floor(
+    (instant.getTime() - instantOf(`${day}T00:00`, timeZone).getTime()) / 60_000,
+  );
+  if (minutes === 0) return day;
+  const time = new Intl.DateTimeFormat("sv-SE", { timeZone, hour: "2-digit", minute: "2-digit" });
+  return `${day} ${time.format(instant)}`;
+}
+
