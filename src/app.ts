@@ -108,7 +108,13 @@ export const allRoutes: readonly Route[] = [
 ];
 /** What each domain makes of a slice of the log, in this order, in one transaction with the slice's end. */
 export const consumers: readonly ((house: House, tx: Tx, slice: collect.Slice) => Promise<void>)[] =
-  [peopleJobs.consume, orders.consume, relationsJobs.consume, companiesJobs.consume];
+  [
+    peopleJobs.consume,
+    orders.consume,
+    relationsJobs.consume,
+    companiesJobs.consume,
+    segmentsJobs.consume, // last: it asks what the others made
+  ];
 export const reactions: readonly Reaction[] = [
   ...relationsJobs.reactions,
   ...companiesJobs.reactions,
@@ -148,7 +154,11 @@ export function pumps(house: House, post: Post | null) {
     plan: () => collectJobs.consume(house, [planJobs.consume], "plan"),
     relay: () => relay(house, reactions),
     ring: () => ringDue(house, timers),
-    ship: async () => (await people.ship(house)) + (await collectJobs.ship(house)),
+    segment: () => segmentsJobs.settle(house),
+    ship: async () =>
+      (await people.ship(house)) +
+      (await collectJobs.ship(house)) +
+      (await segmentsJobs.ship(house)),
     deliver: () => messagesJobs.deliver(house, { post }),
     /** What is on its way when it is asked to stop is waited for. */
     tell: webhooks.run,

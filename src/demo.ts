@@ -130,7 +130,14 @@ const weekOf = (start: Date) => (at: Date) => {
 /** Until nothing is left to read, to tell or to ring. */
 async function settle({ house, pumps, signal }: Loop): Promise<void> {
   while (!signal?.aborted) {
-    if (pumps && (await pumps.consume()) + (await pumps.relay()) + (await pumps.ring()) > 0)
+    if (
+      pumps &&
+      (await pumps.consume()) +
+        (await pumps.relay()) +
+        (await pumps.ring()) +
+        (await pumps.segment()) >
+        0
+    )
       continue;
     const [left] = await house.sql<{ some: boolean }[]>`
       select exists (

@@ -217,7 +217,11 @@ export async function startWork({ house, pumps, clock, config }: Opened) {
         // What comes in over this process wakes it; the rest is for what comes in elsewhere, and for timers.
         name: workOnPeople,
         restMs: 1000,
-        run: async () => (await pumps.consume()) + (await pumps.relay()) + (await pumps.ring()),
+        run: async () =>
+          (await pumps.consume()) +
+          (await pumps.relay()) +
+          (await pumps.ring()) +
+          (await pumps.segment()),
       },
       {
         name: "columns",

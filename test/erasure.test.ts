@@ -121,6 +121,9 @@ async function known(shop: Awaited<ReturnType<typeof turned>>) {
     await tx`insert into segments_member (bucket, person_id, segment_id, since)
       select ${person!.bucket}, ${person!.personId}, id, ${at} from segments_segment limit 1
       on conflict do nothing`;
+    await tx`insert into segments_touched ${tx({ ...person!, kind: "tag", name: "test" })}`;
+    await tx`insert into segments_stale ${tx({ ...person! })}`;
+    await tx`insert into segments_snapshot_member ${tx({ ...person!, snapshotId: randomUUID() })}`;
     await setTimers(tx, [{ ...person!, kind: "test", key: "x", dueAt: new Date("2999-01-01") }]);
     await tx`insert into outbox ${tx({ ...person!, id: randomUUID(), name: "test", data: tx.json({}), at })}`;
     await told(house, tx, person!);

@@ -230,3 +230,6 @@ export const sourceOf = (house: House): string =>
   `urn:liuke:${house.keys.check.toString("hex").slice(0, 16)}`;
 
 export const erase = store.erasePerson;
+
+/** Who wants to hear of what happens, and whether the feed is kept: for whoever would rather not tell nobody. */
+export const listening = (reader: Reader) => store.listening(reader);

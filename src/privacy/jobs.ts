@@ -29,13 +29,18 @@ export async function eraseColumns(house: House, erasers: readonly Eraser[]): Pr
   const underWay = new Set(await batchesUnderWay(house.sql));
   const nodes = erasures.flatMap((erasure) => erasure.nodes.map(({ nodeId }) => nodeId));
   const buckets = erasures.flatMap((erasure) => erasure.nodes.map(({ bucket }) => bucket));
+  const ids = erasures.map(({ personId }) => personId);
   for (const [table, condition] of Object.entries(places)) {
     const [row] = await house.columns.read<{ there: string | number }>(
       `select count() as there from ${table} where ${condition}`,
-      { nodes, buckets },
+      { nodes, buckets, people: ids },
     );
     if (Number(row!.there) > 0)
-      await house.columns.run(`alter table ${table} delete where ${condition}`, { nodes, buckets });
+      await house.columns.run(`alter table ${table} delete where ${condition}`, {
+        nodes,
+        buckets,
+        people: ids,
+      });
   }
   const clean = erasures.filter(
     (erasure) => !erasure.nodes.some(({ bucket }) => underWay.has(bucket)),
@@ -49,8 +54,9 @@ export async function eraseColumns(house: House, erasers: readonly Eraser[]): Pr
     );
   return clean.length;
 }
-/** Every table of the columns that knows a node. The bucket narrows the log by its key. */
+/** Every table of the columns that knows a node or a person. The bucket narrows the log by its key. */
 const places = {
   event: "bucket in {buckets:Array(UInt8)} and node_id in {nodes:Array(UUID)}",
   person_node: "node_id in {nodes:Array(UUID)}",
+  person: "person_id in {people:Array(UUID)}",
 };

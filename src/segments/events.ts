@@ -14,6 +14,20 @@ const change = z.object({
   /** The line of the tag log, or the event, behind it; null where time or the definition was. */
   cause: z.object({ kind: z.enum(["tag", "event"]), id: z.uuid() }).nullable(),
 });
-/** Somebody came to fit, or no longer does. Told only of segments that somebody listens to (service.listen). */
-export const entered = { name: "segments.entered", data: change };
-export const left = { name: "segments.left", data: change };
+const example = {
+  segment: "01890000-0000-7000-8000-000000000001",
+  version: 1,
+  at: "2026-03-01T04:00:00.000Z",
+  cause: { kind: "event", id: "01890000-0000-7000-8000-000000000002" },
+};
+/** Somebody came to fit, or no longer does. Told only where somebody listens (service.listen, or a webhook). */
+export const entered = {
+  name: "segments.entered",
+  data: change,
+  offer: { zh: "有人进入了一个人群", en: "Somebody came into a segment", example },
+};
+export const left = {
+  name: "segments.left",
+  data: change,
+  offer: { zh: "有人离开了一个人群", en: "Somebody left a segment", example },
+};

@@ -5,6 +5,7 @@ import { whileHeld } from "#kernel/lease.ts";
 import { emitAll, type Reaction } from "#kernel/outbox.ts";
 import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
 import { setTimers, type TimerKind } from "#kernel/timers.ts";
+import * as feedsService from "#feeds/service.ts";
 import { entered, left } from "./events.ts";
 import { bookOf, interestsOf, movingOf, shrinks, type Book, type Entry } from "./model/book.ts";
 import { fits, isOf } from "./model/evaluate.ts";
@@ -99,7 +100,7 @@ async function refreshIn(
   const changed = made.entered + made.left;
   const { listeners } = await rulesNow(house, tx);
   if (changed > 0 && changed <= causesLimit) await explain(tx, segment, now.at);
-  if (changed > 0 && isHeard(listeners, segmentId))
+  if (changed > 0 && changed <= causesLimit)
     await tell(house, tx, listeners, await store.lines(tx, segmentId, now.at));
   await store.markRefreshed(tx, segmentId, now.at);
   await setTurns(house, tx, segment, now, null);
@@ -177,7 +178,12 @@ function askTouched(
   for (const { kind, name, causeKind, cause, ...person } of touched) {
     const event = causes.get(person.personId);
     const why: Ask = {
-      cause: causeKind && cause ? { kind: causeKind, id: cause } : event ? { kind: "event", id: event } : null,
+      cause:
+        causeKind && cause
+          ? { kind: causeKind, id: cause }
+          : event
+            ? { kind: "event", id: event }
+            : null,
       at: 0,
     };
     const those =
@@ -222,7 +228,8 @@ async function look(house: House, tx: Tx, { rules, listeners }: Kept, asks: Asks
 /** Every segment in question, with those that name one of them, in order. */
 function closure(rules: Rules, asked: readonly { segments: ReadonlyMap<string, Ask> }[]): Ours[] {
   const ids = new Set(asked.flatMap(({ segments }) => [...segments.keys()]));
-  for (const id of ids) for (const { segment } of rules.bySegment.get(id) ?? []) ids.add(segment.id);
+  for (const id of ids)
+    for (const { segment } of rules.bySegment.get(id) ?? []) ids.add(segment.id);
   return rules.segments.filter(({ segment }) => ids.has(segment.id));
 }
 const changeOf = (
@@ -359,15 +366,16 @@ export async function factsOf(
         ),
         attributes: new Map(Object.entries(attributes).map(([name, { v }]) => [name, v])),
         segments: new Set(segments),
-        events: (events.get(personId) ?? []).map(
-          ({ name, at, id, data }): Happened => ({ name, at: at.getTime(), id, data: data ?? {} }),
-        ),
+        events: (events.get(personId) ?? []).map(({ name, at, id, data }): Happened => ({
+          name,
+          at: at.getTime(),
+          id,
+          data: data ?? {},
+        })),
       },
     ]),
   );
 }
-const isHeard = (listeners: ReadonlySet<string>, segmentId: string): boolean =>
-  listeners.has(segmentId) || listeners.has(store.anySegment);
 /** Tells other domains, where somebody listens. */
 async function tell(
   house: House,
@@ -375,11 +383,15 @@ async function tell(
   listeners: ReadonlySet<string>,
   changes: readonly store.Change[],
 ): Promise<void> {
-  if (listeners.size === 0) return;
+  const feeds = await feedsService.listening(tx);
+  const wanted = (name: string, segmentId: string) =>
+    listeners.has(segmentId) ||
+    listeners.has(store.anySegment) ||
+    feeds.kept ||
+    feeds.webhooks.some(({ types }) => types.includes(name));
   for (const type of [entered, left]) {
     const theirs = changes.filter(
-      ({ change, segmentId }) =>
-        `segments.${change}` === type.name && isHeard(listeners, segmentId),
+      ({ change, segmentId }) => `segments.${change}` === type.name && wanted(type.name, segmentId),
     );
     await emitAll(
       house,
@@ -401,7 +413,8 @@ export async function refold(house: House, tx: Tx, people: readonly PersonKey[])
   const book = await rulesNow(house, tx);
   const asks: Asks = new Map();
   for (const person of people)
-    for (const { segment } of book.rules.segments) ask(asks, person, segment.id, { cause: null, at: 0 });
+    for (const { segment } of book.rules.segments)
+      ask(asks, person, segment.id, { cause: null, at: 0 });
   await look(house, tx, book, asks);
 }
 

@@ -67,7 +67,10 @@ export const stepsLimit = 5;
 export type Span = { from: number | null; until: number };
 /** A rule at an instant: windows are stretches of time, and nothing is left that asks for the time. */
 export type RuleNow =
-  | Extract<Rule, { kind: "everybody" | "tag" | "known" | "number" | "text" | "instant" | "segment" }>
+  | Extract<
+      Rule,
+      { kind: "everybody" | "tag" | "known" | "number" | "text" | "instant" | "segment" }
+    >
   | { kind: "and"; of: RuleNow[] }
   | { kind: "or"; of: RuleNow[] }
   | { kind: "not"; of: RuleNow }
@@ -80,7 +83,12 @@ export type RuleNow =
 
 export type Clock = { at: Date; timeZone: string };
 /** What happened, as rules ask of it. In the order of (at, id). */
-export type Happened = { name: string; at: number; id: string; data: Readonly<Record<string, unknown>> };
+export type Happened = {
+  name: string;
+  at: number;
+  id: string;
+  data: Readonly<Record<string, unknown>>;
+};
 /** What a rule may ask of one person. Attributes are bare values. */
 export type Facts = {
   personId: string;
@@ -172,7 +180,10 @@ export function atInstant(rule: Rule, now: Clock, known: Known = new Map()): Rul
         kind: "and",
         of: [
           { kind: "segment", segment: rule.segment },
-          ...rule.without.map((segment): RuleNow => ({ kind: "not", of: { kind: "segment", segment } })),
+          ...rule.without.map((segment): RuleNow => ({
+            kind: "not",
+            of: { kind: "segment", segment },
+          })),
         ],
       };
     default:
@@ -223,8 +234,7 @@ export function dependsOn(rule: Rule) {
 /** Can time alone change this rule's answer for anybody, tags that expire aside? */
 export const isTimed = (rule: Rule): boolean =>
   [...conditions(rule)].some(
-    (one) =>
-      one.kind === "days_since" || eventsOf(one).length > 0, // what is dated ahead of us comes by time, too
+    (one) => one.kind === "days_since" || eventsOf(one).length > 0, // what is dated ahead of us comes by time, too
   );
 
 /** Segments in an order in which each comes after those that its rule names. Null where they go round in a circle. */

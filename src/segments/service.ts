@@ -88,7 +88,6 @@ export async function knownIn(reader: Reader, rules: readonly Rule[]): Promise<K
   return new Map((await store.whose(reader, blinds)).map((one) => [one.blind, one.personId]));
 }
 
-
 /** Tells `listener` of whoever comes and goes, by segments.entered and segments.left; null: of every segment. */
 export async function listen(tx: Tx, listener: string, segmentId: string | null): Promise<void> {
   await store.listen(tx, { listener, segmentId: segmentId ?? store.anySegment });

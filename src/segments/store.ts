@@ -41,8 +41,7 @@ export async function heldGeneration(tx: Tx): Promise<bigint> {
     select generation from segments_state for share`;
   return row!.generation;
 }
-export const nextGeneration = (tx: Tx) =>
-  tx`update segments_state set generation = generation + 1`;
+export const nextGeneration = (tx: Tx) => tx`update segments_state set generation = generation + 1`;
 /** In the place of a segment's id: whichever. */
 export const anySegment = "00000000-0000-0000-0000-000000000000";
 
@@ -150,7 +149,9 @@ export async function replaceMembers(
 /** Who came and went at an instant. */
 export const lines = async (tx: Tx, segmentId: string, at: Date): Promise<Change[]> =>
   (
-    await tx<(Omit<Change, "cause"> & { causeKind: Cause["kind"] | null; causeId: string | null })[]>`
+    await tx<
+      (Omit<Change, "cause"> & { causeKind: Cause["kind"] | null; causeId: string | null })[]
+    >`
       select bucket, person_id, segment_id, version, change, cause_kind, cause as cause_id, at
       from segments_log where segment_id = ${segmentId} and at = ${at}`
   ).map(({ causeKind, causeId, ...line }) => ({
@@ -286,7 +287,10 @@ export const takeStale = (tx: Tx, limit: number) => tx<{ line: string }[]>`
   )::text as line
   from due d
   left join people_person p on p.bucket = d.bucket and p.person_id = d.person_id
-  left join people_profile f on f.bucket = p.bucket and f.person_id = p.person_id`;
+  left join people_profile f on f.bucket = p.bucket and f.person_id = p.person_id
+  -- Whoever was erased is deleted from the columns: nothing more is told of them, not that they are gone either.
+  where p.person_id is not null
+    or not exists (select from privacy_erasure x where x.person_id = d.person_id)`;
 export async function isStale(reader: Reader): Promise<boolean> {
   const [row] = await reader<{ stale: boolean }[]>`
     select exists (select from segments_stale) as stale`;
@@ -310,5 +314,6 @@ export async function erasePerson(tx: Tx, { bucket, personId }: PersonKey): Prom
   await tx`delete from segments_member where bucket = ${bucket} and person_id = ${personId}`;
   await tx`delete from segments_log where bucket = ${bucket} and person_id = ${personId}`;
   await tx`delete from segments_snapshot_member where bucket = ${bucket} and person_id = ${personId}`;
+  await tx`delete from segments_stale where bucket = ${bucket} and person_id = ${personId}`;
   await tx`delete from segments_touched where bucket = ${bucket} and person_id = ${personId}`;
 }

@@ -35,7 +35,7 @@ const attributes = ["orders", "country", "last_order_at", "odd"];
 const tags = ["lifecycle", "vip"];
 const texts = ["dormant", "active", "it's", "%_\\", "中文", "10", "é", "é", "😀", "", ""];
 const names = ["Product Viewed", "Product Added", "page"];
-const properties = ["price", "sku", "sale", "o'dd \"key\""];
+const properties = ["price", "sku", "sale", 'o\'dd "key"'];
 /** The nights on which London changes its clocks lie within, and the end of a year. */
 const first = Date.parse("2011-10-20T00:00:00Z");
 const last = Date.parse("2011-11-03T00:00:00Z");
@@ -65,7 +65,17 @@ const value = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.constantFrom(
-      ...[null, true, false, "2011-02-31T00:00:00.000Z", "2011-09-09", "NaN", "1e400", [1], { v: 1 }],
+      ...[
+        null,
+        true,
+        false,
+        "2011-02-31T00:00:00.000Z",
+        "2011-09-09",
+        "NaN",
+        "1e400",
+        [1],
+        { v: 1 },
+      ],
       ...[1e18, 1e21, 1e300, 5e-324, 1e-301, "9007199254740993", -1e18, 999_999_999_999_999_900],
     ),
   },
@@ -154,7 +164,12 @@ const { rule } = fc.letrec<{ rule: Rule }>((tie) => ({
         window,
         fc.constantFrom(1, 24, 100, 1000),
       )
-      .map(([steps, w, withinHours]): Rule => ({ kind: "sequence", steps, window: w, withinHours })),
+      .map(([steps, w, withinHours]): Rule => ({
+        kind: "sequence",
+        steps,
+        window: w,
+        withinHours,
+      })),
     fc.record({
       kind: fc.constant("sample" as const),
       seed: fc.constantFrom("a", "b", "中"),
@@ -192,7 +207,13 @@ const named: Rule[] = [
     count: 1,
     window: { kind: "days", days: 3 },
   },
-  { kind: "or", of: [{ kind: "tag", tag: "vip", in: ["10", "active", "é"] }, { kind: "known", attribute: "odd" }] },
+  {
+    kind: "or",
+    of: [
+      { kind: "tag", tag: "vip", in: ["10", "active", "é"] },
+      { kind: "known", attribute: "odd" },
+    ],
+  },
 ];
 
 // ── the three ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -349,13 +370,22 @@ test(`${cases} random rules at random instants: three evaluators, one answer`, a
   let some = 0;
   await fc.assert(
     fc.asyncProperty(rule, instant, async (asked, ms) => {
-      const { hand, postgres, among, some: asked2, clickhouse } = await threeOf(asked, new Date(ms));
+      const {
+        hand,
+        postgres,
+        among,
+        some: asked2,
+        clickhouse,
+      } = await threeOf(asked, new Date(ms));
       expect(postgres, "PostgreSQL").toEqual(hand);
       expect(clickhouse, "ClickHouse").toEqual(hand);
       expect(among, "some people").toEqual(hand.filter((id) => asked2.has(id)));
       if (hand.length > 0 && hand.length < howMany) some += 1;
     }),
-    { numRuns: cases, ...(process.env["LIUKE_SEED"] ? { seed: Number(process.env["LIUKE_SEED"]) } : {}) },
+    {
+      numRuns: cases,
+      ...(process.env["LIUKE_SEED"] ? { seed: Number(process.env["LIUKE_SEED"]) } : {}),
+    },
   );
   expect(some).toBeGreaterThan(cases / 4); // not all of them empty or everybody
 }, 1_200_000);

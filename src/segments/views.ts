@@ -99,9 +99,7 @@ const spanOf = (one: Counted): Span =>
 function counts(reader: Reader, conditions: readonly Counted[], among: Among): Fragment {
   const alone = conditions.length === 1;
   const columns = conditions.map((one, i) => {
-    const filter = alone
-      ? reader``
-      : reader`filter (where ${such(reader, one, spanOf(one))})`;
+    const filter = alone ? reader`` : reader`filter (where ${such(reader, one, spanOf(one))})`;
     return one.kind === "count"
       ? reader`count(*) ${filter} as ${reader(`c${i}`)}`
       : reader`min(e.at) ${filter} as ${reader(`c${i}`)}`;
@@ -365,7 +363,9 @@ export async function count(reader: Reader, rule: RuleNow, at: Date) {
   return row!.people;
 }
 export async function everybodyCount(reader: Reader): Promise<number> {
-  const [row] = await reader<{ people: number }[]>`select count(*)::int as people from people_person`;
+  const [row] = await reader<
+    { people: number }[]
+  >`select count(*)::int as people from people_person`;
   return row!.people;
 }
 export const sample = (reader: Reader, rule: RuleNow, at: Date, limit: number) =>

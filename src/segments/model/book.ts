@@ -39,13 +39,11 @@ export type Book<S extends Named = Named> = {
 
 export function bookOf<S extends Named>(generation: bigint, all: readonly S[]): Book<S> {
   // No circle comes through `define`; were there one, each would still be looked at.
-  const segments = (inOrder(all) ?? all).map(
-    (segment): Entry<S> => ({
-      segment,
-      on: dependsOn(segment.rule),
-      whats: [...conditions(segment.rule)].flatMap((one) => eventsOf(one)),
-    }),
-  );
+  const segments = (inOrder(all) ?? all).map((segment): Entry<S> => ({
+    segment,
+    on: dependsOn(segment.rule),
+    whats: [...conditions(segment.rule)].flatMap((one) => eventsOf(one)),
+  }));
   const by = (names: (one: Entry<S>) => Iterable<string>) => {
     const found = new Map<string, Entry<S>[]>();
     for (const one of segments)
@@ -129,7 +127,14 @@ export function mayFitNobody(rule: Rule): { true: boolean; false: boolean } {
   }
 }
 const holdsOfNone = (is: Comparison, count: number): boolean =>
-  is === "le" || (is === "eq" ? count === 0 : is === "ne" ? count !== 0 : is === "lt" ? count > 0 : is === "ge" && count === 0);
+  is === "le" ||
+  (is === "eq"
+    ? count === 0
+    : is === "ne"
+      ? count !== 0
+      : is === "lt"
+        ? count > 0
+        : is === "ge" && count === 0);
 
 /** Something of people that time moves into or out of a rule's windows between now and `until`. */
 export type Moving =
@@ -171,7 +176,13 @@ export function movingOf(rule: Rule, now: Clock, until: Date): (Moving & { out: 
     const { window } = one;
     for (const what of eventsOf(one)) {
       // Dated ahead of us: it happens when its time comes.
-      found.push({ kind: "events", what, span: { from: from + 1, until: end + 1 }, due: { afterMs: 0 }, out: false });
+      found.push({
+        kind: "events",
+        what,
+        span: { from: from + 1, until: end + 1 },
+        due: { afterMs: 0 },
+        out: false,
+      });
       if (window.kind === "hours") {
         const afterMs = window.hours * hourMs;
         const span = { from: from - afterMs + 1, until: end - afterMs + 1 };

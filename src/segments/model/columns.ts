@@ -83,13 +83,16 @@ export function peopleOf(rule: RuleNow, at: Date): Statement {
   };
   const text = (value: string) => bind(value, "String");
   const texts = (list: readonly string[]) => bind(list, "Array(String)");
-  const instant = (ms: number) => `fromUnixTimestamp64Milli(toInt64(${bind(String(ms), "String")}))`;
+  const instant = (ms: number) =>
+    `fromUnixTimestamp64Milli(toInt64(${bind(String(ms), "String")}))`;
   const number = (value: number) => bind(value, "Float64");
 
   const filtered = (event: string, filter: Filter): string => {
     const line = event === "Order Line" ? lineColumns[filter.property] : undefined;
     const key = text(filter.property);
-    const type = line ? `'${line.type === "text" ? "String" : "Double"}'` : `JSONType(data, ${key})`;
+    const type = line
+      ? `'${line.type === "text" ? "String" : "Double"}'`
+      : `JSONType(data, ${key})`;
     const asText = line ? line.column : `JSONExtractString(data, ${key})`;
     const asNumber = line ? `toFloat64(${line.column})` : `JSONExtractFloat(data, ${key})`;
     switch (filter.is) {
@@ -109,9 +112,7 @@ export function peopleOf(rule: RuleNow, at: Date): Statement {
     }
   };
   const during = ({ from, until }: Span) =>
-    from === null
-      ? `at < ${instant(until)}`
-      : `at >= ${instant(from)} and at < ${instant(until)}`;
+    from === null ? `at < ${instant(until)}` : `at >= ${instant(from)} and at < ${instant(until)}`;
   const isSuch = ({ event, where = [] }: What) =>
     [`name = ${text(event)}`, ...where.map((one) => filtered(event, one))].join(" and ");
   const such = (what: What, span: Span) => `(${isSuch(what)} and ${during(span)})`;
@@ -123,7 +124,9 @@ export function peopleOf(rule: RuleNow, at: Date): Statement {
     const column = `c${counts.length}`;
     const condition = such(what, span);
     counts.push({
-      column: first ? `minIf(toNullable(at), ${condition}) as ${column}` : `countIf(${condition}) as ${column}`,
+      column: first
+        ? `minIf(toNullable(at), ${condition}) as ${column}`
+        : `countIf(${condition}) as ${column}`,
       condition,
     });
     return `c.${column}`;
@@ -170,7 +173,11 @@ export function peopleOf(rule: RuleNow, at: Date): Statement {
       case "known":
         return `has(p.known, ${text(one.attribute)})`;
       case "number":
-        return attribute("numbers", one.attribute, (v) => `${v} ${operators[one.is]} ${number(one.value)}`);
+        return attribute(
+          "numbers",
+          one.attribute,
+          (v) => `${v} ${operators[one.is]} ${number(one.value)}`,
+        );
       case "text":
         return attribute("texts", one.attribute, (v) => `has(${texts(one.in)}, ${v})`);
       case "instant":
@@ -201,7 +208,10 @@ export function peopleOf(rule: RuleNow, at: Date): Statement {
   };
   const where = holds(rule);
   const used = Object.entries({ numbers: "p.numbers", texts: "p.texts", known: "p.known" })
-    .concat([["tags", "p.tags"], ["tag_until", "p.tag_until"]])
+    .concat([
+      ["tags", "p.tags"],
+      ["tag_until", "p.tag_until"],
+    ])
     .filter(([, name]) => where.includes(name))
     .map(([name]) => name);
   const from = `(select ${["person_id", ...used].join(", ")} from person final where gone = 0) p`;

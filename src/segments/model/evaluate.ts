@@ -121,7 +121,7 @@ function numberOf(value: unknown): number | null {
 /** Below 0, 0 or above 0. JavaScript's own order is that of UTF-16, where what lies beyond the first plane comes too soon. */
 export function byCodePoint(a: string, b: string): number {
   if (a === b) return 0;
-  for (let i = 0; i < a.length && i < b.length; ) {
+  for (let i = 0; i < a.length && i < b.length;) {
     const [one, other] = [a.codePointAt(i)!, b.codePointAt(i)!];
     if (one !== other) return one - other;
     i += one > 0xffff ? 2 : 1;

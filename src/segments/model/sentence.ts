@@ -202,7 +202,10 @@ function filterOf(filter: Filter): Sentence {
       const { value, is } = filter;
       if (typeof value === "boolean") {
         const yes = value === (is === "eq");
-        return { zh: `${name.zh}为${yes ? "是" : "否"}`, en: `${name.en} is ${yes ? "true" : "false"}` };
+        return {
+          zh: `${name.zh}为${yes ? "是" : "否"}`,
+          en: `${name.en} is ${yes ? "true" : "false"}`,
+        };
       }
       const shown = typeof value === "string" ? `“${value}”` : String(value);
       const blank = typeof value === "string" ? "" : " ";
@@ -304,4 +307,3 @@ function wall(at: string, timeZone: string): string {
   const time = new Intl.DateTimeFormat("sv-SE", { timeZone, hour: "2-digit", minute: "2-digit" });
   return `${day} ${time.format(instant)}`;
 }
-
