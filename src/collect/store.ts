@@ -209,15 +209,10 @@ export const batchLines = (reader: Reader, id: bigint) => reader<{ line: string 
     'order_ref', case when e.name = 'Order Line' then e.data->>'order' else coalesce(o.ref, '') end,
     'order_kind', case when e.name = 'Order Line' then e.data->>'kind' else coalesce(o.kind, '') end,
     'sku', case when e.name = 'Order Line' then e.data->>'sku' else '' end,
-<<<<<<< HEAD
     'quantity', case when e.name = 'Order Line' then (e.data->>'quantity')::bigint else coalesce(o.items, 0) end,
     'amount_minor', case when e.name = 'Order Line' then (e.data->>'amountMinor')::bigint
       else coalesce(o."amountMinor", 0) end,
     'order_marks', case when o.ref is null then 0 else o.marks | case when o."amountMinor" is null then 4 else 0 end end,
-    'data', case when e.name = 'Order Line' then '{}' else e.data::text end, 'flags', e.flags)::text as line
-=======
-    'quantity', case when e.name = 'Order Line' then (e.data->>'quantity')::bigint else 0 end,
-    'amount_minor', case when e.name = 'Order Line' then (e.data->>'amountMinor')::bigint else 0 end,
     -- A whole number beyond 64 bits makes ClickHouse's reader refuse all of its object: 10^18, which is no number to any
     -- rule, stands in its place, and what holds one deeper down is left empty.
     'data', case
@@ -231,7 +226,6 @@ export const batchLines = (reader: Reader, id: bigint) => reader<{ line: string 
           else d.value end), '{}')::text
         from jsonb_each(e.data) d) end,
     'flags', e.flags)::text as line
->>>>>>> 0290a1d (Events lead at once to the segments that mention them; columns know people as PostgreSQL does; leaving a window is a timer)
   from collect_batch b, unnest(b.buckets, b.froms, b.tos) as r(bucket, "from", "to")
   join collect_event e on e.bucket = r.bucket and e."offset" between r."from" and r."to"
   left join lateral jsonb_to_record(

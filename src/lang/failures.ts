@@ -277,6 +277,16 @@ export const failures = {
     zh: "规则里提到的人群不存在。",
     en: "The rule names a segment that does not exist.",
   },
+  "segments.superseded": {
+    status: 409,
+    zh: "规则又改了，这次的结果已不需要。",
+    en: "The rule was changed again, and this answer is no longer waited for.",
+  },
+  "segments.too_many_snapshots": {
+    status: 409,
+    zh: "一个人群最多定格 200 份名单。",
+    en: "At most 200 lists are kept of one segment.",
+  },
   "segments.circular": {
     status: 409,
     zh: "这条规则绕了一圈又用到这个人群自己。",

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { endpoint } from "#kernel/endpoint.ts";
+import { conditionsLimit, depthLimit, stepsLimit, windowLimitDays, type Rule } from "./rules.ts";
 
 const instant = z.iso.datetime();
 const sentence = z.object({ zh: z.string(), en: z.string() });
@@ -7,23 +8,63 @@ const sentence = z.object({ zh: z.string(), en: z.string() });
 const code = z.string().regex(/^[a-z][a-z0-9_]{0,63}$/);
 const value = z.string().min(1).max(200);
 
-/** The rule language as JSON. What each kind means, also for people of whom nothing is known, stands in rules.ts. */
+const codeText = z.string().min(1).max(200);
+const comparison = z.enum(["eq", "ne", "lt", "le", "gt", "ge"]);
+const precise = z.iso.datetime({ precision: 3 });
+/** A rule's own numbers: whole ones beyond 2^53 were rounded before anybody could read them. */
+const figure = z.number().min(-Number.MAX_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER);
+
+const filter = z.union([
+  z.strictObject({
+    property: codeText,
+    is: comparison,
+    value: z.union([z.string().max(200), figure]),
+  }),
+  z.strictObject({ property: codeText, is: z.enum(["eq", "ne"]), value: z.boolean() }),
+  z.strictObject({
+    property: codeText,
+    is: z.literal("in"),
+    values: z.array(z.string().max(200)).min(1).max(100),
+  }),
+  z.strictObject({ property: codeText, is: z.literal("known") }),
+]);
+const what = { event: codeText, where: z.array(filter).max(10).optional() };
+const window = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("hours"),
+    hours: z
+      .number()
+      .int()
+      .min(1)
+      .max(windowLimitDays * 24),
+  }),
+  z.strictObject({ kind: z.literal("days"), days: z.number().int().min(1).max(windowLimitDays) }),
+  z.strictObject({ kind: z.literal("since"), at: precise }),
+  z
+    .strictObject({ kind: z.literal("between"), from: precise, until: precise })
+    .refine(({ from, until }) => from < until, { path: ["until"] })
+    .refine(
+      ({ from, until }) => Date.parse(until) - Date.parse(from) <= windowLimitDays * 86_400_000,
+      { path: ["until"] },
+    ),
+  z.strictObject({ kind: z.literal("ever") }),
+]);
+const segmentIds = z.array(z.uuid()).min(1).max(10);
+/**
+ * The rule language as JSON. What each kind means, also for people of whom nothing is known, stands in rules.ts. An
+ * address is given as `values` and kept as its blind indexes alone.
+ */
 type RuleJson =
-  | { kind: "everybody" }
+  | Exclude<Rule, { of: unknown } | { kind: "identifier" }>
   | { kind: "and" | "or"; of: RuleJson[] }
   | { kind: "not"; of: RuleJson }
-  | { kind: "tag"; tag: string; in: string[] }
-  | { kind: "known"; attribute: string }
-  | {
-      kind: "number";
-      attribute: string;
-      is: "eq" | "ne" | "lt" | "le" | "gt" | "ge";
-      value: number;
-    }
-  | { kind: "text"; attribute: string; in: string[] }
-  | { kind: "instant"; attribute: string; is: "before" | "from"; at: string }
-  | { kind: "days_since"; attribute: string; is: "lt" | "le" | "gt" | "ge"; days: number }
-  | { kind: "segment"; segment: string };
+  | AddressJson;
+type AddressJson = {
+  kind: "identifier";
+  type: "email" | "phone";
+  values?: string[] | undefined;
+  blinds?: string[] | undefined;
+};
 const condition: z.ZodType<RuleJson> = z.lazy(() =>
   z.discriminatedUnion("kind", [
     z.strictObject({ kind: z.literal("everybody") }),
@@ -31,12 +72,7 @@ const condition: z.ZodType<RuleJson> = z.lazy(() =>
     z.strictObject({ kind: z.literal("not"), of: condition }),
     z.strictObject({ kind: z.literal("tag"), tag: code, in: z.array(value).min(1).max(100) }),
     z.strictObject({ kind: z.literal("known"), attribute: code }),
-    z.strictObject({
-      kind: z.literal("number"),
-      attribute: code,
-      is: z.enum(["eq", "ne", "lt", "le", "gt", "ge"]),
-      value: z.number(),
-    }),
+    z.strictObject({ kind: z.literal("number"), attribute: code, is: comparison, value: figure }),
     z.strictObject({
       kind: z.literal("text"),
       attribute: code,
@@ -46,7 +82,7 @@ const condition: z.ZodType<RuleJson> = z.lazy(() =>
       kind: z.literal("instant"),
       attribute: code,
       is: z.enum(["before", "from"]),
-      at: z.iso.datetime({ precision: 3 }),
+      at: precise,
     }),
     z.strictObject({
       kind: z.literal("days_since"),
@@ -54,10 +90,48 @@ const condition: z.ZodType<RuleJson> = z.lazy(() =>
       is: z.enum(["lt", "le", "gt", "ge"]),
       days: z.number().int().min(0).max(36_500),
     }),
+    z.strictObject({
+      kind: z.literal("events"),
+      ...what,
+      is: comparison,
+      count: z.number().int().min(0).max(1_000_000),
+      window,
+    }),
+    z.strictObject({ kind: z.literal("absent"), ...what, window }),
+    z.strictObject({ kind: z.literal("first"), ...what, window }),
+    z.strictObject({
+      kind: z.literal("sequence"),
+      steps: z.array(z.strictObject(what)).min(1).max(stepsLimit),
+      withinHours: z
+        .number()
+        .int()
+        .min(1)
+        .max(windowLimitDays * 24),
+      window,
+    }),
+    z
+      .strictObject({
+        kind: z.literal("identifier"),
+        type: z.enum(["email", "phone"]),
+        values: z.array(z.string().min(3).max(254)).max(1000).optional(),
+        blinds: z
+          .array(z.string().regex(/^[0-9a-f]{64}$/))
+          .max(1000)
+          .optional(),
+      })
+      .refine(({ values = [], blinds = [] }) => values.length + blinds.length > 0, {
+        path: ["values"],
+      }),
+    z.strictObject({
+      kind: z.literal("sample"),
+      seed: z.string().min(1).max(80),
+      percent: z.number().min(0).max(100).multipleOf(0.01),
+    }),
     z.strictObject({ kind: z.literal("segment"), segment: z.uuid() }),
+    z.strictObject({ kind: z.enum(["union", "intersect"]), segments: segmentIds }),
+    z.strictObject({ kind: z.literal("except"), segment: z.uuid(), without: segmentIds }),
   ]),
 );
-/** At most 100 conditions, 8 deep. */
 const depth = (r: RuleJson): number =>
   r.kind === "and" || r.kind === "or"
     ? 1 + Math.max(...r.of.map(depth))
@@ -74,7 +148,7 @@ const count = (r: RuleJson): number =>
 const rule = z
   .unknown()
   .meta({ description: "A rule: {kind, …}; groups (and, or, not) hold rules in `of`." })
-  .pipe(condition.refine((r) => depth(r) <= 8 && count(r) <= 100));
+  .pipe(condition.refine((r) => depth(r) <= depthLimit && count(r) <= conditionsLimit));
 
 const name = z.strictObject({ zh: z.string().min(1).max(80), en: z.string().min(1).max(80) });
 const purpose = z.enum(["marketing", "service", "analysis"]);
@@ -144,6 +218,11 @@ export const define = endpoint({
   failures: ["segments.unknown", "segments.unknown_in_rule", "segments.circular"],
 });
 
+/** Which of the engines counted, and what it had not been told yet at that instant. */
+const freshness = z.object({
+  engine: z.enum(["postgres", "clickhouse"]),
+  upToDate: z.boolean(),
+});
 export const preview = endpoint({
   method: "POST",
   path: "/v1/segments/preview",
@@ -153,6 +232,159 @@ export const preview = endpoint({
     en: "Tries a rule: how many people fit it now, and five of them",
   },
   input: z.strictObject({ rule }),
-  output: z.object({ people: z.number(), of: z.number(), sentence, sample: z.array(person) }),
-  failures: ["segments.unknown_in_rule"],
+  output: z.object({
+    people: z.number(),
+    of: z.number(),
+    sentence,
+    sample: z.array(person),
+    at: instant,
+    freshness,
+  }),
+  failures: ["segments.unknown_in_rule", "segments.superseded"],
+});
+
+export const suggest = endpoint({
+  method: "GET",
+  path: "/v1/segments/suggestions",
+  permission: "segments:read",
+  summary: {
+    zh: "规则里可以用到的事件、属性和标签",
+    en: "Events, properties, attributes and tags that a rule can ask about",
+  },
+  input: z.strictObject({}),
+  output: z.object({
+    events: z.array(
+      z.object({
+        name: z.string(),
+        properties: z.array(
+          z.object({ name: z.string(), type: z.enum(["text", "number", "boolean"]) }),
+        ),
+      }),
+    ),
+    attributes: z.array(
+      z.object({ name: z.string(), type: z.enum(["text", "number", "instant"]) }),
+    ),
+    tags: z.array(z.object({ name: z.string(), values: z.array(z.string()) })),
+  }),
+  failures: [],
+});
+
+const day = z.iso.date();
+export const history = endpoint({
+  method: "GET",
+  path: "/v1/segments/:segment/history",
+  permission: "segments:read",
+  summary: {
+    zh: "一个人群每天的人数、进入和离开",
+    en: "How large a segment was at the end of each day, and who came and went",
+  },
+  input: z.strictObject({
+    segment: z.uuid(),
+    days: z.coerce.number().int().min(1).max(windowLimitDays).default(30),
+  }),
+  output: z.object({
+    days: z.array(z.object({ day, people: z.number(), entered: z.number(), left: z.number() })),
+  }),
+  failures: ["segments.unknown"],
+});
+
+export const changes = endpoint({
+  method: "GET",
+  path: "/v1/segments/:segment/changes",
+  permission: "segments:read",
+  summary: {
+    zh: "谁进入、谁离开了一个人群，因为什么",
+    en: "Who came into a segment and who left it, and why",
+  },
+  input: z.strictObject({
+    segment: z.uuid(),
+    limit: z.coerce.number().int().min(1).max(200).default(50),
+  }),
+  output: z.object({
+    changes: z.array(
+      z.object({
+        personId: z.uuid(),
+        userId: z.string().nullable(),
+        change: z.enum(["entered", "left"]),
+        at: instant,
+        version: z.number(),
+        cause: z.object({ kind: z.enum(["tag", "event"]), id: z.uuid() }).nullable(),
+      }),
+    ),
+  }),
+  failures: ["segments.unknown"],
+});
+
+export const freeze = endpoint({
+  method: "POST",
+  path: "/v1/segments/:segment/snapshots",
+  permission: "segments:write",
+  summary: {
+    zh: "把人群此刻的名单定格下来",
+    en: "Keeps who is in a segment now as a list that does not change",
+  },
+  input: z.strictObject({ segment: z.uuid(), name: z.string().min(1).max(80) }),
+  output: z.object({ id: z.uuid(), people: z.number(), takenAt: instant }),
+  failures: ["segments.unknown", "segments.too_many_snapshots"],
+});
+export const snapshots = endpoint({
+  method: "GET",
+  path: "/v1/segments/:segment/snapshots",
+  permission: "segments:read",
+  summary: { zh: "一个人群定格过的名单", en: "The lists that were kept of a segment" },
+  input: z.strictObject({ segment: z.uuid() }),
+  output: z.object({
+    snapshots: z.array(
+      z.object({
+        id: z.uuid(),
+        name: z.string(),
+        people: z.number(), // who were in it; fewer once somebody was erased
+        takenAt: instant,
+        version: z.number(),
+        sentence,
+      }),
+    ),
+  }),
+  failures: ["segments.unknown"],
+});
+
+/** A segment as it is now, or a list that was kept of one. */
+const side = z.string().regex(/^(segment|snapshot):[0-9a-f-]{36}$/);
+const part = z.object({
+  people: z.number(),
+  /** Of these people, by lifecycle stage; "" where none is known. */
+  stages: z.record(z.string(), z.number()),
+  averageSpentMinor: z.number().nullable(),
+});
+export const compare = endpoint({
+  method: "GET",
+  path: "/v1/segments/compare",
+  permission: "segments:read",
+  summary: {
+    zh: "比较两个人群，或人群的现在与定格时",
+    en: "Compares two segments, or a segment with a list kept of it",
+  },
+  input: z.strictObject({ a: side, b: side }),
+  output: z.object({ onlyA: part, both: part, onlyB: part }),
+  failures: ["segments.unknown"],
+});
+export const overlap = endpoint({
+  method: "GET",
+  path: "/v1/segments/overlap",
+  permission: "segments:read",
+  summary: {
+    zh: "若干人群两两之间有多少人重合",
+    en: "How many people each two of some segments share",
+  },
+  input: z.strictObject({
+    segments: z
+      .string()
+      .transform((text) => [...new Set(text.split(","))])
+      .pipe(z.array(z.uuid()).min(1).max(10)),
+  }),
+  output: z.object({
+    /** Each two once, and each with itself: then all of it. */
+    pairs: z.array(z.object({ a: z.uuid(), b: z.uuid(), people: z.number() })),
+  }),
+  failures: ["segments.unknown"],
 });

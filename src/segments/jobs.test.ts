@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { addDays, instantOf } from "#kernel/clock.ts";
 import { nobody } from "#kernel/ids.ts";
@@ -7,9 +8,21 @@ import { recorded } from "#orders/events.ts";
 import * as people from "#people/service.ts";
 import { known, staged } from "#predict/events.ts";
 import { world, type World } from "../../test/database.ts";
-import { reactions, refresh, refreshAll, timers } from "./jobs.ts";
-import type { Rule } from "./rules.ts";
-import { define, erase, members, seedDormantWorth } from "./service.ts";
+import { consume as collect } from "#collect/jobs.ts";
+import { accept, eventId, sourceNamed } from "#collect/service.ts";
+import * as peopleJobs from "#people/jobs.ts";
+import {
+  consume,
+  reactions,
+  refold,
+  refresh,
+  refreshAll,
+  settle as settleAll,
+  timers,
+} from "./jobs.ts";
+import { atInstant, type Rule } from "./rules.ts";
+import { define, erase, listen, members, seedDormantWorth, unlisten } from "./service.ts";
+import { everyoneOf } from "./views.ts";
 
 const zone = "Asia/Shanghai";
 const idOf = (i: number) => `01890000-0000-7000-8000-${String(i).padStart(12, "0")}`;
@@ -236,4 +249,159 @@ test("the segment to win back is made once, and fits the dormant who are worth i
   expect(await inside(shop, id)).toEqual([1, 2]);
   await shop.sql.begin((tx) => erase(tx, keyOf(1)));
   expect(await inside(shop, id)).toEqual([2]);
+});
+
+/** Rules of every kind that moves: what people do, what time takes away, what follows from other segments. */
+const lively: Rule[] = [
+  {
+    kind: "events",
+    event: "Product Viewed",
+    is: "ge",
+    count: 2,
+    window: { kind: "hours", hours: 24 },
+  },
+  { kind: "absent", event: "Product Viewed", window: { kind: "days", days: 2 } },
+  {
+    kind: "sequence",
+    steps: [
+      { event: "Product Viewed" },
+      { event: "Product Added", where: [{ property: "price", is: "gt", value: 10 }] },
+    ],
+    withinHours: 12,
+    window: { kind: "days", days: 3 },
+  },
+  { kind: "first", event: "Product Added", window: { kind: "hours", hours: 30 } },
+  {
+    kind: "not",
+    of: { kind: "events", event: "page", is: "eq", count: 0, window: { kind: "ever" } },
+  },
+  { kind: "sample", seed: "half", percent: 50 },
+];
+const step = fc.record({
+  who: fc.integer({ min: 0, max: 5 }),
+  name: fc.constantFrom("Product Viewed", "Product Added", "page", "Nobody asks"),
+  price: fc.constantFrom(5, 20),
+  /** Late, now, or dated ahead of us. */
+  offsetMs: fc.constantFrom(-30 * 3_600_000, -1, 0, 0, 0, 3_600_000),
+  flags: fc.constantFrom(0, 0, 0, 1, 2),
+  waitMs: fc.constantFrom(0, 0, 60_000, 3 * 3_600_000, 11 * 3_600_000, 26 * 3_600_000),
+});
+
+test("event by event and timer by timer, everybody is where a recount at that instant puts them", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 6, maxLength: 14 }), async (steps) => {
+      await using shop = await world({ timeZone: "Europe/London" });
+      const { house, sql, clock } = shop;
+      clock.shop = instantOf("2011-10-29T20:00", "Europe/London"); // the clocks go back that night
+      const ids: string[] = [];
+      for (const rule of lively) ids.push((await make(shop, rule)).id);
+      const both: Rule = { kind: "except", segment: ids[0]!, without: [ids[2]!] };
+      ids.push((await make(shop, both)).id);
+      await settle(shop);
+      const source = await sourceNamed(house, sql, "shop", "server");
+      const check = async (when: string) => {
+        for (const [i, rule] of [...lively, both].entries()) {
+          const now = { at: clock.shop, timeZone: house.clocks.timeZone };
+          const be = await everyoneOf(sql, atInstant(rule, now), clock.shop);
+          const is = await members(sql, ids[i]!);
+          expect(is, `${when}: ${rule.kind}`).toEqual(be);
+        }
+      };
+      const work = async () => {
+        while (
+          (await collect(house, [peopleJobs.consume, consume])) +
+            (await relay(house, reactions)) +
+            (await ringDue(house, timers)) +
+            (await settleAll(house)) >
+          0
+        );
+      };
+      for (const [i, { who, name, price, offsetMs, flags, waitMs }] of steps.entries()) {
+        const at = new Date(clock.shop.getTime() + offsetMs);
+        await sql.begin((tx) =>
+          accept(house, tx, source, [
+            {
+              key: `k${i}`,
+              name,
+              at,
+              data: { price },
+              flags,
+              sender: { type: "user_id", value: `c${who}` },
+            },
+          ]),
+        );
+        await work();
+        await check(`event ${i}`);
+        // Time goes from one timer to the next, as a running clock would.
+        const end = clock.shop.getTime() + waitMs;
+        for (;;) {
+          const [next] = await sql<{ at: Date | null }[]>`select min(due_at) as at from timer`;
+          if (!next?.at || next.at.getTime() > end) break;
+          clock.shop = next.at;
+          await work();
+          await check(`timer after ${i}`);
+        }
+        clock.shop = new Date(end);
+        await check(`rest after ${i}`);
+      }
+      // What comes and goes is told to whoever listens, with the event behind it; a refold changes nothing.
+      await sql.begin((tx) => listen(tx, "test", null));
+      const all = await sql<{ bucket: number; personId: string }[]>`
+        select bucket, person_id from people_person`;
+      await sql.begin((tx) => refold(house, tx, all));
+      await check("refold");
+      expect([...(await sql`select from outbox where name like 'segments.%ed'`)]).toEqual([]);
+      await sql.begin((tx) => unlisten(tx, "test"));
+    }),
+    { numRuns: 4 },
+  );
+}, 300_000);
+
+test("an event brings somebody in at once, and whoever listens is told which one", async () => {
+  await using shop = await world();
+  const { house, sql } = shop;
+  const { id } = await make(shop, {
+    kind: "events",
+    event: "Product Viewed",
+    where: [{ property: "sku", is: "eq", value: "A" }],
+    is: "ge",
+    count: 1,
+    window: { kind: "hours", hours: 1 },
+  });
+  await settle(shop);
+  await sql.begin((tx) => listen(tx, "test", id));
+  const source = await sourceNamed(house, sql, "shop", "server");
+  const say = (key: string, sku: string) =>
+    sql.begin((tx) =>
+      accept(house, tx, source, [
+        {
+          key,
+          name: "Product Viewed",
+          at: shop.clock.shop,
+          data: { sku },
+          sender: { type: "user_id", value: "c1" },
+        },
+      ]),
+    );
+  await say("1", "B");
+  await collect(house, [peopleJobs.consume, consume]);
+  expect(await inside(shop, id)).toEqual([]);
+  await say("2", "A");
+  await collect(house, [peopleJobs.consume, consume]);
+  const [told] = await sql<{ data: { segment: string; cause: { kind: string; id: string } } }[]>`
+    select data from outbox where name = 'segments.entered'`;
+  expect(told!.data).toMatchObject({
+    segment: id,
+    cause: { kind: "event", id: eventId(source.id, "2") },
+  });
+  // It leaves the window an hour later to the millisecond.
+  const [timer] = await sql<{ dueAt: Date }[]>`
+    select due_at from timer where kind = 'segments.turn' and key = ${id}`;
+  expect(timer!.dueAt).toEqual(new Date(shop.clock.shop.getTime() + 3_600_000));
+  shop.clock.shop = timer!.dueAt;
+  await ringDue(house, timers);
+  expect([...(await log(shop, id))]).toMatchObject([
+    { change: "entered", causeKind: "event" },
+    { change: "left", cause: null },
+  ]);
 });

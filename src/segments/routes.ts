@@ -1,9 +1,11 @@
-import { answer, implement, type House } from "#kernel/endpoint.ts";
+import { addDays, instantOf } from "#kernel/clock.ts";
+import { answer, implement, type House, type Reading } from "#kernel/endpoint.ts";
 import { fail, ok } from "#kernel/result.ts";
 import type { PersonKey } from "#kernel/sql.ts";
 import * as people from "#people/service.ts";
 import * as api from "./api.ts";
-import { atInstant } from "./rules.ts";
+import { expanded, peopleOf } from "./model/columns.ts";
+import { atInstant, type Clock, type Rule } from "./rules.ts";
 import * as service from "./service.ts";
 import * as store from "./store.ts";
 import * as views from "./views.ts";
@@ -79,26 +81,225 @@ const show = answer(api.show, async ({ house }, { segment: id, after, limit }) =
 
 /** How many people a preview shows. */
 const samplePeople = 5;
-const preview = answer(api.preview, async ({ house, now }, { rule }) => {
+/** From so many people on, the columns count: they read what a rule asks about and nothing else. */
+const columnsFrom = 20_000;
+/** What each caller waits for at this moment: a rule that is typed on makes the question before it void. */
+const asked = new WeakMap<House, Map<string, { cancel: () => void }>>();
+
+async function countBy(
+  { house, actor }: Reading,
+  rule: Rule,
+  all: readonly store.Segment[],
+  clock: Clock,
+): Promise<{ fit: number; of: number; engine: "postgres" | "clickhouse" } | "superseded"> {
+  const [of, known] = await Promise.all([
+    views.everybodyCount(house.sql),
+    service.knownIn(house.sql, [rule, ...all.map((one) => one.rule)]),
+  ]);
+  const now = atInstant(rule, clock, known);
+  const others = new Map(all.map((one) => [one.id, atInstant(one.rule, clock, known)]));
+  const full = of >= columnsFrom ? expanded(now, others) : null;
+  if (full) {
+    const { query, values } = peopleOf(full, clock.at);
+    const [row] = await house.columns.read<{ people: string | number }>(
+      `select count() as people from (${query})`,
+      values,
+    );
+    return { fit: Number(row!.people), of, engine: "clickhouse" };
+  }
+  const mine = asked.get(house) ?? new Map<string, { cancel: () => void }>();
+  asked.set(house, mine);
+  mine.get(actor.id)?.cancel();
+  const query = views.countQuery(house.sql, now, clock.at);
+  mine.set(actor.id, query);
+  try {
+    const [row] = await query;
+    return { fit: row!.people, of, engine: "postgres" };
+  } catch (thrown) {
+    if (mine.get(actor.id) !== query && isCancelled(thrown)) return "superseded";
+    throw thrown;
+  } finally {
+    if (mine.get(actor.id) === query) mine.delete(actor.id);
+  }
+}
+const isCancelled = (thrown: unknown): boolean => (thrown as { code?: string }).code === "57014";
+
+const preview = answer(api.preview, async (reading, { rule: given }) => {
+  const { house, now } = reading;
+  const rule = service.sealed(house, given);
   const all = await store.all(house.sql);
   if (!service.namesKnown(rule, all)) return fail("segments.unknown_in_rule");
-  const at = atInstant(
-    rule,
-    { at: now, timeZone: house.clocks.timeZone },
-    await service.knownIn(house.sql, [rule]),
-  );
-  const [fit, of, some] = await Promise.all([
-    views.count(house.sql, at, now),
-    views.everybodyCount(house.sql),
-    views.sample(house.sql, at, now, samplePeople),
-  ]);
+  const clock = { at: now, timeZone: house.clocks.timeZone };
+  const upToDate = await views.isShipped(house.sql);
+  const counted = await countBy(reading, rule, all, clock);
+  if (counted === "superseded") return fail("segments.superseded");
+  const { fit, of, engine } = counted;
+  const some = await sampleOf(house, rule, clock, fit);
   const person = await known(house, some);
   return ok({
     people: fit,
     of,
     sentence: service.read(house, rule, all),
     sample: some.map(person),
+    at: now.toISOString(),
+    freshness: { engine, upToDate: engine === "postgres" || upToDate },
+  });
+});
+/**
+ * Five of them. A helping of people is asked at a time, in order, and each helping is larger: where many fit, few are
+ * asked, and where few do, everybody is.
+ */
+async function sampleOf(house: House, rule: Rule, clock: Clock, fit: number): Promise<PersonKey[]> {
+  if (fit === 0) return [];
+  const now = atInstant(rule, clock, await service.knownIn(house.sql, [rule]));
+  const found: PersonKey[] = [];
+  let after: PersonKey | null = null;
+  for (let limit = 500; limit <= 32_000; limit *= 8) {
+    const some: PersonKey[] = [...(await views.everyone(house.sql, after, limit))];
+    if (some.length === 0) return found.slice(0, samplePeople);
+    found.push(...(await views.everyoneOf(house.sql, now, clock.at, some)));
+    if (found.length >= Math.min(samplePeople, fit)) return found.slice(0, samplePeople);
+    after = some.at(-1)!;
+  }
+  return [...(await views.sample(house.sql, now, clock.at, samplePeople))];
+}
+
+/** What a rule may be helped with, of each kind at most. */
+const suggested = { names: 500, properties: 5000, among: 20_000 };
+const suggest = answer(api.suggest, async ({ house }) => {
+  const [names, properties, attributes, tags] = await Promise.all([
+    views.eventNames(house.sql, suggested.names),
+    views.propertyNames(house.sql, suggested.properties),
+    views.attributeNames(house.sql, suggested.among, suggested.names),
+    views.tagNames(house.sql, suggested.among, suggested.names),
+  ]);
+  const byEvent = Map.groupBy(properties, ({ event }) => event);
+  return ok({
+    events: names.map(({ name }) => ({
+      name,
+      properties: (byEvent.get(name) ?? []).map(({ name: property, types }) => ({
+        name: property,
+        type:
+          types & 1 ? ("text" as const) : types & 2 ? ("number" as const) : ("boolean" as const),
+      })),
+    })),
+    attributes: attributes.map(({ name, type, instants }) => ({
+      name,
+      type:
+        type === "number"
+          ? ("number" as const)
+          : instants
+            ? ("instant" as const)
+            : ("text" as const),
+    })),
+    tags: [...tags],
   });
 });
 
-export const routes = [list, show, preview, implement(api.define, service.define)];
+const history = answer(api.history, async ({ house, now, today }, { segment: id, days }) => {
+  if (!(await store.byId(house.sql, id))) return fail("segments.unknown");
+  const names = Array.from({ length: days }, (_, i) => addDays(today, i + 1 - days));
+  const begins = names.map((day) => instantOf(`${day}T00:00`, house.clocks.timeZone));
+  const rows = new Map(
+    (await views.perDay(house.sql, id, begins, now)).map((row) => [row.day, row]),
+  );
+  const before = rows.get(0);
+  let size = before ? before.entered - before.left : 0;
+  return ok({
+    days: names.map((day, i) => {
+      const { entered = 0, left = 0 } = rows.get(i + 1) ?? {};
+      size += entered - left;
+      return { day, people: size, entered, left };
+    }),
+  });
+});
+
+const changes = answer(api.changes, async ({ house }, { segment: id, limit }) => {
+  if (!(await store.byId(house.sql, id))) return fail("segments.unknown");
+  const rows = await views.changes(house.sql, id, limit);
+  const names = await people.identifiers(
+    house,
+    house.sql,
+    rows.map(({ bucket, personId }) => ({ bucket, personId })),
+    "user_id",
+  );
+  return ok({
+    changes: rows.map(({ personId, change, at, version, causeKind, cause }) => ({
+      personId,
+      userId: names.get(personId) ?? null,
+      change,
+      at: at.toISOString(),
+      version,
+      cause: causeKind && cause ? { kind: causeKind, id: cause } : null,
+    })),
+  });
+});
+
+const snapshots = answer(api.snapshots, async ({ house }, { segment: id }) => {
+  const all = await store.all(house.sql);
+  if (!all.some((one) => one.id === id)) return fail("segments.unknown");
+  return ok({
+    snapshots: (await store.snapshotsOf(house.sql, id)).map(
+      ({ id: snapshot, name, people: were, takenAt, version, rule }) => ({
+        id: snapshot,
+        name,
+        people: were,
+        takenAt: takenAt.toISOString(),
+        version,
+        sentence: service.read(house, rule, all),
+      }),
+    ),
+  });
+});
+
+const sideOf = (text: string): views.Side => {
+  const [kind = "", id = ""] = text.split(":");
+  return { kind: kind === "snapshot" ? "snapshot" : "segment", id };
+};
+const compare = answer(api.compare, async ({ house, now }, input) => {
+  const [a, b] = [sideOf(input.a), sideOf(input.b)];
+  const there = await Promise.all([views.isThere(house.sql, a), views.isThere(house.sql, b)]);
+  if (there.includes(false)) return fail("segments.unknown");
+  const rows = await views.compared(house.sql, a, b, now);
+  const part = (name: "onlyA" | "both" | "onlyB") => {
+    const own = rows.filter((row) => row.part === name);
+    const spenders = own.reduce((sum, row) => sum + row.spenders, 0);
+    const spent = own.reduce((sum, row) => sum + (row.spent ?? 0), 0);
+    return {
+      people: own.reduce((sum, row) => sum + row.people, 0),
+      stages: Object.fromEntries(own.map((row) => [row.stage, row.people])),
+      averageSpentMinor: spenders > 0 ? Math.round(spent / spenders) : null,
+    };
+  };
+  return ok({ onlyA: part("onlyA"), both: part("both"), onlyB: part("onlyB") });
+});
+
+const overlap = answer(api.overlap, async ({ house }, { segments: ids }) => {
+  const there = new Set((await store.all(house.sql)).map(({ id }) => id));
+  if (!ids.every((id) => there.has(id))) return fail("segments.unknown");
+  const found = new Map(
+    (await views.overlaps(house.sql, ids)).flatMap(({ a, b, people: shared }) => [
+      [`${a} ${b}`, shared],
+      [`${b} ${a}`, shared],
+    ]),
+  );
+  return ok({
+    pairs: ids.flatMap((a, i) =>
+      ids.slice(i).map((b) => ({ a, b, people: found.get(`${a} ${b}`) ?? 0 })),
+    ),
+  });
+});
+
+export const routes = [
+  list,
+  suggest,
+  compare,
+  overlap,
+  show,
+  preview,
+  history,
+  changes,
+  snapshots,
+  implement(api.define, service.define),
+  implement(api.freeze, service.freeze),
+];

@@ -231,12 +231,6 @@ export function dependsOn(rule: Rule) {
   }
   return on;
 }
-/** Can time alone change this rule's answer for anybody, tags that expire aside? */
-export const isTimed = (rule: Rule): boolean =>
-  [...conditions(rule)].some(
-    (one) => one.kind === "days_since" || eventsOf(one).length > 0, // what is dated ahead of us comes by time, too
-  );
-
 /** Segments in an order in which each comes after those that its rule names. Null where they go round in a circle. */
 export function inOrder<S extends { id: string; rule: Rule }>(segments: readonly S[]): S[] | null {
   const byId = new Map(segments.map((one) => [one.id, one]));

@@ -6,6 +6,7 @@ import { emitAll } from "#kernel/outbox.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
 import type { Reader, Tx } from "#kernel/sql.ts";
 import { defined } from "./events.ts";
+import * as privacy from "#privacy/service.ts";
 import { interestsOf } from "./model/book.ts";
 import { sentenceOf } from "./model/sentence.ts";
 import {
@@ -19,13 +20,69 @@ import {
 } from "./rules.ts";
 import * as store from "./store.ts";
 
-type Define = { id?: string | undefined; name: Sentence; rule: Rule; purpose: store.Purpose };
+type Named = { id?: string | undefined; name: Sentence; purpose: store.Purpose };
+type Define = Named & { rule: Rule };
 type Defined = { id: string; version: number; sentence: Sentence };
 type Refused = "segments.unknown" | "segments.unknown_in_rule" | "segments.circular";
 
 /** Defines a segment, or changes one. Who is in it is worked out right after, by whoever relays the outbox. */
-export const define = ({ tx, house }: Context, asked: Define): Promise<Result<Defined, Refused>> =>
-  put(house, tx, asked, null);
+export const define = (
+  { tx, house }: Context,
+  { rule, ...asked }: Named & { rule: Asked },
+): Promise<Result<Defined, Refused>> =>
+  put(house, tx, { ...asked, rule: sealed(house, rule) }, null);
+
+/** A rule as it is asked: addresses may be in clear. */
+type Asked =
+  | Exclude<Rule, { of: unknown } | { kind: "identifier" }>
+  | { kind: "and" | "or"; of: Asked[] }
+  | { kind: "not"; of: Asked }
+  | {
+      kind: "identifier";
+      type: "email" | "phone";
+      values?: string[] | undefined;
+      blinds?: string[] | undefined;
+    };
+/** The rule as it is kept: of addresses their blind indexes alone. */
+export function sealed(house: House, rule: Asked): Rule {
+  switch (rule.kind) {
+    case "and":
+    case "or":
+      return { kind: rule.kind, of: rule.of.map((one) => sealed(house, one)) };
+    case "not":
+      return { kind: "not", of: sealed(house, rule.of) };
+    case "identifier": {
+      const { type, values = [], blinds = [] } = rule;
+      const own = values.map((value) => privacy.blindOf(house, type, value, "").toString("hex"));
+      return { kind: "identifier", type, blinds: [...new Set([...blinds, ...own])].toSorted() };
+    }
+    default:
+      return rule;
+  }
+}
+
+/** Lists of one segment at most. */
+const snapshotsLimit = 200;
+/** Keeps who is in a segment now. */
+export async function freeze(
+  { tx, newId, now }: Context,
+  { segment: id, name }: { segment: string; name: string },
+): Promise<
+  Result<
+    { id: string; people: number; takenAt: string },
+    "segments.unknown" | "segments.too_many_snapshots"
+  >
+> {
+  await store.lockWhole(tx, id);
+  const segment = await store.byId(tx, id);
+  if (!segment) return fail("segments.unknown");
+  if ((await store.snapshotsOf(tx, id)).length >= snapshotsLimit)
+    return fail("segments.too_many_snapshots");
+  const { rule, version } = segment;
+  const snapshot = { id: newId(), segmentId: id, name, rule, version, takenAt: now };
+  const people = await store.takeSnapshot(tx, snapshot);
+  return ok({ id: snapshot.id, people, takenAt: now.toISOString() });
+}
 
 async function put(
   house: House,

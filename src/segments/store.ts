@@ -245,6 +245,33 @@ export async function apply(
   }
 }
 
+export type Snapshot = {
+  id: string;
+  segmentId: string;
+  name: string;
+  rule: Rule;
+  version: number;
+  takenAt: Date;
+  people: number;
+};
+/** Says how many are on it. */
+export async function takeSnapshot(
+  tx: Tx,
+  { rule, ...rest }: Omit<Snapshot, "people">,
+): Promise<number> {
+  const kept = await tx`
+    insert into segments_snapshot_member (bucket, person_id, snapshot_id)
+    select bucket, person_id, ${rest.id}::uuid from segments_member
+    where segment_id = ${rest.segmentId}`;
+  await tx`
+    insert into segments_snapshot
+      ${tx({ ...rest, rule: tx.json(rule as never), people: kept.count })}`;
+  return kept.count;
+}
+export const snapshotsOf = (reader: Reader, segmentId: string) => reader<Snapshot[]>`
+  select id, segment_id, name, rule, version, taken_at, people from segments_snapshot
+  where segment_id = ${segmentId} order by taken_at desc, id`;
+
 /** Takes people of whom the columns know less than we do, with what they are to know; a line of JSON each. */
 export const takeStale = (tx: Tx, limit: number) => tx<{ line: string }[]>`
   with picked as materialized (

@@ -357,11 +357,10 @@ export function matching(reader: Reader, rule: RuleNow, at: Date, among: Among =
     where ${holds(reader, rule, at, sources, key)}`;
 }
 
-export async function count(reader: Reader, rule: RuleNow, at: Date) {
-  const [row] = await reader<{ people: number }[]>`
+/** A query that can be cancelled while it runs. */
+export const countQuery = (reader: Reader, rule: RuleNow, at: Date) =>
+  reader<{ people: number }[]>`
     select count(*)::int as people from (${matching(reader, rule, at)}) m`;
-  return row!.people;
-}
 export async function everybodyCount(reader: Reader): Promise<number> {
   const [row] = await reader<
     { people: number }[]
@@ -511,6 +510,12 @@ export function turns(
 
 // ── screens ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+/** Everybody, a page at a time. */
+export const everyone = (reader: Reader, after: PersonKey | null, limit: number) =>
+  reader<PersonKey[]>`
+    select bucket, person_id from people_person
+    ${after ? reader`where (bucket, person_id) > (${after.bucket}, ${after.personId}::uuid)` : reader``}
+    order by bucket, person_id limit ${limit}`;
 export const membersAmong = (reader: Reader, segmentId: string, people: readonly PersonKey[]) =>
   reader<PersonKey[]>`
     select m.bucket, m.person_id from ${these(reader, people)} w
@@ -534,3 +539,106 @@ export const members = (
   where segment_id = ${segmentId}
     ${after ? reader`and (bucket, person_id) > (${after.bucket}, ${after.personId}::uuid)` : reader``}
   order by bucket, person_id limit ${limit}`;
+
+/** How large a segment was: each day's comings and goings, from the log. `days` begin at these instants, the last is now. */
+export const perDay = (reader: Reader, segmentId: string, days: readonly Date[], until: Date) =>
+  reader<{ day: number; entered: number; left: number }[]>`
+  select width_bucket(at, ${days.map((day) => day.toISOString())}::text[]::timestamptz[]) as day,
+    (count(*) filter (where change = 'entered'))::int as entered,
+    (count(*) filter (where change = 'left'))::int as left
+  from segments_log where segment_id = ${segmentId} and at <= ${until}
+  group by 1 order by 1`;
+
+export type Changed = PersonKey & {
+  change: "entered" | "left";
+  at: Date;
+  version: number;
+  causeKind: "tag" | "event" | null;
+  cause: string | null;
+};
+export const changes = (reader: Reader, segmentId: string, limit: number) => reader<Changed[]>`
+  select bucket, person_id, change, at, version, cause_kind, cause from segments_log
+  where segment_id = ${segmentId} order by at desc, id desc limit ${limit}`;
+
+export type Side = { kind: "segment" | "snapshot"; id: string };
+const listOf = (reader: Reader, { kind, id }: Side): Fragment =>
+  kind === "segment"
+    ? reader`select bucket, person_id from segments_member where segment_id = ${id}`
+    : reader`select bucket, person_id from segments_snapshot_member where snapshot_id = ${id}`;
+export async function isThere(reader: Reader, { kind, id }: Side): Promise<boolean> {
+  const [row] = await reader<{ there: boolean }[]>`
+    select exists (${
+      kind === "segment"
+        ? reader`select from segments_segment where id = ${id}`
+        : reader`select from segments_snapshot where id = ${id}`
+    }) as there`;
+  return row!.there;
+}
+/** Who is only in the one, in both, only in the other: how many, at which stage, and what they spent on average. */
+export const compared = (reader: Reader, a: Side, b: Side, now: Date) => reader<
+  {
+    part: "onlyA" | "both" | "onlyB";
+    stage: string;
+    people: number;
+    spent: number | null;
+    spenders: number;
+  }[]
+>`
+  with l as (${listOf(reader, a)}), r as (${listOf(reader, b)}), together as (
+    select coalesce(l.bucket, r.bucket) as bucket, coalesce(l.person_id, r.person_id) as person_id,
+      case when r.person_id is null then 'onlyA' when l.person_id is null then 'onlyB'
+        else 'both' end as part
+    from l full join r on r.bucket = l.bucket and r.person_id = l.person_id
+  )
+  select m.part, coalesce(t.value, '') as stage, count(*)::int as people,
+    sum(segments_number(f.attributes->'spent_minor'->'v')) as spent,
+    count(segments_number(f.attributes->'spent_minor'->'v'))::int as spenders
+  from together m
+  left join people_tag t on t.bucket = m.bucket and t.person_id = m.person_id
+    and t.tag = 'lifecycle' and (t.expires_at is null or t.expires_at > ${now})
+  left join people_profile f on f.bucket = m.bucket and f.person_id = m.person_id
+  group by 1, 2 order by 1, 2`;
+
+export const overlaps = (reader: Reader, ids: readonly string[]) => reader<
+  { a: string; b: string; people: number }[]
+>`
+  select l.segment_id as a, r.segment_id as b, count(*)::int as people
+  from segments_member l join segments_member r
+    on r.bucket = l.bucket and r.person_id = l.person_id and r.segment_id >= l.segment_id
+  where l.segment_id = any(${ids as string[]}::uuid[]) and r.segment_id = any(${ids as string[]}::uuid[])
+  group by 1, 2`;
+
+/** Has everything that was committed been told to the columns? */
+export async function isShipped(reader: Reader): Promise<boolean> {
+  const [row] = await reader<{ shipped: boolean }[]>`
+    select not exists (select from segments_stale)
+      and not exists (select from people_node where not shipped)
+      and not exists (select from collect_batch where state = 'cut')
+      and not exists (
+        select from collect_cut c join collect_offset o on o.bucket = c.bucket
+        where c.target = 'event' and c.next < o.next) as shipped`;
+  return row!.shipped;
+}
+/** What can be asked about, as far as it was seen. */
+export const eventNames = (reader: Reader, limit: number) => reader<{ name: string }[]>`
+  select name from plan_event where name <> '' group by name order by name limit ${limit}`;
+/** `types`: bits of what values came, 1 text, 2 number, 4 true or false. */
+export const propertyNames = (reader: Reader, limit: number) => reader<
+  { event: string; name: string; types: number }[]
+>`
+  select name as event, property as name, bit_or(types)::int as types from plan_property_day
+  where property <> '' and property !~ '[.\\[]' and types & 7 > 0
+  group by 1, 2 order by 1, 2 limit ${limit}`;
+export const attributeNames = (reader: Reader, among: number, limit: number) => reader<
+  { name: string; type: string; instants: boolean }[]
+>`
+  select a.key as name, max(jsonb_typeof(a.value->'v')) as type,
+    bool_and(a.value->>'v' ~ '^\\d{4}-\\d\\d-\\d\\dT') as instants
+  from (select attributes from people_profile limit ${among}) f, jsonb_each(f.attributes) a
+  where jsonb_typeof(a.value->'v') in ('string', 'number')
+  group by 1 order by 1 limit ${limit}`;
+export const tagNames = (reader: Reader, among: number, limit: number) => reader<
+  { name: string; values: string[] }[]
+>`
+  select tag as name, (array_agg(distinct value))[1:50] as values
+  from (select tag, value from people_tag limit ${among}) t group by tag order by tag limit ${limit}`;

@@ -15,7 +15,8 @@ export type Statement = { query: string; values: Record<string, unknown> };
 
 /** A rule with other segments' rules in the place of their names holds so many conditions at most. */
 const expandedLimit = 1000;
-/** Puts segments' rules in the place of their names. Null where that would be too much, or one is not known. */
+/** Puts segments' rules in the place of their names. Null where that would be too much, or something
+ * is asked that the columns do not have. */
 export function expanded(
   rule: RuleNow,
   segments: ReadonlyMap<string, RuleNow>,
@@ -42,9 +43,15 @@ export function expanded(
     }
     default:
       left.conditions--;
-      return left.conditions < 0 ? null : rule;
+      return left.conditions < 0 || asksLines(rule) ? null : rule;
   }
 }
+
+/** What a line of an order holds beside its name stays in PostgreSQL, a few columns aside. */
+const asksLines = (rule: RuleNow): boolean =>
+  (rule.kind === "sequence" ? rule.steps : "event" in rule ? [rule] : []).some(
+    ({ event, where = [] }) => event === "Order Line" && where.length > 0,
+  );
 
 const operators: Record<Comparison, string> = {
   eq: "=",
@@ -54,15 +61,6 @@ const operators: Record<Comparison, string> = {
   gt: ">",
   ge: ">=",
 };
-/** Properties of a line of an order that the columns have; its other figures stay in PostgreSQL. */
-export const lineColumns: Record<string, { column: string; type: "text" | "number" }> = {
-  order: { column: "order_ref", type: "text" },
-  kind: { column: "order_kind", type: "text" },
-  sku: { column: "sku", type: "text" },
-  quantity: { column: "quantity", type: "number" },
-  amountMinor: { column: "amount_minor", type: "number" },
-};
-
 /** Whose each node is. One that several people used is each one's for spans of its events, in the order of (at, id). */
 const split = `select person_id, arrayJoin(spans) as span from person final
   where gone = 0 and notEmpty(spans)`;
@@ -87,14 +85,11 @@ export function peopleOf(rule: RuleNow, at: Date): Statement {
     `fromUnixTimestamp64Milli(toInt64(${bind(String(ms), "String")}))`;
   const number = (value: number) => bind(value, "Float64");
 
-  const filtered = (event: string, filter: Filter): string => {
-    const line = event === "Order Line" ? lineColumns[filter.property] : undefined;
+  const filtered = (filter: Filter): string => {
     const key = text(filter.property);
-    const type = line
-      ? `'${line.type === "text" ? "String" : "Double"}'`
-      : `JSONType(data, ${key})`;
-    const asText = line ? line.column : `JSONExtractString(data, ${key})`;
-    const asNumber = line ? `toFloat64(${line.column})` : `JSONExtractFloat(data, ${key})`;
+    const type = `JSONType(data, ${key})`;
+    const asText = `JSONExtractString(data, ${key})`;
+    const asNumber = `JSONExtractFloat(data, ${key})`;
     switch (filter.is) {
       case "known":
         return `(JSONHas(data, ${key}) and ${type} != 'Null')`;
@@ -114,7 +109,7 @@ export function peopleOf(rule: RuleNow, at: Date): Statement {
   const during = ({ from, until }: Span) =>
     from === null ? `at < ${instant(until)}` : `at >= ${instant(from)} and at < ${instant(until)}`;
   const isSuch = ({ event, where = [] }: What) =>
-    [`name = ${text(event)}`, ...where.map((one) => filtered(event, one))].join(" and ");
+    [`name = ${text(event)}`, ...where.map(filtered)].join(" and ");
   const such = (what: What, span: Span) => `(${isSuch(what)} and ${during(span)})`;
 
   // Sources with at most one row a person, as in PostgreSQL.
