@@ -25,7 +25,7 @@ export const limits = {
   /** Everything about one attempt together. */
   timeoutMs: 15 * second,
   /** How long the sender of a batch may take before another one takes it over: longer than it can. */
-  claimMs: 2 * minute,
+  claimMs: minute,
   /** At once to one webhook, and to one that fails. */
   batch: 32,
   failingBatch: 4,
