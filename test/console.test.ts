@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
+import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -126,6 +127,8 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
   let event = "";
   let segment = "";
   let source = "";
+  let hook = "";
+  let tell = () => Promise.resolve();
 
   type More = Parameters<Browser["newContext"]>[0];
   const visit = (more: More = {}) =>
@@ -164,8 +167,22 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
     return (await response.json()) as Record<string, unknown>;
   };
 
+  const post = async (path: string, body: object = {}) => {
+    const cookie = signedIn.cookies.map(({ name, value }) => `${name}=${value}`).join("; ");
+    const headers = { cookie, origin: base, "content-type": "application/json" };
+    const response = await fetch(base + path, {
+      method: "POST",
+      headers: { ...headers, "idempotency-key": crypto.randomUUID() },
+      body: JSON.stringify(body),
+    });
+    return (await response.json()) as Record<string, unknown>;
+  };
+
   beforeAll(async () => {
-    shop = await world({ timeZone: "Europe/London", settings: { currency: "GBP" } });
+    shop = await world({
+      timeZone: "Europe/London",
+      settings: { currency: "GBP", feedAllow: ["127.0.0.1"] },
+    });
     const { house } = shop;
     const clock = await shopClock(shop.sql);
     house.clocks.shop = clock.now;
@@ -177,6 +194,10 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
     small.forget();
     while ((await work.ship()) > 0);
     await work.deliver();
+    tell = async () => {
+      await work.tell();
+      await work.told();
+    };
     const http = server({
       house,
       authenticate: authenticate(house),
@@ -232,6 +253,11 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
     )!.id;
     segment = ((await ask("/v1/segments"))["segments"] as { id: string }[])[0]!.id;
     source = ((await ask("/v1/sources"))["sources"] as { id: string }[])[0]!.id;
+    // A webhook at which nobody listens, and what became of two messages to it.
+    const asked = { name: "ERP", url: "http://127.0.0.1:9/", types: ["orders.recorded"] };
+    hook = String((await post("/v1/webhooks", asked))["id"]);
+    for (let n = 0; n < 2; n++) await post(`/v1/webhooks/${hook}/test`);
+    await tell();
   });
 
   test("signs in by keyboard alone, goes where one wanted to go, and refuses a wrong password in words", async () => {
@@ -361,6 +387,8 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
     `/trace?event=${event}`,
     "/sources",
     `/sources/${source}`,
+    "/webhooks",
+    `/webhooks/${hook}`,
     "/operators",
     "/keys",
     "/account",
@@ -453,6 +481,61 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
     expect(await page.locator("tbody tr").first().textContent()).toContain("unitPrice");
     expect(await page.locator("tbody tr").first().textContent()).not.toContain("invalid");
     expect([watch.errors, await watch.refused()]).toEqual([[], []]);
+  });
+
+  test("makes a webhook, tries it out, sends a message again and exchanges the secret", async () => {
+    const got: string[] = [];
+    const receiver = createServer((request, response) => {
+      got.push(String(request.headers["webhook-signature"]));
+      response.writeHead(got.length === 1 ? 500 : 200).end("<b>well</b>");
+    }).listen(0, "127.0.0.1");
+    await once(receiver, "listening");
+    const { port } = receiver.address() as AddressInfo;
+    await using shown = await open("/webhooks?lang=en");
+    const { page, watch } = shown;
+    await settled(page);
+    const button = (name: string | RegExp) => page.getByRole("button", { name });
+    await page.getByLabel("Name", { exact: true }).fill("Till");
+    await page.getByLabel("Address").fill("http://10.0.0.1/");
+    await page.getByLabel(/An order or a refund was recorded/).check();
+    await button("Make the webhook").click();
+    await page.getByRole("alert").filter({ hasText: "internal network" }).waitFor();
+    await page.getByLabel("Address").fill(`http://127.0.0.1:${port}/hook`);
+    await button("Make the webhook").click();
+    expect(await page.locator(".secret code").textContent()).toMatch(/^whsec_/);
+
+    await page.getByRole("link", { name: "Till" }).click();
+    await page.getByRole("heading", { level: 1, name: "Till" }).waitFor();
+    await button("Send a test").click();
+    const row = page.getByRole("row").filter({ hasText: "Test message" });
+    await row.waitFor();
+    await tell();
+    await page.reload();
+    await row.filter({ hasText: "answered 500" }).waitFor();
+    // What is shown of the answer is a text, whatever it holds.
+    await row.getByText("Show", { exact: true }).click();
+    await row.getByText("<b>well</b>").waitFor();
+    await button("Turn off").click();
+    await button("Turn on").click();
+    await button("Send 1 failed again").click();
+    await page.getByText("They are on their way again.").waitFor();
+    await tell();
+    await page.reload();
+    await row.filter({ hasText: "Taken (answered 200)" }).waitFor();
+    await button("Exchange the secret").click();
+    await button(/Yes, exchange it/).click();
+    expect(await page.locator(".secret code").textContent()).toMatch(/^whsec_/);
+    await page.getByText("The old secret works too, until").waitFor();
+    await row.getByRole("button", { name: "Send again" }).click();
+    await expect.poll(async () => (await tell(), got.length), { timeout: 10_000 }).toBe(3);
+    expect(got[2]!.split(" ")).toHaveLength(2);
+    await button("Delete").click();
+    await button(/Yes, delete it/).click();
+    await page.getByRole("heading", { level: 1, name: "Webhooks" }).waitFor();
+    await expect.poll(() => page.getByRole("link", { name: "Till" }).count()).toBe(0);
+    const refusals = watch.errors.filter((text) => !text.includes("422"));
+    expect([refusals, await watch.refused()]).toEqual([[], []]);
+    receiver.close();
   });
 
   test("erases a member only after asking once more, and leads away", async () => {

@@ -194,6 +194,17 @@ const keys = createRoute({
   path: "/keys",
   component: lazyRouteComponent(() => import("./access/keys.tsx"), "ApiKeys"),
 });
+const webhooks = createRoute({
+  getParentRoute: () => inside,
+  path: "/webhooks",
+  component: lazyRouteComponent(() => import("./feeds/webhooks.tsx"), "Webhooks"),
+});
+const webhook = createRoute({
+  getParentRoute: () => inside,
+  path: "/webhooks/$webhook",
+  validateSearch: texts("state"),
+  component: lazyRouteComponent(() => import("./feeds/webhook.tsx"), "WebhookPage"),
+});
 const account = createRoute({
   getParentRoute: () => inside,
   path: "/account",
@@ -226,6 +237,8 @@ const tree = root.addChildren([
     trace,
     sources,
     source,
+    webhooks,
+    webhook,
     operators,
     keys,
     account,

@@ -8,6 +8,7 @@ type Domains = {
   access: typeof import("../../../src/access/api.ts");
   collect: typeof import("../../../src/collect/api.ts");
   experiments: typeof import("../../../src/experiments/api.ts");
+  feeds: typeof import("../../../src/feeds/api.ts");
   insights: typeof import("../../../src/insights/api.ts");
   journeys: typeof import("../../../src/journeys/api.ts");
   messages: typeof import("../../../src/messages/api.ts");

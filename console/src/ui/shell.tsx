@@ -46,6 +46,7 @@ export const places: { group: "top" | "people" | "act" | "results" | "house"; pl
       group: "house",
       places: [
         { to: "/sources", word: "sources", permission: "house:read", whole: true },
+        { to: "/webhooks", word: "webhooks", permission: "webhooks:read", whole: true },
         { to: "/operators", word: "operators", permission: "operators:read" },
         { to: "/keys", word: "keys", permission: "keys:read" },
         { to: "/account", word: "account", permission: "session:own" },
