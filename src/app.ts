@@ -78,6 +78,14 @@ export const erasers: readonly Eraser[] = [
   feedsService.erase,
   accessService.erase,
 ];
+/** What follows from the log alone, in the order in which it is worked out anew. @public */
+export const refolders: readonly people.Refold[] = [
+  ordersService.refold,
+  companiesService.refold,
+  relationsService.refold,
+];
+/** What was done with a person and goes with them, in the order in which it is moved. @public */
+export const movers: readonly people.Mover[] = [relationsService.movers, companiesService.movers];
 /** What other systems can ask for: each event that says so of itself. */
 const offered = [ordersEvents, predictEvents, segmentsEvents, offersEvents, feedsEvents].flatMap(
   (events) =>

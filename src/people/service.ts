@@ -343,6 +343,21 @@ export async function setTags(
   return changed;
 }
 
+/**
+ * Works out anew, for these people, everything of a domain that follows from the log alone. Repeatable. Called when a
+ * merge, its undoing or a late event changes whose events are whose.
+ */
+export type Refold = (house: House, tx: Tx, people: PersonKey[]) => Promise<void>;
+export type Merge = { id: string; from: PersonKey; into: PersonKey };
+/**
+ * What becomes of that which was done with a person: `merge` gives it to `into` and writes down under the merge's id
+ * what it did; `unmerge` gives back exactly that. Both may be called again after a crash.
+ */
+export type Mover = {
+  merge: (house: House, tx: Tx, merge: Merge) => Promise<void>;
+  unmerge: (house: House, tx: Tx, merge: Merge) => Promise<void>;
+};
+
 /** Tells the columns whose nodes are whose; says how many were told. */
 export const ship = (house: House): Promise<number> =>
   house.sql.begin(async (tx) => {
