@@ -189,6 +189,30 @@ const source = createRoute({
   path: "/sources/$source",
   component: lazyRouteComponent(() => import("./collect/rejected.tsx"), "RejectedOf"),
 });
+const plan = createRoute({
+  getParentRoute: () => inside,
+  path: "/tracking-plan",
+  validateSearch: texts("source", "show"),
+  component: lazyRouteComponent(() => import("./plan/plan.tsx"), "TrackingPlan"),
+});
+const planEvent = createRoute({
+  getParentRoute: () => inside,
+  path: "/tracking-plan/event",
+  validateSearch: texts("source", "name"),
+  component: lazyRouteComponent(() => import("./plan/event.tsx"), "PlanEvent"),
+});
+const products = createRoute({
+  getParentRoute: () => inside,
+  path: "/products",
+  validateSearch: texts("query"),
+  component: lazyRouteComponent(() => import("./catalog/products.tsx"), "Products"),
+});
+const product = createRoute({
+  getParentRoute: () => inside,
+  path: "/products/history",
+  validateSearch: texts("source", "sku"),
+  component: lazyRouteComponent(() => import("./catalog/product.tsx"), "ProductHistory"),
+});
 const keys = createRoute({
   getParentRoute: () => inside,
   path: "/keys",
@@ -239,6 +263,10 @@ const tree = root.addChildren([
     source,
     webhooks,
     webhook,
+    plan,
+    planEvent,
+    products,
+    product,
     operators,
     keys,
     account,

@@ -71,6 +71,7 @@ export const failures = {
     zh: "标签里不能写邮箱、电话或网址。",
     en: "A tag must not hold an e-mail, a phone number or an address on the web.",
   },
+  "catalog.unknown": { status: 404, zh: "没有这件商品。", en: "There is no such product." },
   "plan.full": {
     status: 409,
     zh: "这个来源的事件名太多，不能再添加计划。",

@@ -6,6 +6,7 @@ import { storedLanguage } from "./language.ts";
 
 type Domains = {
   access: typeof import("../../../src/access/api.ts");
+  catalog: typeof import("../../../src/catalog/api.ts");
   collect: typeof import("../../../src/collect/api.ts");
   experiments: typeof import("../../../src/experiments/api.ts");
   feeds: typeof import("../../../src/feeds/api.ts");
@@ -14,6 +15,7 @@ type Domains = {
   messages: typeof import("../../../src/messages/api.ts");
   offers: typeof import("../../../src/offers/api.ts");
   people: typeof import("../../../src/people/api.ts");
+  plan: typeof import("../../../src/plan/api.ts");
   predict: typeof import("../../../src/predict/api.ts");
   privacy: typeof import("../../../src/privacy/api.ts");
   recommend: typeof import("../../../src/recommend/api.ts");

@@ -47,6 +47,8 @@ export const places: { group: "top" | "people" | "act" | "results" | "house"; pl
       places: [
         { to: "/sources", word: "sources", permission: "house:read", whole: true },
         { to: "/webhooks", word: "webhooks", permission: "webhooks:read", whole: true },
+        { to: "/tracking-plan", word: "plan", permission: "house:read", whole: true },
+        { to: "/products", word: "products", permission: "catalog:read" },
         { to: "/operators", word: "operators", permission: "operators:read" },
         { to: "/keys", word: "keys", permission: "keys:read" },
         { to: "/account", word: "account", permission: "session:own" },
