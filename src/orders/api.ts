@@ -72,6 +72,18 @@ export const ofMember = endpoint({
         ),
       }),
     ),
+    // What a page said of orders and no server or file confirmed (null), or did: it moves no figure. At most 50, the
+    // newest first.
+    claims: z.array(
+      z.object({
+        ref: z.string(),
+        at: z.iso.datetime(),
+        amountMinor: minor.nullable(),
+        currency: z.string(),
+        confirmedBy: z.uuid().nullable(), // the source whose order of that number confirms it
+        event: z.uuid(),
+      }),
+    ),
     next: z.string().nullable(),
   }),
   failures: ["people.unknown"],

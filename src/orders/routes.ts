@@ -49,14 +49,16 @@ function afterOf(cursor: string | undefined): { at: Date; key: string } | null {
   const [, at, key] = /^(\d{4}-\d\d-\d\dT[\d:.]+Z)_(.+)$/s.exec(cursor ?? "") ?? [];
   return at && key && !Number.isNaN(Date.parse(at)) ? { at: new Date(at), key } : null;
 }
+const claimsLimit = 50;
 const ofMember = answer(api.ofMember, async (reading, { person: personId, after, limit }) => {
   const { house, scope, now } = reading;
   // Somebody who was not given to this caller looks like nobody.
   const may = scope.kind === "all" || (scope.kind === "cases" && scope.people.includes(personId));
   const person = may ? await people.find(house.sql, personId) : fail("people.unknown");
   if (!person.ok) return person;
-  const [total, rows] = await Promise.all([
+  const [total, claims, rows] = await Promise.all([
     views.total(house.sql, person.value, now),
+    views.claims(house.sql, person.value, now, claimsLimit),
     views.ofPerson(house.sql, person.value, now, afterOf(after), limit + 1),
   ]);
   const page = rows.slice(0, limit);
@@ -80,6 +82,11 @@ const ofMember = answer(api.ofMember, async (reading, { person: personId, after,
         amountMinor: String(line.amountMinor),
         kind: line.kind,
       })),
+    })),
+    claims: claims.map(({ ref, at, amountMinor, currency, confirmedBy, eventId }) => ({
+      ...{ ref, currency, confirmedBy, event: eventId },
+      at: at.toISOString(),
+      amountMinor: amountMinor === null ? null : String(amountMinor),
     })),
     next: rows.length > limit && last ? `${last.at.toISOString()}_${last.kind} ${last.ref}` : null,
   });
