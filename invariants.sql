@@ -43,6 +43,17 @@ where i.n is distinct from a.n;
 select bucket, person_id, id from outbox
 where dead_at is not null or next_at < now() - interval '1 hour';
 
+-- I9 每条等待投递的消息都还有内容，Webhook 停用后不再有消息等待 | What waits for a webhook has its content, and nothing waits for one that is off
+select d.bucket, d.person_id, d.event_id, d.webhook_id from feeds_delivery d
+left join feeds_webhook w on w.id = d.webhook_id
+left join feeds_event e on (e.bucket, e.person_id, e.id) = (d.bucket, d.person_id, d.event_id)
+where d.state = 'waiting'
+  and (e.id is null or (w.state is distinct from 'on' and d.made_at < now() - interval '3 hours'));
+
+-- I9 事件流的位置从不重复，也不超过下一个 | No position of the feed is given twice, nor beyond the next one
+select position from feeds_event where position is not null group by position having count(*) > 1
+union all select position from feeds_event where position >= (select next from feeds_feed);
+
 -- I9 没有反复失败、已经放弃的定时任务 | No timer was given up after failing again and again
 select bucket, person_id, kind, key from timer where attempts >= 8;
 

@@ -223,6 +223,22 @@ const deeds: { id: string; of: string; sql: string[] }[] = [
     sql: ["update recommend_pick set person_id = gen_random_uuid() where rank = 1"],
   },
   {
+    id: "I9",
+    of: "What waits for a webhook",
+    sql: [
+      `insert into feeds_delivery (bucket, person_id, event_id, webhook_id, next_at, made_at)
+       values (1, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), now(), now())`,
+    ],
+  },
+  {
+    id: "I9",
+    of: "No position of the feed",
+    sql: [
+      `insert into feeds_event values
+         (1, gen_random_uuid(), gen_random_uuid(), 'x', now(), now(), 1, '{}')`,
+    ],
+  },
+  {
     id: "I16",
     of: "Every person is found",
     sql: ["delete from people_way where person_id in (select person_id from people_way limit 1)"],

@@ -213,13 +213,12 @@ async function settleAll(house: House, done: Done[]): Promise<null[]> {
 const sweepLimit = 10_000;
 /** Events, messages and answers are kept 30 days of the machine's clock. Says how many rows went. */
 export const sweep = (house: House): Promise<number> =>
-  house.sql.begin((tx) =>
-    store.forget(
-      tx,
-      new Date(house.clocks.machine().getTime() - limits.keptDays * 86_400_000),
-      sweepLimit,
-    ),
-  );
+  house.sql.begin(async (tx) => {
+    const now = house.clocks.machine();
+    await store.failStranded(tx, now);
+    const before = new Date(now.getTime() - limits.keptDays * 86_400_000);
+    return store.forget(tx, before, sweepLimit);
+  });
 
 type Notice = { name: string; reason: "gone" | "failing" };
 /** The mail about it, in the owner's language. */

@@ -240,6 +240,11 @@ export const failWaiting = (tx: Tx, id: string, at: Date) => tx`
   update feeds_delivery set state = 'failed', done_at = ${at}, code = coalesce(code, 'off')
   where webhook_id = ${id} and state = 'waiting'`;
 
+/** What came to wait while its webhook was being turned off. */
+export const failStranded = (tx: Tx, at: Date) => tx`
+  update feeds_delivery d set state = 'failed', done_at = ${at}, code = coalesce(d.code, 'off')
+  from feeds_webhook w where w.id = d.webhook_id and w.state <> 'on' and d.state = 'waiting'`;
+
 /** Sends one again, whatever became of it: under the same number. */
 export const replayOne = async (tx: Tx, webhookId: string, eventId: string, at: Date) =>
   (
