@@ -25,6 +25,9 @@ import * as feedsEvents from "#feeds/events.ts";
 import * as feedsJobs from "#feeds/jobs.ts";
 import * as feedsRoutes from "#feeds/routes.ts";
 import * as feedsService from "#feeds/service.ts";
+import * as forms from "#forms/routes.ts";
+import * as formsJobs from "#forms/jobs.ts";
+import * as formsService from "#forms/service.ts";
 import * as insights from "#insights/routes.ts";
 import * as journeys from "#journeys/routes.ts";
 import * as journeysJobs from "#journeys/jobs.ts";
@@ -67,6 +70,7 @@ export const erasers: readonly Eraser[] = [
   collect.erase,
   relationsService.erase,
   companiesService.erase,
+  formsService.erase,
   ordersService.erase,
   predictService.erase,
   segmentsService.erase,
@@ -101,6 +105,7 @@ export const allRoutes: readonly Route[] = [
   ...plan.routes,
   ...relations.routes,
   ...companies.routes,
+  ...forms.routes,
   ...catalogRoutes.routes,
   ...ordersRoutes.routes,
   ...predict.routes,
@@ -137,6 +142,7 @@ const timersWith = (post: Post | null): readonly TimerKind[] => [
   ...messagesJobs.timers,
   ...journeysJobs.timers,
   ...accessJobs.timersWith(post && mailWith(post)),
+  ...formsJobs.timersWith(post && mailWith(post)),
   ...feedsJobs.timersWith(
     post &&
       ((house, tx, notice) =>

@@ -28,7 +28,17 @@ type File = {
 };
 
 /** First segments that are the server's own: an unknown address below them is a failure, not a page. */
-const serversOwn = new Set(["v1", "u", "help", "openapi.json", "metrics", "healthz", "readyz"]);
+const serversOwn = new Set([
+  "v1",
+  "u",
+  "f",
+  "widgets",
+  "help",
+  "openapi.json",
+  "metrics",
+  "healthz",
+  "readyz",
+]);
 
 /**
  * Serves what is in `folder`, read once. Only names found there are ever answered, so no address leads out of it.
@@ -54,6 +64,20 @@ export function pages(folder: string): (request: Request) => Promise<Response | 
     const ready = file.compressed.get(coding) ?? compress(file.bytes, coding);
     file.compressed.set(coding, ready);
     return new Response(await ready, { headers: { ...headers, "content-encoding": coding } });
+  };
+}
+
+/** The elements that other sites show, each a file: any page may load them. */
+export function widgets(folder: string): (request: Request) => Promise<Response | null> {
+  const files = pages(folder);
+  return async (request) => {
+    const { pathname, origin } = new URL(request.url);
+    if (!pathname.startsWith("/widgets/")) return null;
+    const asked = new URL(pathname.slice("/widgets".length), origin);
+    const file = await files(new Request(asked, { headers: request.headers }));
+    file?.headers.set("access-control-allow-origin", "*");
+    file?.headers.set("cross-origin-resource-policy", "cross-origin");
+    return file;
   };
 }
 

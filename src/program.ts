@@ -32,7 +32,7 @@ import { failures } from "#lang/failures.ts";
 import * as messagesJobs from "#messages/jobs.ts";
 import { checkMasterKey, checkRole, masterKey } from "#privacy/master-key.ts";
 import { allRoutes, pumps, type Pumps } from "./app.ts";
-import { pages } from "./console.ts";
+import { pages, widgets } from "./console.ts";
 
 export const root = new URL("..", import.meta.url).pathname;
 export const version = (
@@ -158,6 +158,8 @@ export async function listen(
   { house, config }: Opened,
   ready: () => Promise<boolean>,
 ): Promise<Running> {
+  const elements = widgets(`${root}widgets`);
+  const own = pages(`${root}console/dist`);
   const app = server({
     house,
     authenticate: authenticate(house),
@@ -168,7 +170,7 @@ export async function listen(
     metrics: newMetrics(),
     metricsKey: config.METRICS_KEY ?? null,
     ready,
-    pages: pages(`${root}console/dist`),
+    pages: async (request) => (await elements(request)) ?? (await own(request)),
     version,
   });
   const listening = serve({

@@ -153,6 +153,12 @@ async function known(shop: Awaited<ReturnType<typeof turned>>) {
       values (${person!.bucket}, ${person!.personId}, ${company}, 'buyer', ${at})`;
     await tx`insert into companies_spend
       values (${person!.bucket}, ${person!.personId}, ${company}, 'GBP', 1, 100, ${at})`;
+    // They answered a form, and an address of theirs waits to be confirmed.
+    await tx`insert into forms_submission
+      values (${node.bucket}, ${node.nodeId}, ${randomUUID()}, ${company}, 1, '{city}', '{city}', ${at})`;
+    const blind = (await people.nodesOf(tx, person!)).find(({ type }) => type === "email")!.blind;
+    await tx`insert into forms_pending values (${randomUUID()}, ${company}, 1, 'zh', ${blind}, 'x', '[]',
+      null, null, ${at})`;
     const given = { operator: operator!.id, person: person!.personId };
     const context = { tx, house, at, now: at, newId: house.newId } as never;
     expect(await assignCase(context, given as never)).toMatchObject({ ok: true });
@@ -265,6 +271,7 @@ test("one person is erased: nothing in clear before, nothing at all after, in bo
   const asked = await ask("DELETE", path, { headers });
   expect(asked.status).toBe(200);
   expect((await nodeKeys(house, sql, nodes)).size).toBe(0);
+  expect((await owner`select from forms_pending`).count).toBe(0);
   for (const { name } of tables)
     expect({ name, n: (await mine(name))[0]!.n }).toEqual({ name, n: 0 });
   expect((await ask("DELETE", path, { headers })).status).toBe(404);

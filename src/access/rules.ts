@@ -24,6 +24,8 @@ export const permissions = [
   "offers:read",
   "offers:write",
   "catalog:read",
+  "forms:read",
+  "forms:write",
   "events:write",
   "imports:write",
   "operators:read",
@@ -53,6 +55,7 @@ const reading = [
   "messages:read",
   "offers:read",
   "catalog:read",
+  "forms:read",
   "house:read",
 ] as const satisfies Permitted[];
 
@@ -68,6 +71,7 @@ export const table: Record<Role, { scope: ScopeKind; permissions: readonly Permi
       "programmes:run",
       "messages:send",
       "offers:write",
+      "forms:write",
       "imports:write",
     ],
   },

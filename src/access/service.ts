@@ -47,7 +47,7 @@ const remoteBlind = (house: House, remote: string): Buffer =>
   house.keys.blind("access.remote", neighbourhood(remote));
 
 /** Counts a try under each of these, before it is made: tries at the same time cannot slip past each other. */
-async function brake(
+export async function braked(
   house: House,
   asked: [Brake, string][],
 ): Promise<Result<null, "request.too_many">> {
@@ -64,7 +64,7 @@ async function brake(
   return ok(null);
 }
 const brakeLinks = (house: House, remote: string) =>
-  brake(house, [[brakes.link, `link|${neighbourhood(remote)}`]]);
+  braked(house, [[brakes.link, `link|${neighbourhood(remote)}`]]);
 
 /** A direct route's own audit line. */
 type Deed = { actor: string; endpoint: string; target?: Record<string, string>; outcome?: string };
@@ -148,7 +148,7 @@ export async function signIn(
   const account = blind.toString("hex");
   const [row] = await store.operatorByEmail(house.sql, blind, remoteBlind(house, remote));
   const pair = `pair|${account}|${who}`;
-  const held = await brake(house, [
+  const held = await braked(house, [
     [brakes.remote, `remote|${who}`],
     [brakes.pair, pair],
     ...(row?.knownHere ? [] : ([[brakes.account, `account|${account}`]] as [Brake, string][])),
@@ -219,7 +219,7 @@ export async function changePassword(
   const who = await whoAmI(house, actor);
   if (!who.ok) return who;
   const { id, email } = who.value;
-  const held = await brake(house, [[brakes.pair, `password|${id}`]]);
+  const held = await braked(house, [[brakes.pair, `password|${id}`]]);
   if (!held.ok) return held;
   const fit = fitPassword(next, email);
   if (!fit.ok) return fit;

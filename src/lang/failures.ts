@@ -44,6 +44,27 @@ export const failures = {
     en: "The system is recovering. Try again soon.",
   },
   "request.broken": { status: 500, zh: "系统出错了。", en: "Something broke on our side." },
+  "forms.unknown": { status: 404, zh: "没有这张表单。", en: "There is no such form." },
+  "forms.closed": {
+    status: 410,
+    zh: "这张表单已停止收集。",
+    en: "This form takes no more answers.",
+  },
+  "forms.taken": {
+    status: 409,
+    zh: "这个地址已有另一张表单在用。",
+    en: "Another form has this address already.",
+  },
+  "forms.unfit": {
+    status: 422,
+    zh: "表单里有几处设置不正确。",
+    en: "Some parts of the form do not fit together.",
+  },
+  "forms.origin": {
+    status: 403,
+    zh: "这个网站没有获准显示这张表单。",
+    en: "This site has no leave to show the form.",
+  },
   "companies.unknown": { status: 404, zh: "没有这家公司。", en: "There is no such company." },
   "relations.not_agreed": {
     status: 409,

@@ -22,6 +22,8 @@ export const rooms = [
       "offers:read",
       "offers:write",
       "catalog:read",
+      "forms:read",
+      "forms:write",
     ],
   },
   { room: "results", permissions: ["today:read", "retention:read", "trace:read"] },

@@ -70,6 +70,8 @@ export const en = {
     "offers:read": "See coupons",
     "offers:write": "Edit coupons",
     "catalog:read": "See goods",
+    "forms:read": "See registration forms",
+    "forms:write": "Edit registration forms",
     "events:write": "Send orders and events",
     "imports:write": "Import files",
     "operators:read": "See colleagues",

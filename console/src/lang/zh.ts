@@ -66,6 +66,8 @@ export const zh = {
     "offers:read": "看优惠券",
     "offers:write": "编辑优惠券",
     "catalog:read": "看商品",
+    "forms:read": "看登记表单",
+    "forms:write": "编辑登记表单",
     "events:write": "发送订单和事件",
     "imports:write": "导入文件",
     "operators:read": "看同事",

@@ -1,0 +1,262 @@
+// Forms over HTTP on a real PostgreSQL: who may ask, what is kept, what nobody finds out, and the link in the mail.
+import { expect, test } from "vitest";
+import { callers, tokens, web } from "../../test/authz.ts";
+import { world, type World } from "../../test/database.ts";
+import type { Definition } from "./rules.ts";
+import { timersWith } from "./jobs.ts";
+import { routes } from "./routes.ts";
+import * as collectJobs from "#collect/jobs.ts";
+import { ringDue } from "#kernel/timers.ts";
+import { consume as meet } from "#people/jobs.ts";
+import * as people from "#people/service.ts";
+import * as collect from "#collect/service.ts";
+
+const words = (zh: string, en: string) => ({ zh, en });
+const definition: Definition = {
+  title: words("欢迎", "Welcome"),
+  intro: words("告诉我们一点点", "Tell us a little"),
+  thanks: words("谢谢", "Thank you"),
+  perStep: 3,
+  doubleOptIn: true,
+  fields: [
+    {
+      name: "email",
+      type: "email",
+      label: words("邮箱", "E-mail"),
+      required: false,
+      sensitive: false,
+      options: [],
+    },
+    {
+      name: "city",
+      type: "city",
+      label: words("城市", "City"),
+      required: true,
+      sensitive: false,
+      options: [],
+    },
+    {
+      name: "skin",
+      type: "choice",
+      label: words("肤质", "Skin"),
+      required: false,
+      sensitive: false,
+      options: [{ value: "dry", label: words("干", "Dry") }],
+    },
+    {
+      name: "due_date",
+      type: "date",
+      label: words("预产期", "Due date"),
+      required: false,
+      sensitive: true,
+      options: [],
+    },
+  ],
+  consents: [
+    { purpose: "marketing", channel: "email", text: words("邮件", "Mail me") },
+    { purpose: "marketing", channel: "inapp", text: words("站内", "Tell me here") },
+    { purpose: "sensitive", channel: "use", text: words("敏感", "Keep it") },
+  ],
+};
+async function open(here: World) {
+  const headers = (await callers(here.house)).find(({ name }) => name === "owner")!.headers;
+  const ask = web(here.house, routes);
+  const made = await ask("POST", "/v1/forms", { headers, body: { slug: "welcome", definition } });
+  expect(made.status).toBe(200);
+  const id = String(made.body["id"]);
+  const publish = (state: string, origins: string[] = []) =>
+    ask("POST", `/v1/forms/${id}/state`, { headers, body: { state, origins } });
+  await publish("live", ["https://shop.example"]);
+  const mails: { to: string; text: string }[] = [];
+  const ring = () =>
+    ringDue(
+      here.house,
+      timersWith(async (mail) => void mails.push(mail)),
+    );
+  const answer = (body: object, more: object = {}) =>
+    ask("POST", "/v1/forms/welcome/answers", { body: { answers: {}, ...body }, ...more });
+  const consents = async () => [
+    ...(await here.sql<{ kind: string; personId: string; textVersion: string; proof: string }[]>`
+      select purpose || ' ' || channel as kind, person_id, text_version, proof from messages_consent order by 1`),
+  ];
+  return { ask, headers, id, publish, mails, ring, answer, consents };
+}
+
+test("a visitor answers step by step; what they type is their own word, and merges nobody", async () => {
+  await using here = await world();
+  const { answer, ask, consents } = await open(here);
+  const server = await collect.sourceNamed(here.house, here.sql, "shop", "server");
+  const sender = { type: "email" as const, value: "known@mail.example", at: here.clock.shop };
+  const known = await here.sql.begin((tx) => people.nodesFor(here.house, tx, server.id, [sender]));
+  const first = await answer({
+    answers: { email: "known@mail.example", city: "Bath" },
+    consents: ["marketing inapp"],
+  });
+  expect(first.body).toMatchObject({ more: true, wrong: {}, thanks: { en: "Thank you" } });
+  const visitor = String(first.body["visitor"]);
+  while ((await collectJobs.consume(here.house, [meet])) > 0);
+  const [made] = await here.sql<
+    { personId: string; attributes: Record<string, { v: string; c: number }> }[]
+  >`
+    select person_id, attributes from people_profile`;
+  expect(made!.attributes["city"]).toMatchObject({ v: "Bath", c: 0.5 });
+  expect(made!.personId).not.toBe([...known.values()][0]!.personId);
+  expect((await here.sql`select from people_field`).count).toBe(0);
+  expect(await consents()).toEqual([
+    {
+      kind: "marketing inapp",
+      personId: made!.personId,
+      textVersion: "welcome.1",
+      proof: "form:welcome",
+    },
+  ]);
+  // The next step asks the rest, and not again what was agreed to.
+  const next = await ask("POST", "/v1/forms/welcome/next", { body: { visitor } });
+  const names = (list: unknown) => (list as { name: string }[]).map(({ name }) => name);
+  expect(names(next.body["fields"])).toEqual(["skin", "due_date"]);
+  expect(next.body["consents"]).toHaveLength(2);
+  const forged = visitor.replace(/.$/, (c) => (c === "A" ? "B" : "A"));
+  const other = await ask("POST", "/v1/forms/welcome/next", { body: { visitor: forged } });
+  expect(names(other.body["fields"])).toEqual(["email", "city", "skin"]);
+  // Nothing that names somebody stands in clear.
+  const [log] = await here.sql<{ text: string }[]>`
+    select string_agg(e::text, '') || (select string_agg(a::text, '') from audit a) as text from collect_event e`;
+  expect(log!.text).not.toContain("known@");
+});
+
+test("what is missing, does not fit, or needs an agreement is named; a machine's answer changes nothing", async () => {
+  await using here = await world();
+  const { answer, publish } = await open(here);
+  const wrong = await answer({ answers: { email: "no", due_date: "2026-05-01" } });
+  expect(wrong.body["wrong"]).toEqual({
+    email: "unfit",
+    city: "missing",
+    due_date: "needs_consent",
+  });
+  expect((await here.sql`select from forms_submission`).count).toBe(0);
+  const trapped = await answer({ answers: { city: "Bath", website: "http://x" } });
+  expect(trapped.body).toMatchObject({ thanks: { en: "Thank you" }, wrong: {} });
+  expect((await here.sql`select from collect_event`).count).toBe(0);
+  expect((await answer({ answers: { city: "x".repeat(3000) } })).status).toBe(400);
+  const site = (origin: string) =>
+    answer({ answers: { city: "Bath" } }, { headers: { origin, "content-type": "text/plain" } });
+  const evil = await site("https://evil.example");
+  expect(evil.status).toBe(403);
+  expect(evil.headers.get("access-control-allow-origin")).toBeNull();
+  const shop = await site("https://shop.example");
+  expect(shop.status).toBe(200);
+  expect(shop.headers.get("access-control-allow-origin")).toBe("https://shop.example");
+  for (let i = 0; i < 25; i++)
+    await answer({ answers: { city: "Bath" } }, { remote: "198.51.100.9" });
+  const many = await answer({ answers: { city: "Bath" } }, { remote: "198.51.100.9" });
+  expect(many.status).toBe(429);
+  await publish("closed");
+  expect((await answer({ answers: { city: "Bath" } })).status).toBe(410);
+  await publish("draft");
+  expect((await answer({ answers: { city: "Bath" } })).status).toBe(404);
+});
+
+test("mail counts once its link was followed; the answer does not tell whether an address is known", async () => {
+  await using here = await world();
+  const { answer, ask, mails, ring, consents } = await open(here);
+  const said = {
+    answers: { email: "new@mail.example", city: "Bath" },
+    consents: ["marketing email"],
+  };
+  const first = await answer(said);
+  expect(await consents()).toEqual([]);
+  await ring();
+  expect(mails).toMatchObject([{ to: "new@mail.example" }]);
+  const path = new URL(/http\S+/.exec(mails[0]!.text)![0]).pathname;
+  // To look at the link confirms nothing, and a wrong one says only that it is dead.
+  expect((await ask("GET", path)).status).toBe(200);
+  expect(await consents()).toEqual([]);
+  expect((await ask("POST", `${path}x`)).status).toBe(410);
+  expect((await ask("POST", path)).status).toBe(200);
+  expect((await ask("POST", path)).status).toBe(410);
+  const owner = await people.byIdentifier(here.house, here.sql, "email", "new@mail.example");
+  const [line] = await consents();
+  expect(line).toMatchObject({
+    kind: "marketing email",
+    personId: owner!.personId,
+    textVersion: "welcome.1",
+  });
+  expect(line!.proof).toMatch(/^confirmed:/);
+  // The same again, of an address that is known by now.
+  const again = await answer(said);
+  const plain = ({ visitor: _, ...body }: Record<string, unknown>) => body;
+  expect(plain(again.body)).toEqual(plain(first.body));
+  // One address gets three mails a day, whoever asks.
+  for (let i = 0; i < 5; i++) await answer(said);
+  await ring();
+  while ((await ring()) > 0);
+  expect(mails).toHaveLength(3);
+  here.clock.machine = new Date(here.clock.machine.getTime() + 8 * 86_400_000);
+  const late = new URL(/http\S+/.exec(mails[1]!.text)![0]).pathname;
+  expect((await ask("POST", late)).status).toBe(410);
+});
+
+test("with a person token it is that person's; a wrong one is refused", async () => {
+  await using here = await world();
+  const all = await tokens(here.house);
+  const right = all.find(({ good }) => good)!;
+  await here.sql`insert into collect_source values (${right.source}, 'shop', 'server', false, now())`;
+  const { answer, ask, mails, ring, consents } = await open(here);
+  const body = {
+    personToken: right.token,
+    answers: { email: "me@mail.example", city: "Bath", due_date: "2026-05-01" },
+    consents: ["marketing email", "sensitive use"],
+  };
+  expect((await answer(body)).body).toMatchObject({ visitor: null, wrong: {} });
+  for (const { name, token, good } of all)
+    // Whom we have not met yet is met by it.
+    if (!good && name !== "of nobody we know" && token.length < 4000)
+      expect((await answer({ ...body, personToken: token })).status).toBe(401);
+  while ((await collectJobs.consume(here.house, [meet])) > 0);
+  const [profile] = await here.sql<{ city: string }[]>`
+    select attributes->'city'->>'c' as city from people_profile where person_id = ${right.personId}`;
+  expect(profile!.city).toBe("1");
+  expect(await consents()).toMatchObject([{ kind: "sensitive use", personId: right.personId }]);
+  await ring();
+  await ask("POST", new URL(/http\S+/.exec(mails[0]!.text)![0]).pathname);
+  const mine = await people.byIdentifier(here.house, here.sql, "email", "me@mail.example");
+  expect(mine!.personId).toBe(right.personId);
+  expect(await consents()).toMatchObject([
+    { kind: "marketing email", personId: right.personId },
+    {},
+  ]);
+  const next = await ask("POST", "/v1/forms/welcome/next", { body: { personToken: right.token } });
+  expect((next.body["fields"] as object[]).length).toBe(1);
+  const [log] = await here.sql<
+    { text: string }[]
+  >`select string_agg(data::text, '') as text from collect_event`;
+  expect(log!.text).not.toContain("2026-05-01");
+});
+
+test("an operator makes, changes and counts; the old words stay with the old version", async () => {
+  await using here = await world();
+  const { ask, headers, id, answer } = await open(here);
+  const unfit = { ...definition, consents: [] };
+  const refused = await ask("PUT", `/v1/forms/${id}`, { headers, body: { definition: unfit } });
+  expect(refused.body).toMatchObject({ code: "forms.unfit", fields: ["fields.3.sensitive"] });
+  const body = { definition: { ...definition, perStep: 4 } };
+  expect((await ask("PUT", `/v1/forms/${id}`, { headers, body })).body).toEqual({ version: 2 });
+  expect((await ask("PUT", `/v1/forms/${id}`, { headers, body })).body).toEqual({ version: 2 });
+  const taken = await ask("POST", "/v1/forms", { headers, body: { slug: "welcome", definition } });
+  expect(taken.status).toBe(409);
+  await answer({ answers: { city: "Bath" } });
+  await answer({ answers: { city: "Bath", skin: "dry" } });
+  const one = await ask("GET", `/v1/forms/${id}`, { headers });
+  expect(one.body).toMatchObject({
+    submissions: 2,
+    fields: [
+      { name: "email", asked: 2, filled: 0 },
+      { name: "city", asked: 2, filled: 2 },
+      { name: "skin", asked: 2, filled: 1 },
+      { name: "due_date", asked: 2, filled: 0 },
+    ],
+  });
+  expect((await ask("GET", "/v1/forms", { headers })).body["forms"]).toMatchObject([
+    { slug: "welcome", state: "live", version: 2, submissions: 2, people: 2 },
+  ]);
+});
