@@ -184,7 +184,7 @@ test("mail counts once its link was followed; the answer does not tell whether a
   expect(line!.proof).toMatch(/^confirmed:/);
   // The same again, of an address that is known by now.
   const again = await answer(said);
-  const plain = ({ visitor: _, ...body }: Record<string, unknown>) => body;
+  const plain = (body: Record<string, unknown>) => ({ ...body, visitor: "" });
   expect(plain(again.body)).toEqual(plain(first.body));
   // One address gets three mails a day, whoever asks.
   for (let i = 0; i < 5; i++) await answer(said);

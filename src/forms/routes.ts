@@ -30,8 +30,10 @@ async function shownTo({ house, request, header }: Direct, slug: string) {
 async function bodyOf<T>(
   { request }: Direct,
   schema: { safeParse: (value: unknown) => { success: boolean; data?: T; error?: unknown } },
-  { form: _, ...read }: Record<string, unknown>,
+  input: Record<string, unknown>,
 ): Promise<Result<T, "request.invalid" | "request.too_large">> {
+  const read = { ...input };
+  delete read["form"];
   let value: unknown = read;
   if (!(request.headers.get("content-type") ?? "").startsWith("application/json")) {
     const text = await request.text();
