@@ -10,6 +10,7 @@ import { ringDue, type TimerKind } from "#kernel/timers.ts";
 import * as access from "#access/routes.ts";
 import * as accessJobs from "#access/jobs.ts";
 import * as accessService from "#access/service.ts";
+import * as catalogEvents from "#catalog/events.ts";
 import * as catalogRoutes from "#catalog/routes.ts";
 import * as collectJobs from "#collect/jobs.ts";
 import * as collectRoutes from "#collect/routes.ts";
@@ -33,6 +34,7 @@ import * as journeys from "#journeys/routes.ts";
 import * as journeysJobs from "#journeys/jobs.ts";
 import * as journeysService from "#journeys/service.ts";
 import * as messages from "#messages/routes.ts";
+import * as messagesEvents from "#messages/events.ts";
 import * as messagesJobs from "#messages/jobs.ts";
 import * as messagesService from "#messages/service.ts";
 import * as offers from "#offers/routes.ts";
@@ -91,11 +93,18 @@ export const refolders: readonly people.Refold[] = [
 /** What was done with a person and goes with them, in the order in which it is moved. @public */
 export const movers: readonly people.Mover[] = [relationsService.movers, companiesService.movers];
 /** What other systems can ask for: each event that says so of itself. */
-const offered = [ordersEvents, predictEvents, segmentsEvents, offersEvents, feedsEvents].flatMap(
-  (events) =>
-    Object.values<EventType<z.ZodType>>(events).flatMap(({ offer, ...event }) =>
-      offer ? [{ ...event, offer } satisfies feedsApi.Offered] : [],
-    ),
+const offered = [
+  ordersEvents,
+  catalogEvents,
+  predictEvents,
+  segmentsEvents,
+  offersEvents,
+  messagesEvents,
+  feedsEvents,
+].flatMap((events) =>
+  Object.values<EventType<z.ZodType>>(events).flatMap(({ offer, ...event }) =>
+    offer ? [{ ...event, offer } satisfies feedsApi.Offered] : [],
+  ),
 );
 export const allRoutes: readonly Route[] = [
   ...access.routes,

@@ -13,6 +13,8 @@ import { connectOutgoing } from "../kernel/outgoing.ts";
 import { emitAll, relay } from "../kernel/outbox.ts";
 import { bucketOfText } from "../kernel/crypto.ts";
 import type { Tx } from "../kernel/sql.ts";
+import * as messages from "../messages/service.ts";
+import * as offers from "../offers/service.ts";
 import { recorded } from "../orders/events.ts";
 import { world } from "../../test/database.ts";
 import { sender, sweep } from "./jobs.ts";
@@ -54,7 +56,9 @@ async function receiver(
   };
 }
 
-const offered = new Set([recorded.name, "feeds.disabled"]);
+const offered = new Set([
+  ...[recorded.name, "feeds.disabled", "offers.issued", "messages.consented"],
+]);
 async function shop() {
   const made = await world({ settings: { feedAllow: ["127.0.0.1"] } });
   const { house, sql, clock } = made;
@@ -452,5 +456,46 @@ test("after thirty days what was told is gone", async () => {
   expect(await sweep(house.house)).toBe(6);
   const { next, oldest } = await store.feed(house.sql);
   expect(oldest).toBe(next);
+  house.close();
+});
+
+test("coupons and consents are told of where somebody listens, and are in no outbox where nobody does", async () => {
+  const house = await shop();
+  await using _ = house;
+  await using there = await receiver();
+  const campaignId = house.house.newId();
+  await house.sql.begin((tx) =>
+    offers.makeCampaign(tx, {
+      ...{ id: campaignId, at: house.clock.shop, name: { zh: "券", en: "Coupon" }, open: true },
+      ...{ benefit: { kind: "amount", amountMinor: 500n }, minSpendMinor: 0n, currency: "CNY" },
+      ...{ ttlDays: 7, perPerson: 9, couponLimit: 100, budgetMinor: null },
+    }),
+  );
+  const happen = (granted: boolean) =>
+    house.sql.begin(async (tx) => {
+      const said = { purpose: "marketing", channel: "email", granted, textVersion: "1" } as const;
+      const line = { ...said, person: person(1), proof: "secret proof", at: house.clock.shop };
+      await messages.setConsent(house.house, tx, [line], house.clock.machine);
+      const ask = { person: person(1), campaignId, cause: "test" };
+      await offers.issue(house.house, tx, house.clock.shop, [ask]);
+    });
+  await happen(true);
+  expect((await house.sql`select from outbox`).count).toBe(0);
+  await house.webhook(there.url, { types: ["offers.issued", "messages.consented"] });
+  house.clock.shop = new Date(house.clock.shop.getTime() + 1000);
+  await happen(false);
+  await house.relay();
+  await house.send();
+  const told = there.got.map(
+    ({ body }) => JSON.parse(body) as { type: string; data: Record<string, unknown> },
+  );
+  expect(told.map(({ type }) => type).toSorted()).toEqual(["messages.consented", "offers.issued"]);
+  expect(JSON.stringify(told)).not.toContain("secret proof");
+  for (const { type, data } of told)
+    expect(data).toMatchObject(
+      type === "offers.issued"
+        ? { campaign: campaignId, person: person(1).personId }
+        : { purpose: "marketing", granted: false, person: person(1).personId },
+    );
   house.close();
 });

@@ -231,5 +231,10 @@ export const sourceOf = (house: House): string =>
 
 export const erase = store.erasePerson;
 
+/** Does anybody want to hear of this? For whoever would rather not tell nobody. */
+export async function isHeard(reader: Reader, name: string): Promise<boolean> {
+  const { kept, webhooks } = await store.listening(reader);
+  return kept || webhooks.some(({ types }) => types.includes(name));
+}
 /** Who wants to hear of what happens, and whether the feed is kept: for whoever would rather not tell nobody. */
 export const listening = (reader: Reader) => store.listening(reader);

@@ -3,7 +3,10 @@ import type { Context, House } from "#kernel/endpoint.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
 import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
 import { dropTimer, setTimers } from "#kernel/timers.ts";
+import * as feeds from "#feeds/service.ts";
+import { emitAll } from "#kernel/outbox.ts";
 import * as offers from "#offers/service.ts";
+import { consented } from "./events.ts";
 import * as people from "#people/service.ts";
 import * as relations from "#relations/service.ts";
 import { render, unknownPlaceholders, type Rendered, type Values } from "./model/template.ts";
@@ -19,6 +22,18 @@ import {
   type Settings,
 } from "./rules.ts";
 import * as store from "./store.ts";
+
+/** What was said of consent, for other systems. */
+const tell = (house: House, tx: Tx, added: readonly store.PersonLine[]): Promise<void> =>
+  emitAll(
+    house,
+    tx,
+    consented,
+    added.map(({ bucket, personId, purpose, channel, granted, textVersion, at }) => ({
+      person: { bucket, personId },
+      data: { purpose, channel, granted, textVersion, at: at.toISOString() },
+    })),
+  );
 
 export type SaidConsent = Omit<ConsentLine, "seq" | "madeUp"> & {
   person: PersonKey;
@@ -54,7 +69,10 @@ export async function setConsent(
     added.push(next);
     logs.set(personId, [...log, next]);
   }
-  if (added.length > 0) await store.addLines(tx, added, recordedAt);
+  if (added.length > 0) {
+    await store.addLines(tx, added, recordedAt);
+    if (await feeds.isHeard(tx, consented.name)) await tell(house, tx, added);
+  }
   // Whoever takes back that we keep their friends is in nobody's list from this commit on.
   const social = added.filter(({ purpose }) => purpose === "social");
   await relations.refold(house, tx, [

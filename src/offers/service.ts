@@ -1,5 +1,7 @@
 // What a caller can ask of offers. Each function works in the transaction it is given.
 import type { Context, House } from "#kernel/endpoint.ts";
+import * as feeds from "#feeds/service.ts";
+import { emitAll } from "#kernel/outbox.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
 import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
 import { dropTimer, setTimers } from "#kernel/timers.ts";
@@ -126,6 +128,7 @@ export async function issue(
   asked: Ask[],
 ): Promise<Result<Given, NotGiven>[]> {
   const verdicts = Array.from<Result<Given, NotGiven>>({ length: asked.length });
+  const isHeard = await feeds.isHeard(tx, events.issued.name); // asked before a budget is held
   const ids = [...new Set(asked.map(({ campaignId }) => campaignId))].toSorted();
   const campaigns = await store.campaigns(tx, ids);
   const made = new Map<string, { at: number; coupon: Made }[]>();
@@ -182,8 +185,29 @@ export async function issue(
         short.map((one) => one.coupon),
       );
   }
+  if (isHeard) await tell(house, tx, asked, verdicts);
   return verdicts;
 }
+/** What was given, for other systems. */
+const tell = (
+  house: House,
+  tx: Tx,
+  asked: readonly Ask[],
+  verdicts: readonly Result<Given, NotGiven>[],
+): Promise<void> =>
+  emitAll(
+    house,
+    tx,
+    events.issued,
+    asked.flatMap(({ person, campaignId: campaign, cause }, i) => {
+      const verdict = verdicts[i]!;
+      if (!verdict.ok) return [];
+      const { couponId, expiresAt } = verdict.value;
+      const { bucket, personId } = person;
+      const data = { coupon: couponId, campaign, cause, expiresAt: expiresAt.toISOString() };
+      return [{ person: { bucket, personId }, data }];
+    }),
+  );
 async function takeBack(tx: Tx, campaignId: string, coupons: Made[]): Promise<void> {
   await store.dropCoupons(tx, coupons);
   await store.uncountPeople(tx, campaignId, coupons);
@@ -192,7 +216,7 @@ async function takeBack(tx: Tx, campaignId: string, coupons: Made[]): Promise<vo
 
 /** One coupon by a command of its own: the budget row is taken by the write path, once for a whole group. */
 async function give(
-  { tx, house, now, reserve }: Context,
+  { tx, house, now, reserve, emit }: Context,
   person: PersonKey,
   campaignId: string,
   cause: string,
@@ -213,7 +237,10 @@ async function give(
     take: (last, total) => store.takeBudget(last, campaignId, total, campaign.heldMinor),
     code: "offers.budget_spent",
   });
-  return ok({ coupon: made.id, expiresAt: made.expiresAt.toISOString() });
+  const expiresAt = made.expiresAt.toISOString();
+  if (await feeds.isHeard(tx, events.issued.name))
+    emit(events.issued, person, { coupon: made.id, campaign: campaignId, cause, expiresAt });
+  return ok({ coupon: made.id, expiresAt });
 }
 export async function issueOne(
   context: Context,
