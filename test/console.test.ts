@@ -11,6 +11,7 @@ import { serve } from "@hono/node-server";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { authenticate, ownerLink } from "#access/service.ts";
+import { accept, sourceNamed } from "#collect/service.ts";
 import { server } from "#kernel/http.ts";
 import { newMetrics } from "#kernel/metrics.ts";
 import { shopClock } from "#kernel/shop-clock.ts";
@@ -113,7 +114,34 @@ function slice(): { path: string; forget: () => void } {
   return { path, forget: () => rmSync(at, { recursive: true }) };
 }
 
+/** A warehouse that tells of one product day by day; says which source that is. */
+async function stocked({ house, sql }: World): Promise<string> {
+  const source = await sourceNamed(house, sql, "warehouse", "server", true);
+  const told: [day: number, data: Record<string, unknown>][] = [
+    [1, { name: "Silk scarf", category: "Accessories", brand: "Lu", price: "40", stock: 12 }],
+    [2, { price: "32.50", stock: 0 }],
+    [3, { price: "32.50", stock: 30 }],
+    [4, { price: "36", colour: "red", stock: 30 }],
+  ];
+  const events = told.map(([day, data]) => ({
+    key: String(day),
+    name: "Product Updated",
+    at: new Date(Date.UTC(2011, 1, day, 9)),
+    data: { sku: "SCARF", ...data },
+  }));
+  const odd = {
+    key: "9",
+    name: "Product Viewed",
+    at: new Date(Date.UTC(2011, 1, 5)),
+    data: { sku: "SCARF", price: "cheap" },
+  };
+  await sql.begin((tx) => accept(house, tx, source, [...events, odd]));
+  return source.id;
+}
+
 const owner = { email: "owner@example.com", password: randomBytes(12).toString("hex") };
+/** Where pictures of some pages go, for somebody to look at. */
+const shots = process.env["LIUKE_SHOTS"];
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 type Found = { id: string; impact: string | null; nodes: { html: string }[] };
 
@@ -128,6 +156,7 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
   let segment = "";
   let source = "";
   let hook = "";
+  let warehouse = "";
   let tell = () => Promise.resolve();
 
   type More = Parameters<Browser["newContext"]>[0];
@@ -192,6 +221,8 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
     const { signal } = new AbortController();
     await turn({ house, pumps: work, clock, demo, tell: () => {}, signal });
     small.forget();
+    warehouse = await stocked(shop);
+    while ((await work.consume()) + (await work.plan()) > 0);
     while ((await work.ship()) > 0);
     await work.deliver();
     tell = async () => {
@@ -387,6 +418,10 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
     `/trace?event=${event}`,
     "/sources",
     `/sources/${source}`,
+    "/tracking-plan",
+    `/tracking-plan/event?source=${warehouse}&name=Product%20Updated`,
+    "/products?query=scarf",
+    `/products/history?source=${warehouse}&sku=SCARF`,
     "/webhooks",
     `/webhooks/${hook}`,
     "/operators",
@@ -451,6 +486,40 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
       if (beyond > 0) wide.push(`${path}: ${beyond} px`);
     }
     expect(wide).toEqual([]);
+  });
+
+  test("a product's price and stock say how they changed, and the plan what is odd; an event is kept out and let in", async () => {
+    await using shown = await open("/products?query=scarf&lang=en");
+    const { page, watch } = shown;
+    await settled(page);
+    await page.getByRole("link", { name: "Silk scarf" }).click();
+    await page.getByRole("heading", { level: 1, name: "Silk scarf" }).waitFor();
+    const table = (name: string) => page.getByRole("region", { name }).locator("tbody");
+    await expect.poll(() => table("Price changes").innerText()).toContain("down 18.8%");
+    expect(await table("Price changes").innerText()).toContain("up 10.8%");
+    expect(await table("Stock changes").innerText()).toMatch(/Back in stock[\s\S]*Sold out/);
+    if (shots) await page.screenshot({ path: `${shots}/product.png` });
+
+    await page.goto(`${base}/tracking-plan?lang=en`);
+    await settled(page);
+    await expect.poll(() => page.locator("tbody").innerText()).toContain("Cannot be what it says");
+    if (shots) await page.screenshot({ path: `${shots}/plan-en.png`, fullPage: true });
+    await page.goto(`${base}/tracking-plan?lang=zh`);
+    await settled(page);
+    if (shots) await page.screenshot({ path: `${shots}/plan-zh.png`, fullPage: true });
+    await page.goto(
+      `${base}/tracking-plan/event?source=${warehouse}&name=Product%20Updated&lang=en`,
+    );
+    await settled(page);
+    await page.getByRole("button", { name: "Plan it as it is now" }).click();
+    await expect.poll(() => page.locator("tbody").first().innerText()).toContain("text · required");
+    await page.getByRole("button", { name: "Keep this event out" }).click();
+    await page.getByRole("button", { name: "Yes, keep it out" }).click();
+    await page.getByRole("button", { name: "Let it in again" }).click();
+    await page.getByRole("button", { name: "Keep this event out" }).waitFor();
+    if (shots) await page.screenshot({ path: `${shots}/event.png`, fullPage: true });
+    expect(await watch.refused()).toEqual([]);
+    expect(watch.errors).toEqual([]);
   });
 
   test("makes a key that sends orders, with its source, and the call it shows is taken", async () => {

@@ -511,6 +511,11 @@ export const en = {
     notFound: "No member has this e-mail.",
   },
   member: {
+    claims: "Orders that a page told of",
+    claimsSay:
+      "Said by a page or an app alone, so in no figure. The shop’s server or a file confirms one by sending an order of that number.",
+    claimConfirmed: "Confirmed",
+    claimOpen: "Not confirmed",
     one: "Member",
     title: (number) => `Member ${number}`,
     number: "Member",

@@ -485,6 +485,10 @@ export const zh = {
     notFound: "没有会员用这个邮箱。",
   },
   member: {
+    claims: "网页上报的订单",
+    claimsSay: "只有网页或应用说过的订单，不计入消费。商店服务器或文件发来同一单号后，就算确认。",
+    claimConfirmed: "已确认",
+    claimOpen: "未确认",
     one: "会员",
     title: (number: string) => `会员 ${number}`,
     number: "会员编号",

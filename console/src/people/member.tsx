@@ -7,6 +7,7 @@ import { At, Broken, Page, Part, Wait } from "../ui/page.tsx";
 import { useCall, useMay } from "../ui/session.tsx";
 import { useFormat, useSaid, useWords } from "../ui/words.tsx";
 import { Bought, Messages, Coupons, Consents } from "./member-parts.tsx";
+import { Claims } from "./claims.tsx";
 import { rfmSegmentName } from "./names.ts";
 
 const Erase = lazy(() => import("./erase.tsx"));
@@ -68,6 +69,7 @@ export function Member() {
           <Messages data={messages.data} error={messages.error} />
           <Coupons person={person} />
           <Consents data={messages.data} error={messages.error} />
+          <Claims person={person} />
         </div>
       </div>
     </Page>

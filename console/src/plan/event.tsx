@@ -2,7 +2,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { Link, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, call, type Answer } from "../ui/call.ts";
-import { At, Broken, Page, Part } from "../ui/page.tsx";
+import { At, Broken, Page, Part, Wait } from "../ui/page.tsx";
 import { useCall, useMay } from "../ui/session.tsx";
 import { DataTable } from "../ui/table.tsx";
 import { useFormat, useWords } from "../ui/words.tsx";
@@ -20,7 +20,7 @@ export function PlanEvent() {
   return (
     <Page
       title={name || t.planPage.titleAny}
-      says={data && `${data.sourceName} · ${t.planPage.statuses[data.status]}`}
+      says={data ? `${data.sourceName} · ${t.planPage.statuses[data.status]}` : <Wait width={16} />}
       actions={
         <Link to="/tracking-plan" search={{ source }} className="button">
           {t.nav.plan}
@@ -31,17 +31,22 @@ export function PlanEvent() {
         <Broken error={error} again={refetch} />
       ) : (
         <>
-          <Part title={t.planPage.drift}>
-            <Drifts of={data?.drift ?? []} all />
-          </Part>
           <Part
             title={t.planPage.properties}
-            says={data && t.planPage.eventSays(format.number(data.looked))}
+            says={data ? t.planPage.eventSays(format.number(data.looked)) : <Wait width={32} />}
           >
             <Properties rows={data?.properties} />
           </Part>
-          {data && <Acts of={data} />}
-          {data && <Days of={data} />}
+          {/* Below a table of unknown height nothing stands until its height is known. */}
+          {data && (
+            <>
+              <Part title={t.planPage.drift}>
+                <Drifts of={data.drift} all />
+              </Part>
+              <Acts of={data} />
+              <Days of={data} />
+            </>
+          )}
         </>
       )}
     </Page>

@@ -58,7 +58,7 @@ export function TrackingPlan() {
       {
         id: "drift",
         header: t.planPage.drift,
-        width: "xl",
+        width: "l",
         cell: ({ drift }) => <Drifts of={drift} />,
       },
       {
@@ -74,7 +74,6 @@ export function TrackingPlan() {
         numeric: true,
         cell: ({ total }) => format.number(total),
       },
-      { id: "first", header: t.planPage.first, cell: ({ firstAt }) => <At at={firstAt} /> },
       { id: "last", header: t.planPage.last, cell: ({ lastAt }) => <At at={lastAt} /> },
     ],
     [t, format],

@@ -14,6 +14,7 @@ type Domains = {
   journeys: typeof import("../../../src/journeys/api.ts");
   messages: typeof import("../../../src/messages/api.ts");
   offers: typeof import("../../../src/offers/api.ts");
+  orders: typeof import("../../../src/orders/api.ts");
   people: typeof import("../../../src/people/api.ts");
   plan: typeof import("../../../src/plan/api.ts");
   predict: typeof import("../../../src/predict/api.ts");
