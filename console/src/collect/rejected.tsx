@@ -6,6 +6,7 @@ import { At, Broken, Empty, Page } from "../ui/page.tsx";
 import { useCall, useMay } from "../ui/session.tsx";
 import { DataTable, type Column } from "../ui/table.tsx";
 import { useFormat, useWords } from "../ui/words.tsx";
+import { SourceSettings } from "./source-settings.tsx";
 
 type Rejected = Answer<typeof api.collect.rejected>["rejected"][number];
 
@@ -70,6 +71,7 @@ export function RejectedOf() {
       title={known ? t.sourcePage.title(known.name) : t.sourcePage.titleAny}
       says={<Link to="/sources">{t.sourcePage.back}</Link>}
     >
+      <SourceSettings source={source} />
       {list.error ? (
         <Broken error={list.error} again={list.refetch} />
       ) : rows?.length === 0 ? (

@@ -31,7 +31,12 @@ function All({ list: { data, error, refetch } }: { list: UseQueryResult<Sources>
   const may = useMay();
   const when = (at: string | null) => (at ? <At at={at} /> : t.sourcePage.never);
   return (
-    <Part title={t.sourcePage.all}>
+    <Part
+      title={t.sourcePage.all}
+      {...(data && data.strangers > 0
+        ? { says: t.sourceSettings.strangers(format.number(data.strangers)) }
+        : {})}
+    >
       {error ? (
         <Broken error={error} again={refetch} />
       ) : data?.sources.length === 0 ? (
@@ -53,16 +58,23 @@ function All({ list: { data, error, refetch } }: { list: UseQueryResult<Sources>
               id: "name",
               header: t.sourcePage.name,
               names: true,
-              cell: ({ id, name, demo }) => (
+              cell: ({ id, name, demo, disabled }) => (
                 <>
                   <Link to="/sources/$source" params={{ source: id }}>
                     {name}
                   </Link>
                   {demo && <span className="chip still">{t.sourcePage.demo}</span>}
+                  {disabled && <span className="chip still">{t.sourceSettings.off}</span>}
                 </>
               ),
             },
             { id: "kind", header: t.sourcePage.kind, cell: ({ kind }) => t.sourceKinds[kind] },
+            {
+              id: "protocol",
+              header: t.sourceSettings.protocol,
+              cell: ({ kind, protocol }) =>
+                kind === "import" ? t.none : t.sourceSettings.protocols[protocol],
+            },
             {
               id: "events",
               header: t.sourcePage.events,
@@ -74,16 +86,27 @@ function All({ list: { data, error, refetch } }: { list: UseQueryResult<Sources>
               id: "refused",
               header: t.sourcePage.refused,
               numeric: true,
-              cell: ({ id, rejected }) => (
-                <Link to="/sources/$source" params={{ source: id }}>
-                  {format.number(rejected)}
+              cell: ({ id, rejected, refused, beyond }) => (
+                <Link
+                  to="/sources/$source"
+                  params={{ source: id }}
+                  title={beyond > 0 ? t.sourceSettings.beyond(format.number(beyond)) : undefined}
+                >
+                  {format.number(Math.max(rejected, refused))}
                 </Link>
               ),
             },
             {
               id: "lastRefused",
               header: t.sourcePage.lastRefused,
-              cell: ({ lastRejectedAt }) => when(lastRejectedAt),
+              cell: ({ lastRejectedAt, lastError }) => when(lastError?.at ?? lastRejectedAt),
+            },
+            {
+              id: "lastError",
+              width: "l",
+              header: t.sourceSettings.lastError,
+              cell: ({ lastError }) =>
+                lastError ? (t.rejections[lastError.reason] ?? t.rejectionUnknown) : t.none,
             },
           ]}
         />

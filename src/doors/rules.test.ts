@@ -1,0 +1,136 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { newSettings, type Known } from "#collect/rules.ts";
+import { corrected, hear, type Spoken } from "./rules.ts";
+
+const source = (kind: "server" | "public", settings = {}): Known => ({
+  ...{ id: "s", kind, name: "shop", protocol: "segment", space: "s", disabled: false },
+  settings: { ...newSettings, ...settings },
+});
+const receivedAt = new Date("2026-03-01T04:00:00Z");
+const said = (given: Partial<Spoken> = {}): Spoken => ({
+  ...{ key: "k", kind: "track", name: "Shelf Seen", user: "u1", anonymous: "a1", also: [] },
+  ...{ at: receivedAt.getTime(), data: {}, traits: {}, context: {}, token: null, consent: {} },
+  ...given,
+});
+const heard = (given: Partial<Spoken>, of = source("server"), more = {}) =>
+  hear(said(given), {
+    ...{ source: of, receivedAt, sentAt: null, agent: "", ip: "", vouched: null, place: "p" },
+    ...more,
+  });
+
+test("a client whose clock is wrong by any amount is heard at the time it meant", () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: -1e11, max: 1e11 }),
+      fc.integer({ min: 0, max: 1e9 }),
+      (skew, ago) => {
+        const now = receivedAt.getTime();
+        // The client's clock is ahead of ours by `skew`; it happened `ago` before it was sent, and took no time here.
+        const { at } = corrected(now + skew - ago, now + skew, now);
+        expect(Math.abs(at - (now - ago))).toBeLessThanOrEqual(2000);
+      },
+    ),
+  );
+});
+
+test("times: the future is refused after correction, the long past is marked, what cannot be is refused", () => {
+  const day = 86_400_000;
+  const now = receivedAt.getTime();
+  expect(heard({ at: now + day + 1 })).toEqual({ reason: "not_yet", field: "timestamp" });
+  expect(
+    heard({ at: now + day * 300 }, source("server"), { sentAt: now + day * 300 }),
+  ).toMatchObject({
+    at: receivedAt,
+    flags: 16,
+  });
+  expect(heard({ at: now - 31 * day })).toMatchObject({ flags: 8 });
+  expect(heard({ at: Date.UTC(1989, 11, 31) })).toEqual({ reason: "too_old", field: "timestamp" });
+  expect(heard({ at: Number.MAX_SAFE_INTEGER })).toEqual({ reason: "invalid", field: "timestamp" });
+  expect(heard({ at: null })).toMatchObject({ at: receivedAt });
+  expect(heard({ at: null, ago: 5000 })).toMatchObject({ at: new Date(now - 5000) });
+});
+
+test("a server says who is who; a page speaks for its visitor, whatever else it says", () => {
+  const traits = { email: " Ann@Example.com ", phone: "+49 151 1234567", city: "Berlin" };
+  const who = { kind: "identify", traits } as const;
+  expect(heard(who)).toMatchObject({
+    sender: { type: "user_id", value: "u1" },
+    links: [
+      { type: "anonymous_id", value: "a1" },
+      { type: "email", value: "Ann@Example.com" },
+      { type: "phone", value: "+49 151 1234567" },
+    ],
+    data: { $traits: { city: "Berlin" } },
+    direct: { "traits.email": "Ann@Example.com" },
+  });
+  const page = heard(who, source("public"));
+  expect(page).toMatchObject({
+    sender: { type: "anonymous_id", value: "a1" },
+    direct: { "claim.user": "u1", "claim.traits.email": "Ann@Example.com" },
+  });
+  expect(page).not.toHaveProperty("links");
+  // Without a visitor of its own it is nobody that the shop knows either.
+  expect(heard({ anonymous: undefined }, source("public"))).toMatchObject({
+    sender: { type: "anonymous_id", value: "claimed:u1" },
+  });
+  // A token vouches for one user: not for an address, and not for another user.
+  const vouched = heard(who, source("public"), { vouched: "u1" });
+  expect(vouched).toMatchObject({
+    sender: { type: "user_id", value: "u1" },
+    links: [{ type: "anonymous_id", value: "a1" }],
+    direct: { "claim.traits.email": "Ann@Example.com" },
+  });
+  expect(heard(who, source("public"), { vouched: "u2" })).toEqual(page);
+  const alias = { kind: "alias", previous: { type: "user_id", value: "u0" } } as const;
+  expect(heard({ ...alias, anonymous: undefined })).toMatchObject({ links: [{ value: "u0" }] });
+  expect(heard(alias, source("public"))).not.toHaveProperty("links");
+});
+
+test("consent, marks, and an event without a key", () => {
+  const needs = source("server", { consent: "analytics" });
+  expect(heard({}, needs)).toEqual({ reason: "no_consent", field: "" });
+  expect(heard({ consent: { analytics: false } }, needs)).toHaveProperty("reason");
+  expect(heard({ consent: { analytics: true } }, needs)).not.toHaveProperty("reason");
+  expect(heard({ key: null })).toMatchObject({ key: "p", flags: 4 });
+  expect(heard({}, source("public"), { agent: "Googlebot/2.1" })).toMatchObject({ flags: 1 });
+  const staff = { networks: ["10.0.0.0/8"], users: ["u9"], domains: ["shop.example"] };
+  const of = source("server", { staff });
+  expect(heard({}, of, { ip: "10.1.2.3" })).toMatchObject({ flags: 2 });
+  expect(heard({ user: "u9" }, of)).toMatchObject({ flags: 2 });
+  expect(heard({ kind: "identify", traits: { email: "a@shop.example" } }, of)).toMatchObject({
+    flags: 2,
+  });
+  expect(heard({ name: "Order Completed" }, source("public"))).toMatchObject({ flags: 64 });
+});
+
+test("names that mean something to the house are no track events", () => {
+  for (const name of ["identify", "alias", "group", "page", "", "x".repeat(201), "ann@example.com"])
+    expect(heard({ name }), name).toEqual({ reason: "invalid", field: "event" });
+  expect(heard({ name: "Order Line" })).toMatchObject({ reason: "use_order_lines" });
+  expect(heard({ name: "unbind" }, source("public"))).toMatchObject({ reason: "server_only" });
+  expect(heard({ name: "unbind" })).not.toHaveProperty("reason");
+});
+
+test("what names somebody is sealed, in whatever part of the event it stands", () => {
+  const read = heard({
+    data: { sku: "S1", contact: "ann@example.com", $ip: "10.0.0.1", $browser: "Chrome" },
+    context: {
+      ip: "10.0.0.1",
+      userAgent: "Mozilla",
+      page: { url: "https://shop.example" },
+      locale: "zh",
+    },
+  });
+  expect(read).toMatchObject({
+    data: { sku: "S1", $context: { browser: "Chrome", locale: "zh" } },
+    direct: {
+      "data.contact": "ann@example.com",
+      "context.ip": "10.0.0.1",
+      "context.userAgent": "Mozilla",
+    },
+  });
+  expect(JSON.stringify((read as { data: object }).data)).not.toMatch(
+    /ann@|10\.0|Mozilla|shop\.example/,
+  );
+});
