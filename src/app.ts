@@ -45,6 +45,7 @@ import * as orders from "#orders/jobs.ts";
 import * as ordersEvents from "#orders/events.ts";
 import * as ordersRoutes from "#orders/routes.ts";
 import * as ordersService from "#orders/service.ts";
+import * as peopleEvents from "#people/events.ts";
 import * as peopleJobs from "#people/jobs.ts";
 import * as peopleRoutes from "#people/routes.ts";
 import * as people from "#people/service.ts";
@@ -96,6 +97,7 @@ export const movers: readonly people.Mover[] = [relationsService.movers, compani
 const offered = [
   ordersEvents,
   catalogEvents,
+  peopleEvents,
   predictEvents,
   segmentsEvents,
   offersEvents,

@@ -15,6 +15,7 @@ import { bucketOfText } from "../kernel/crypto.ts";
 import type { Tx } from "../kernel/sql.ts";
 import * as messages from "../messages/service.ts";
 import * as offers from "../offers/service.ts";
+import * as people from "../people/service.ts";
 import { recorded } from "../orders/events.ts";
 import { world } from "../../test/database.ts";
 import { sender, sweep } from "./jobs.ts";
@@ -57,7 +58,7 @@ async function receiver(
 }
 
 const offered = new Set([
-  ...[recorded.name, "feeds.disabled", "offers.issued", "messages.consented"],
+  ...[recorded.name, "feeds.disabled", "offers.issued", "messages.consented", "people.tagged"],
 ]);
 async function shop() {
   const made = await world({ settings: { feedAllow: ["127.0.0.1"] } });
@@ -459,7 +460,7 @@ test("after thirty days what was told is gone", async () => {
   house.close();
 });
 
-test("coupons and consents are told of where somebody listens, and are in no outbox where nobody does", async () => {
+test("coupons, consents and tags are told of where somebody listens, and are in no outbox where nobody does", async () => {
   const house = await shop();
   await using _ = house;
   await using there = await receiver();
@@ -478,10 +479,21 @@ test("coupons and consents are told of where somebody listens, and are in no out
       await messages.setConsent(house.house, tx, [line], house.clock.machine);
       const ask = { person: person(1), campaignId, cause: "test" };
       await offers.issue(house.house, tx, house.clock.shop, [ask]);
+      const tag = {
+        tag: "vip",
+        value: granted ? "gold" : null,
+        kind: "hand",
+        source: "test",
+      } as const;
+      await people.setTags(tx, house.house.newId, [
+        { ...tag, person: person(1), reason: {}, at: house.clock.shop },
+      ]);
     });
   await happen(true);
   expect((await house.sql`select from outbox`).count).toBe(0);
-  await house.webhook(there.url, { types: ["offers.issued", "messages.consented"] });
+  await house.webhook(there.url, {
+    types: ["offers.issued", "messages.consented", "people.tagged"],
+  });
   house.clock.shop = new Date(house.clock.shop.getTime() + 1000);
   await happen(false);
   await house.relay();
@@ -489,13 +501,12 @@ test("coupons and consents are told of where somebody listens, and are in no out
   const told = there.got.map(
     ({ body }) => JSON.parse(body) as { type: string; data: Record<string, unknown> },
   );
-  expect(told.map(({ type }) => type).toSorted()).toEqual(["messages.consented", "offers.issued"]);
+  const about = { person: person(1).personId };
+  expect(told.toSorted((a, b) => (a.type < b.type ? -1 : 1))).toMatchObject([
+    { type: "messages.consented", data: { ...about, purpose: "marketing", granted: false } },
+    { type: "offers.issued", data: { ...about, campaign: campaignId } },
+    { type: "people.tagged", data: { ...about, tag: "vip", before: "gold", after: null } },
+  ]);
   expect(JSON.stringify(told)).not.toContain("secret proof");
-  for (const { type, data } of told)
-    expect(data).toMatchObject(
-      type === "offers.issued"
-        ? { campaign: campaignId, person: person(1).personId }
-        : { purpose: "marketing", granted: false, person: person(1).personId },
-    );
   house.close();
 });

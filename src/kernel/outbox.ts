@@ -22,7 +22,7 @@ export type Reaction = {
 
 /** Writes events in bulk, for work that is no command: consumers of the log, timers, jobs. */
 export async function emitAll<D extends z.ZodType>(
-  house: House,
+  house: Pick<House, "newId"> & { clocks: Pick<House["clocks"], "shop"> },
   tx: Tx,
   { name, data }: EventType<D>,
   happened: { person: PersonKey; data: z.output<D> }[],

@@ -3,9 +3,12 @@ import { bucketOfText } from "#kernel/crypto.ts";
 import type { Context, House } from "#kernel/endpoint.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
 import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
+import { emitAll } from "#kernel/outbox.ts";
 import { dropWaiting } from "#kernel/waiting.ts";
+import * as feeds from "#feeds/service.ts";
 import { normalised } from "#privacy/rules.ts";
 import * as privacy from "#privacy/service.ts";
+import { tagged } from "./events.ts";
 import type { Identifier, TagKind } from "./rules.ts";
 import * as store from "./store.ts";
 
@@ -340,7 +343,29 @@ export async function setTags(
         })),
       )),
     );
+  if (changed.length > 0 && (await feeds.isHeard(tx, tagged.name)))
+    await tell(tx, newId, rows, changed);
   return changed;
+}
+/** For other systems. Each change is of one of the rows that were asked for. */
+async function tell(
+  tx: Tx,
+  newId: () => string,
+  rows: readonly TagChange[],
+  changed: readonly TagChanged[],
+): Promise<void> {
+  const asked = new Map(rows.map((row) => [`${row.person.personId} ${row.tag}`, row]));
+  const at = rows[0]!.at;
+  await emitAll(
+    { newId, clocks: { shop: () => at } },
+    tx,
+    tagged,
+    changed.map(({ personId, tag, before, after, logId: log }) => {
+      const { person, kind } = asked.get(`${personId} ${tag}`)!;
+      const { bucket } = person;
+      return { person: { bucket, personId }, data: { tag, before, after, kind, log } };
+    }),
+  );
 }
 
 /**
