@@ -7,7 +7,7 @@ import * as people from "#people/service.ts";
 import { world } from "../../test/database.ts";
 import * as orders from "./jobs.ts";
 import { isUnfit, readLine, type LineText } from "./rules.ts";
-import { lineEvent, refold } from "./service.ts";
+import { erase, lineEvent, refold } from "./service.ts";
 import * as views from "./views.ts";
 
 const shop = {
@@ -598,4 +598,30 @@ test("when a node turns out to be somebody else's, its lines and orders go with 
     ["W1", visitor!.personId],
   ]);
   expect([await spent(known!), await spent(visitor!)]).toEqual([1000, 2800]);
+});
+
+test("of an erased person nothing stays of what was told or claimed; another's stays", async () => {
+  await using here = await openAll();
+  const { sql, tell } = here;
+  await tell(
+    here.source,
+    told("Order Completed", "1", 1, completed),
+    told("Order Completed", "2", 1, { ...completed, order_id: "W2" }, { user: "u2" }),
+  );
+  await tell(
+    here.page,
+    told("Order Completed", "3", 1, { ...completed, order_id: "W3" }, { anonymous: "v1" }),
+  );
+  for (const [type, value, source] of [
+    ["user_id", "u1", here.source.id],
+    ["anonymous_id", "v1", here.page.id],
+  ] as const) {
+    const person = (await people.byIdentifier(here.house, sql, type, value, source))!;
+    const nodes = await people.nodesOf(sql, person);
+    await sql.begin((tx) => erase(tx, person, nodes));
+  }
+  const left = await sql<{ ref: string }[]>`
+    select ref from orders_told union all select ref from orders_line where n = 1
+    union all select ref from orders_order union all select ref from orders_ref`;
+  expect(left.map(({ ref }) => ref)).toEqual(["W2", "W2", "W2", "W2"]);
 });

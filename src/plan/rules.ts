@@ -54,13 +54,34 @@ const claim = 64; // the flag of collect/rules.ts: a public source's word of an 
 const loose = (name: string): string => name.toLowerCase().replaceAll(/[\s_-]+/g, "");
 const byLoose = new Map(Object.keys(vocabulary).map((name) => [loose(name), name]));
 const bySpelling = new Map(Object.entries(eventSpellings));
-const snake = (name: string): string =>
+/** Names are few and come again and again: what was made of one is kept, up to so many. */
+const rememberedLimit = 10_000;
+function remembering<T>(make: (name: string) => T): (name: string) => T {
+  const kept = new Map<string, T>();
+  return (name) => {
+    const had = kept.get(name);
+    if (had !== undefined) return had;
+    if (kept.size >= rememberedLimit) kept.clear();
+    const made = make(name);
+    kept.set(name, made);
+    return made;
+  };
+}
+const snake = remembering((name) =>
   name
     .trim()
     .replaceAll(/([A-Z]+)([A-Z][a-z])/g, "$1_$2")
     .replaceAll(/([a-z\d])([A-Z])/g, "$1_$2")
     .replaceAll(/[\s.-]+/g, "_")
-    .toLowerCase();
+    .toLowerCase(),
+);
+/** The one event that a name can be, and whether its properties decide. */
+const nameable = remembering((sent): { name: string; sure: boolean } | null => {
+  const own = Object.hasOwn(vocabulary, sent) ? sent : byLoose.get(loose(sent));
+  if (own !== undefined) return { name: own, sure: true };
+  const other = bySpelling.get(sent);
+  return other === undefined ? null : { name: other, sure: false };
+});
 
 /** The vocabulary's name of a property as it was sent; null where this event has none of that kind. */
 export function propertyName(sent: string, known: Record<string, Kind>): string | null {
@@ -72,10 +93,9 @@ export function propertyName(sent: string, known: Record<string, Kind>): string 
 }
 /** The vocabulary's event of a name, however it is spelt; null where it is none. Its properties decide on a plain word. */
 export function eventNamed(sent: string, properties: Iterable<string>): string | null {
-  const own = Object.hasOwn(vocabulary, sent) ? sent : byLoose.get(loose(sent));
-  if (own !== undefined) return own;
-  const other = bySpelling.get(sent);
-  if (other === undefined) return null;
+  const can = nameable(sent);
+  if (can === null || can.sure) return can?.name ?? null;
+  const { name: other } = can;
   const known = vocabulary[other]!;
   const names = [...properties].map((one) => propertyName(one, known.properties));
   if (known.role === "order") return names.includes("order_id") ? other : null;
@@ -155,6 +175,8 @@ export function judge<E extends Judged>(
   { currency }: { currency: string },
 ): Judgement<E> | Refusal {
   if (event.name === "Order Line") return orderLine(event, source);
+  if (nameable(event.name) === null && !ours.some((name) => Object.hasOwn(event.data, name)))
+    return { event, odd: [] };
   const direct: Record<string, string> = { ...event.direct };
   const sent = new Map<string, unknown>(
     Object.entries<unknown>(event.data).filter(([name]) => !ours.includes(name)),
