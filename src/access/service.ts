@@ -8,6 +8,7 @@ import type { Authenticate } from "#kernel/http.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
 import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
 import { setTimers, type Timer } from "#kernel/timers.ts";
+import * as collect from "#collect/service.ts";
 import * as people from "#people/service.ts";
 import { cookieOf, mayUseCookie } from "./model/cookies.ts";
 import { hashPassword, isPassword } from "./model/passwords.ts";
@@ -812,8 +813,10 @@ export function authenticate(house: House): Authenticate {
   };
   const byToken = async (token: string): Promise<Actor | null> => {
     const who = await shopper(token);
-    const person =
-      who && (await people.byIdentifier(house, house.sql, "user_id", who.userId, who.sourceId));
+    if (!who) return null;
+    // A page's key of tokens speaks of the shop's numbers, where the page shares them.
+    const { space } = await collect.knownSource(house, { id: who.sourceId, kind: "server" });
+    const person = await people.byIdentifier(house, house.sql, "user_id", who.userId, space);
     if (!person) return null;
     return {
       id: `person:${person.personId}`,

@@ -103,6 +103,7 @@ export const sources = endpoint({
         lastRejectedAt: instant.nullable(),
         /** Refused within 30 days, whether or not it is kept in the list. */
         refused: z.number(),
+        keys: z.number(), // that work
         /** What the list had no room for. */
         beyond: z.number(),
         lastError: z.object({ reason: z.string(), field: z.string(), at: instant }).nullable(),

@@ -325,9 +325,10 @@ export function readEvent(said: Said, source: Source["kind"], now: Date): Incomi
   const data = partData(said.data, name);
   const direct = { ...data.direct, ...traits.direct };
   const sender = senderOf(user, anonymous, open);
-  const other = open ? user : anonymous;
-  if (user !== undefined && anonymous !== undefined)
-    direct[open ? "claim.user" : "claim.anonymous"] = other!;
+  // A server that names both says that they are one somebody; a page only claims it.
+  const both = user !== undefined && anonymous !== undefined;
+  if (both && open) direct["claim.user"] = user;
+  const links: Identifier[] = both && !open ? [{ type: "anonymous_id", value: anonymous }] : [];
   const isOfSomebody =
     name === identify || Object.keys(direct).length > 0 || Object.keys(said.traits).length > 0;
   if (!sender && (open || isOfSomebody)) return { reason: "no_sender", field: "user" };
@@ -339,6 +340,7 @@ export function readEvent(said: Said, source: Source["kind"], now: Date): Incomi
     data: { ...data.plain, ...derived },
     ...(Object.keys(direct).length > 0 ? { direct } : {}),
     ...(sender ? { sender } : {}),
+    ...(links.length > 0 ? { links } : {}),
     ...(when.flags > 0 ? { flags: when.flags } : {}),
   };
 }

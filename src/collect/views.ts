@@ -16,6 +16,7 @@ export type SourceFigures = {
   lastRejectedAt: Date | null;
   refused: number;
   beyond: number;
+  keys: number;
   lastReason: string | null;
   lastField: string | null;
   lastErrorAt: Date | null;
@@ -26,6 +27,7 @@ export const sources = (reader: Reader) => reader<SourceFigures[]>`
     coalesce(r.rejected, 0)::int as rejected, r.last_at as last_rejected_at,
     (select coalesce(sum(refused), 0)::int from collect_refused d where d.source_id = s.id) as refused,
     (select coalesce(sum(beyond), 0)::int from collect_kept k where k.source_id = s.id) as beyond,
+    (select count(*)::int from access_key a where a.source_id = s.id and a.revoked_at is null) as keys,
     f.reason as last_reason, f.field as last_field, f.at as last_error_at
   from collect_source s
   left join (

@@ -245,7 +245,7 @@ function holds(
   for (const [name, value] of Object.entries(said.data))
     if (name.startsWith("$")) system[name.slice(1)] = value;
     else own[name] = value;
-  const data = partData(own);
+  const data = partData(own, said.kind === "track" ? said.name : said.kind);
   const { plain } = data;
   const direct = { ...data.direct };
   // How a page is called names no person.

@@ -76,6 +76,13 @@ function All({ list: { data, error, refetch } }: { list: UseQueryResult<Sources>
                 kind === "import" ? t.none : t.sourceSettings.protocols[protocol],
             },
             {
+              id: "keys",
+              width: "s",
+              header: t.nav.keys,
+              numeric: true,
+              cell: ({ keys }) => (may("keys:read") ? <Link to="/keys">{keys}</Link> : keys),
+            },
+            {
               id: "events",
               header: t.sourcePage.events,
               numeric: true,
