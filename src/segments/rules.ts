@@ -7,7 +7,7 @@
 //   "not" turns that round: people without any order are among those who do not have three. A value is known when it is
 //   there and is not null. A comparison of numbers asks a number, of texts a text, of truths a truth: "12" is no number.
 // - Numbers are IEEE doubles, the one nearest to what was written, so that 0.1 + 0.2 is not 0.3. What is 10^18 or more in
-//   size is no number, what is smaller than 1e-300 is 0. A rule's own numbers lie within ±(2^53 − 1).
+//   size is no number. A rule's own numbers lie within ±(2^53 − 1).
 // - Texts are equal when their code points are; nothing is normalised (NFC is not applied), trimmed or folded. Their order
 //   is that of code points, whatever the language. There are no patterns.
 // - Instants are texts in UTC with milliseconds, as we write them ourselves. A tag that has expired is no tag.

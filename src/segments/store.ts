@@ -288,8 +288,8 @@ export const takeStale = (tx: Tx, limit: number) => tx<{ line: string }[]>`
     'person_id', d.person_id, 'bucket', d.bucket, 'version', d.version,
     'gone', case when p.person_id is null then 1 else 0 end,
     'numbers', coalesce((
-      select json_object_agg(a.key, segments_number(a.value->'v')) from jsonb_each(f.attributes) a
-      where segments_number(a.value->'v') is not null), '{}'),
+      select json_object_agg(a.key, a.value->'v') from jsonb_each(f.attributes) a
+      where a.value->'v' > '-1000000000000000000' and a.value->'v' < '1000000000000000000'), '{}'),
     'texts', coalesce((
       select json_object_agg(a.key, a.value->>'v') from jsonb_each(f.attributes) a
       where jsonb_typeof(a.value->'v') = 'string'), '{}'),

@@ -38,6 +38,20 @@ const both = (reader: Reader, parts: readonly Fragment[]) =>
 const either = (reader: Reader, parts: readonly Fragment[]) =>
   reader`(${joined(reader, parts, reader`or`)})`;
 
+/**
+ * A JSON value against a number, without a cast: in the order of jsonb texts and null stand below every number, truths,
+ * lists and objects above. What is 10^18 or more in size is no number to a rule.
+ */
+function numeric(reader: Reader, value: Fragment, is: Comparison, bound: number): Fragment {
+  const number = reader`${String(bound)}::text::jsonb`;
+  const above = reader`${value} > '-1000000000000000000'::jsonb`;
+  const below = reader`${value} < '1000000000000000000'::jsonb`;
+  const compared = reader`${value} ${operator(reader, is)} ${number}`;
+  if (is === "eq") return compared;
+  if (is === "ne") return reader`(${compared} and ${above} and ${below})`;
+  return reader`(${compared} and ${is === "lt" || is === "le" ? above : below})`;
+}
+
 // ── what happened ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Of an event e. Null counts as false wherever this stands. */
@@ -53,8 +67,7 @@ function filtered(reader: Reader, filter: Filter): Fragment {
       if (typeof filter.value === "boolean")
         return reader`${value} = to_jsonb(${filter.value === (filter.is === "eq")}::boolean)`;
       const is = operator(reader, filter.is);
-      if (typeof filter.value === "number")
-        return reader`segments_number(${value}) ${is} ${filter.value}::float8`;
+      if (typeof filter.value === "number") return numeric(reader, value, filter.is, filter.value);
       return reader`(jsonb_typeof(${value}) = 'string'
         and e.data->>${filter.property}::text collate "C" ${is} ${filter.value}::text)`;
     }
@@ -77,17 +90,28 @@ const these = (reader: Reader, among: readonly PersonKey[]) => reader`
   (select bucket, person_id from unnest(
     ${among.map((one) => one.bucket)}::smallint[], ${among.map((one) => one.personId)}::uuid[]
   ) as w(bucket, person_id))`;
-/** Events e with the person o whose they are, without those of bots and of staff. */
-const eventsOf = (reader: Reader, among: Among): Fragment => reader`
-  ${
-    among
-      ? reader`${these(reader, among)} w
-        join people_owner o on o.person_bucket = w.bucket and o.person_id = w.person_id`
-      : reader`people_owner o`
-  }
-  join collect_event e on e.bucket = o.bucket and e.node_id = o.node_id
-    and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
-    and e.flags & 3 = 0`;
+/** Neither of a bot nor of staff. Said so that the planner takes it for true of almost all: of `= 0` it expects few. */
+const unflagged = (reader: Reader) =>
+  reader`e.flags & 3 <> 1 and e.flags & 3 <> 2 and e.flags & 3 <> 3`;
+/**
+ * Events that `where` says, as e with the person whose they are, without those of bots and of staff. People_owner's two
+ * halves each for itself: a node that is one person's asks no event for its place in time.
+ */
+function eventsOf(reader: Reader, among: Among, where: Fragment): Fragment {
+  const half = (owner: Fragment, more: Fragment) => reader`
+    select o.person_bucket, o.person_id, e.name, e.at, e.id, e.data
+    from ${among ? reader`${these(reader, among)} w join` : reader``} ${owner} o
+    ${among ? reader`on o.person_bucket = w.bucket and o.person_id = w.person_id` : reader``}
+    join collect_event e on e.bucket = o.bucket and e.node_id = o.node_id and ${unflagged(reader)}
+    where ${more} and ${where}`;
+  return reader`(
+    ${half(reader`people_node`, reader`not o.split`)}
+    union all
+    ${half(
+      reader`people_span`,
+      reader`(e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)`,
+    )}) e`;
+}
 
 type Counted = Extract<RuleNow, { kind: "count" | "first" }>;
 type Sequence = Extract<RuleNow, { kind: "sequence" }>;
@@ -105,13 +129,16 @@ function counts(reader: Reader, conditions: readonly Counted[], among: Among): F
       : reader`min(e.at) ${filter} as ${reader(`c${i}`)}`;
   });
   return reader`(
-    select o.person_bucket as bucket, o.person_id, ${joined(reader, columns, reader`,`)}
-    from ${eventsOf(reader, among)}
-    where ${either(
+    select e.person_bucket as bucket, e.person_id, ${joined(reader, columns, reader`,`)}
+    from ${eventsOf(
       reader,
-      conditions.map((one) => reader`(${such(reader, one, spanOf(one))})`),
+      among,
+      either(
+        reader,
+        conditions.map((one) => reader`(${such(reader, one, spanOf(one))})`),
+      ),
     )}
-    group by o.person_bucket, o.person_id)`;
+    group by e.person_bucket, e.person_id)`;
 }
 
 /**
@@ -128,11 +155,14 @@ function sequence(reader: Reader, { steps, withinMs, span }: Sequence, among: Am
   );
   let chained = reader`
     select *, case when m0 then at end as s0 from (
-      select o.person_bucket as bucket, o.person_id, e.at, e.id, ${joined(reader, is, reader`,`)}
-      from ${eventsOf(reader, among)}
-      where ${during(reader, span)} and ${either(
+      select e.person_bucket as bucket, e.person_id, e.at, e.id, ${joined(reader, is, reader`,`)}
+      from ${eventsOf(
         reader,
-        steps.map((step) => reader`(${such(reader, step, span)})`),
+        among,
+        either(
+          reader,
+          steps.map((step) => reader`(${such(reader, step, span)})`),
+        ),
       )}
     ) e`;
   for (let i = 1; i < steps.length; i++)
@@ -151,7 +181,7 @@ function sequence(reader: Reader, { steps, withinMs, span }: Sequence, among: Am
 
 type Source =
   | { kind: "profile"; alias: "f" }
-  | { kind: "tag"; alias: string; tag: string }
+  | { kind: "tag"; alias: string; tag: string; values: Set<string> }
   | { kind: "segment"; alias: string; segment: string }
   | { kind: "counts"; alias: "c"; of: Counted[] }
   | { kind: "sequence"; alias: string; of: Sequence };
@@ -185,7 +215,10 @@ function sourcesOf(rule: RuleNow): Sources {
       case "tag": {
         const { tag } = one;
         const alias = `t${all.length}`;
-        of.set(one, { source: named(`tag ${tag}`, () => ({ kind: "tag", alias, tag })), at: 0 });
+        const source = named(`tag ${tag}`, () => ({ kind: "tag", alias, tag, values: new Set() }));
+        // A value that no condition asks for is as good as none.
+        if (source.kind === "tag") for (const value of one.in) source.values.add(value);
+        of.set(one, { source, at: 0 });
         return;
       }
       case "segment": {
@@ -259,7 +292,8 @@ function from(reader: Reader, source: Source, among: Among): Fragment {
     case "profile":
       return reader`people_profile`;
     case "tag":
-      return reader`(select * from people_tag where tag = ${source.tag})`;
+      return reader`(select bucket, person_id, value, expires_at from people_tag
+        where tag = ${source.tag} and value = any(${[...source.values]}::text[]))`;
     case "segment":
       return reader`(select * from segments_member where segment_id = ${source.segment})`;
     case "counts":
@@ -289,8 +323,12 @@ function holds(reader: Reader, rule: RuleNow, at: Date, sources: Sources, key: s
     case "known":
       return reader`coalesce(f.attributes->${rule.attribute}::text->>'v' is not null, false)`;
     case "number":
-      return reader`coalesce(segments_number(f.attributes->${rule.attribute}::text->'v')
-        ${operator(reader, rule.is)} ${rule.value}::float8, false)`;
+      return reader`coalesce(${numeric(
+        reader,
+        reader`(f.attributes->${rule.attribute}::text->'v')`,
+        rule.is,
+        rule.value,
+      )}, false)`;
     case "text":
       return reader`coalesce(jsonb_typeof(f.attributes->${rule.attribute}::text->'v') = 'string'
         and f.attributes->${rule.attribute}::text->>'v' = any(${rule.in}::text[]), false)`;
@@ -332,7 +370,9 @@ export function matching(reader: Reader, rule: RuleNow, at: Date, among: Among =
   const sources = sourcesOf(rule);
   const inner = sources.all.filter((one) => needs(rule, one, sources));
   // Whoever has a row anywhere is a person: where one is needed, it leads, and nobody else is looked at.
-  const lead = among === null ? inner[0] : undefined;
+  const lead = inner.find(
+    (one) => among === null || one.kind === "counts" || one.kind === "sequence",
+  );
   const key = lead ? lead.alias : "p";
   const base = lead
     ? reader`${from(reader, lead, among)} ${reader(key)}`
@@ -413,12 +453,15 @@ export const happened = (
   since: Date | null,
   told: readonly string[],
 ) => reader<HappenedRow[]>`
-  select o.person_id, e.name, e.at, e.id,
+  select e.person_id, e.name, e.at, e.id,
     case when e.name = any(${told as string[]}::text[]) then e.data end as data
-  from ${eventsOf(reader, people)}
-  where e.name = any(${names as string[]}::text[])
-    ${since ? reader`and e.at >= ${since}` : reader``}
-  order by o.person_id, e.at, e.id`;
+  from ${eventsOf(
+    reader,
+    people,
+    reader`e.name = any(${names as string[]}::text[])
+      ${since ? reader`and e.at >= ${since}` : reader``}`,
+  )}
+  order by e.person_id, e.at, e.id`;
 
 /** What somebody did in a slice of the log, of these names. `data` where `told` names the event. */
 export const inSlice = (
@@ -479,15 +522,14 @@ export function turns(
     switch (one.kind) {
       case "events":
         return reader`
-          select o.person_bucket as bucket, o.person_id, ${
+          select e.person_bucket as bucket, e.person_id, ${
             "at" in one.due
               ? reader`${one.due.at}::timestamptz`
               : reader`min(e.at) + ${one.due.afterMs}::float8 * interval '1 ms'`
           } as due_at
-          from ${eventsOf(reader, among)}
-          where ${such(reader, one.what, one.span)}
-            and ${only(reader`o.person_bucket`, reader`o.person_id`)}
-          group by o.person_bucket, o.person_id`;
+          from ${eventsOf(reader, among, such(reader, one.what, one.span))}
+          where ${only(reader`e.person_bucket`, reader`e.person_id`)}
+          group by e.person_bucket, e.person_id`;
       case "attribute": {
         const value = reader`f.attributes->${one.attribute}::text->>'v'`;
         return reader`

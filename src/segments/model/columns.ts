@@ -101,8 +101,7 @@ export function peopleOf(rule: RuleNow, at: Date): Statement {
           return `(${type} = 'Bool' and JSONExtractBool(data, ${key}) = ${value === (is === "eq") ? 1 : 0})`;
         if (typeof value === "string")
           return `(${type} = 'String' and ${asText} ${operators[is]} ${text(value)})`;
-        const n = `if(abs(${asNumber}) < 1e-300, 0, ${asNumber})`;
-        return `(${type} in ('Int64', 'UInt64', 'Double') and abs(${asNumber}) < 1e18 and ${n} ${operators[is]} ${number(value)})`;
+        return `(${type} in ('Int64', 'UInt64', 'Double') and abs(${asNumber}) < 1e18 and ${asNumber} ${operators[is]} ${number(value)})`;
       }
     }
   };

@@ -115,8 +115,7 @@ function holds(filter: Filter, value: unknown): boolean {
 
 /** A number as rules compare it, or null: see the written rules. */
 function numberOf(value: unknown): number | null {
-  if (typeof value !== "number" || !(Math.abs(value) < 1e18)) return null;
-  return Math.abs(value) < 1e-300 ? 0 : value;
+  return typeof value === "number" && Math.abs(value) < 1e18 ? value : null;
 }
 /** Below 0, 0 or above 0. JavaScript's own order is that of UTF-16, where what lies beyond the first plane comes too soon. */
 export function byCodePoint(a: string, b: string): number {
