@@ -124,6 +124,18 @@ const segments = createRoute({
   path: "/segments",
   component: lazyRouteComponent(() => import("./segments/segments.tsx"), "Segments"),
 });
+const editSegment = createRoute({
+  getParentRoute: () => inside,
+  path: "/segments/edit",
+  validateSearch: texts("segment"),
+  component: lazyRouteComponent(() => import("./segments/edit.tsx"), "EditSegment"),
+});
+const compareSegments = createRoute({
+  getParentRoute: () => inside,
+  path: "/segments/compare",
+  validateSearch: texts("a", "b"),
+  component: lazyRouteComponent(() => import("./segments/compare.tsx"), "CompareSegments"),
+});
 const segment = createRoute({
   getParentRoute: () => inside,
   path: "/segments/$segment",
@@ -250,6 +262,8 @@ const tree = root.addChildren([
     moves,
     rfm,
     segments,
+    editSegment,
+    compareSegments,
     segment,
     programmes,
     programme,

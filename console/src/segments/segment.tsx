@@ -3,9 +3,10 @@ import { useMemo } from "react";
 import { api, type Answer } from "../ui/call.ts";
 import { rfmSegmentName } from "../people/names.ts";
 import { StageMark } from "../ui/marks.tsx";
+import { Growth, Changes } from "./growth.tsx";
 import { At, Broken, Page, Part, Wait } from "../ui/page.tsx";
 import { PeopleList } from "../ui/people.tsx";
-import { useCall } from "../ui/session.tsx";
+import { useCall, useMay } from "../ui/session.tsx";
 import type { Column } from "../ui/table.tsx";
 import { useFormat, useSaid, useWords } from "../ui/words.tsx";
 
@@ -17,6 +18,7 @@ export function Segment() {
   const { t } = useWords();
   const format = useFormat();
   const said = useSaid();
+  const may = useMay();
   const { segment } = useParams({ from: "/inside/segments/$segment" });
   const { data, error, refetch } = useCall(api.segments.show, { segment, limit: "1" });
   const columns = useMemo<Column<Row>[]>(
@@ -63,6 +65,13 @@ export function Segment() {
     <Page
       title={data ? said(data.name) : <Wait width={16} />}
       says={<Link to="/segments">{t.segments.back}</Link>}
+      actions={
+        may("segments:write") && (
+          <Link to="/segments/edit" search={{ segment }}>
+            {t.segments.edit}
+          </Link>
+        )
+      }
     >
       <Part title={t.segments.rule} className="reserve-2 grows">
         <p>{data ? said(data.sentence) : <Wait width={32} />}</p>
@@ -76,6 +85,8 @@ export function Segment() {
           )}
         </p>
       </Part>
+      <Growth segment={segment} />
+      <Changes segment={segment} />
       <Part title={data ? t.segments.inIt(format.number(data.people)) : <Wait width={16} />}>
         <PeopleList
           to={api.segments.show}

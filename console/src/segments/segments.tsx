@@ -1,16 +1,26 @@
 import { Link } from "@tanstack/react-router";
 import { api } from "../ui/call.ts";
 import { At, Broken, Empty, Page, Wait } from "../ui/page.tsx";
-import { useCall } from "../ui/session.tsx";
+import { useCall, useMay } from "../ui/session.tsx";
 import { useFormat, useSaid, useWords } from "../ui/words.tsx";
 
 export function Segments() {
   const { t } = useWords();
   const format = useFormat();
   const said = useSaid();
+  const may = useMay();
   const { data, error, refetch } = useCall(api.segments.list, {}, { refetchMs: 30_000 });
   return (
-    <Page title={t.nav.segments} says={t.segments.says}>
+    <Page
+      title={t.nav.segments}
+      says={t.segments.says}
+      actions={
+        <>
+          <Link to="/segments/compare">{t.segments.compareLink}</Link>
+          {may("segments:write") && <Link to="/segments/edit">{t.segments.make}</Link>}
+        </>
+      }
+    >
       {error && <Broken error={error} again={refetch} />}
       {data?.segments.length === 0 && <Empty says={t.segments.empty} />}
       <ul className="cards">

@@ -1,0 +1,161 @@
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { useMemo } from "react";
+import { api, type Answer } from "../ui/call.ts";
+import { Choice } from "../ui/form.tsx";
+import { Broken, Empty, Page, Part, Wait } from "../ui/page.tsx";
+import { useCall } from "../ui/session.tsx";
+import { DataTable, type Column } from "../ui/table.tsx";
+import { useFormat, useSaid, useWords } from "../ui/words.tsx";
+
+type Compared = Answer<typeof api.segments.compare>;
+type Row = { part: keyof Compared } & Compared["both"];
+type Listed = Answer<typeof api.segments.list>["segments"][number];
+/** So many segments stand in the matrix at most. */
+const matrixLimit = 10;
+
+/** Two segments side by side, and how many people each two share. */
+export function CompareSegments() {
+  const { t } = useWords();
+  const said = useSaid();
+  const navigate = useNavigate();
+  const search = useSearch({ from: "/inside/segments/compare" });
+  const { data, error, refetch } = useCall(api.segments.list, {});
+  const all = data?.segments ?? [];
+  const options = all.map((one) => ({ value: `segment:${one.id}`, label: said(one.name) }));
+  const a = search.a ?? options[0]?.value;
+  const b = search.b ?? options[1]?.value ?? options[0]?.value;
+  const go = (next: { a?: string; b?: string }) =>
+    void navigate({ to: "/segments/compare", search: { a: next.a ?? a!, b: next.b ?? b! } });
+  return (
+    <Page title={t.segments.compare.title} says={<Link to="/segments">{t.segments.back}</Link>}>
+      {error && <Broken error={error} again={refetch} />}
+      {data && all.length === 0 && <Empty says={t.segments.empty} />}
+      {a && b && (
+        <>
+          <div className="form row">
+            <Choice
+              label={t.segments.compare.a}
+              value={a}
+              options={options}
+              onChange={(value) => go({ a: value })}
+            />
+            <Choice
+              label={t.segments.compare.b}
+              value={b}
+              options={options}
+              onChange={(value) => go({ b: value })}
+            />
+          </div>
+          <Sides a={a} b={b} />
+          <Overlap segments={all.slice(0, matrixLimit)} />
+        </>
+      )}
+    </Page>
+  );
+}
+
+function Sides({ a, b }: { a: string; b: string }) {
+  const { t } = useWords();
+  const format = useFormat();
+  const { data, error, refetch } = useCall(api.segments.compare, { a, b });
+  const columns = useMemo<Column<Row>[]>(
+    () => [
+      {
+        id: "part",
+        names: true,
+        header: t.segments.compare.part,
+        cell: ({ part }) => t.segments.compare[part],
+      },
+      {
+        id: "people",
+        numeric: true,
+        header: t.segments.compare.people,
+        cell: ({ people }) => format.number(people),
+      },
+      {
+        id: "stages",
+        width: "xl",
+        header: t.member.stage,
+        cell: ({ stages }) =>
+          Object.entries(stages)
+            .map(
+              ([stage, people]) =>
+                `${(t.stages as Record<string, string>)[stage] ?? (stage || t.none)} ${format.number(people)}`,
+            )
+            .join(" · "),
+      },
+    ],
+    [t, format],
+  );
+  if (error) return <Broken error={error} again={refetch} />;
+  const rows = data
+    ? (["onlyA", "both", "onlyB"] as const).map((part): Row => ({ part, ...data[part] }))
+    : undefined;
+  return (
+    <Part title={t.segments.compare.sides}>
+      <DataTable
+        caption={t.segments.compare.sides}
+        columns={columns}
+        rows={rows}
+        keyOf={({ part }) => part}
+        expect={3}
+      />
+    </Part>
+  );
+}
+
+function Overlap({ segments }: { segments: readonly Listed[] }) {
+  const { t } = useWords();
+  const said = useSaid();
+  const format = useFormat();
+  const { data, error, refetch } = useCall(
+    api.segments.overlap,
+    segments.length > 0 ? { segments: segments.map(({ id }) => id).join(",") } : undefined,
+  );
+  if (error) return <Broken error={error} again={refetch} />;
+  const shared = new Map(
+    data?.pairs.flatMap(({ a, b, people }) => [
+      [`${a} ${b}`, people] as const,
+      [`${b} ${a}`, people] as const,
+    ]),
+  );
+  return (
+    <Part title={t.segments.compare.overlap}>
+      {data ? (
+        <div
+          className="scroller"
+          tabIndex={0}
+          role="region"
+          aria-label={t.segments.compare.overlap}
+        >
+          <table className="matrix">
+            <thead>
+              <tr>
+                <td />
+                {segments.map(({ id, name }) => (
+                  <th key={id} scope="col">
+                    {said(name)}
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {segments.map((row) => (
+                <tr key={row.id}>
+                  <th scope="row">{said(row.name)}</th>
+                  {segments.map((column) => (
+                    <td key={column.id} className="num">
+                      {format.number(shared.get(`${row.id} ${column.id}`) ?? 0)}
+                    </td>
+                  ))}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      ) : (
+        <Wait width={32} />
+      )}
+    </Part>
+  );
+}
