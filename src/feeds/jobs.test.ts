@@ -7,18 +7,21 @@ import { Webhook as Standard } from "standardwebhooks";
 import { Webhook as Svix } from "svix";
 import { expect, test } from "vitest";
 import { z } from "zod";
+import { tellOwners } from "../access/service.ts";
 import { reactions } from "../app.ts";
 import type { Context } from "../kernel/endpoint.ts";
 import { connectOutgoing } from "../kernel/outgoing.ts";
 import { emitAll, relay } from "../kernel/outbox.ts";
 import { bucketOfText } from "../kernel/crypto.ts";
 import type { Tx } from "../kernel/sql.ts";
+import { ringDue } from "../kernel/timers.ts";
 import * as messages from "../messages/service.ts";
 import * as offers from "../offers/service.ts";
 import * as people from "../people/service.ts";
 import { recorded } from "../orders/events.ts";
+import { callers } from "../../test/authz.ts";
 import { world } from "../../test/database.ts";
-import { sender, sweep } from "./jobs.ts";
+import { noticeMail, sender, sweep, timersWith } from "./jobs.ts";
 import { limits, waitsMs, type Format, type Signature } from "./rules.ts";
 import * as service from "./service.ts";
 import * as store from "./store.ts";
@@ -329,6 +332,35 @@ test("a redirect is a failure; Retry-After is kept to; 410 turns the webhook off
   await house.relay();
   await house.send();
   expect(await house.deliveries()).toHaveLength(2);
+  house.close();
+});
+
+test("a webhook that was turned off by itself is said to every owner who can sign in, in their language", async () => {
+  const house = await shop();
+  await using _ = house;
+  await using there = await receiver(() => ({ status: 410 }));
+  await callers(house.house); // an owner among them, and one who was disabled
+  await house.owner`update access_operator set language = 'zh' where role = 'owner'`;
+  await house.webhook(there.url);
+  await house.orders(1);
+  await house.relay();
+  await house.send();
+  const mails: { to: string; subject: string; text: string }[] = [];
+  const kinds = timersWith((one, tx, notice) =>
+    tellOwners(one, tx, noticeMail(notice), async (mail) => void mails.push(mail)),
+  );
+  expect(await ringDue(house.house, kinds)).toBe(1);
+  expect(await ringDue(house.house, kinds)).toBe(0);
+  const able = await house.owner`
+    select from access_operator where role = 'owner' and disabled_at is null`;
+  expect(mails).toHaveLength(able.count);
+  expect(able.count).toBeGreaterThan(0);
+  for (const { to, subject, text: said } of mails) {
+    expect(to).toMatch(/@example\.com$/);
+    expect(subject).toBe("Webhook「hook」已停用");
+    expect(said).toContain("410");
+  }
+  expect(noticeMail({ name: "hook", reason: "failing" })("en").text).toContain("5 days");
   house.close();
 });
 
