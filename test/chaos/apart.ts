@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { permissions } from "../../src/access/rules.ts";
 import { createKey } from "../../src/access/service.ts";
 import { sourceNamed } from "../../src/collect/service.ts";
@@ -44,6 +45,12 @@ export async function apart(env: Record<string, string> = {}) {
     });
     running.set(role, started);
     all.push(started);
+    // What cannot start, because an engine is away just then, ends by itself and is started again by whatever runs it.
+    void started.ended.then(async ({ signal: by }) => {
+      if (by !== null || running.get(role) !== started || Object.keys(more).length > 0) return;
+      await sleep(200);
+      if (running.get(role) === started) start(role);
+    });
     return started;
   };
   return {
@@ -79,14 +86,20 @@ export async function apart(env: Record<string, string> = {}) {
       }
     },
     stop: async (): Promise<void> => {
-      for (const one of running.values()) {
-        one.interrupt();
+      const last = [...running.values()];
+      running.clear();
+      for (const one of last) {
+        try {
+          one.interrupt();
+        } catch {
+          // It had ended by itself.
+        }
         await one.ended;
       }
-      running.clear();
     },
     said: () => all.map(({ pid, said }) => `── ${pid}\n${said()}`).join("\n"),
     [Symbol.asyncDispose]: async () => {
+      running.clear();
       for (const { kill, ended } of all) {
         kill();
         await ended;
