@@ -495,14 +495,18 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
     await page.getByRole("link", { name: "Silk scarf" }).click();
     await page.getByRole("heading", { level: 1, name: "Silk scarf" }).waitFor();
     const table = (name: string) => page.getByRole("region", { name }).locator("tbody");
-    await expect.poll(() => table("Price changes").innerText()).toContain("down 18.8%");
+    await expect
+      .poll(() => table("Price changes").innerText(), { timeout: 20_000 })
+      .toContain("down 18.8%");
     expect(await table("Price changes").innerText()).toContain("up 10.8%");
     expect(await table("Stock changes").innerText()).toMatch(/Back in stock[\s\S]*Sold out/);
     if (shots) await page.screenshot({ path: `${shots}/product.png` });
 
     await page.goto(`${base}/tracking-plan?lang=en`);
     await settled(page);
-    await expect.poll(() => page.locator("tbody").innerText()).toContain("Cannot be what it says");
+    await expect
+      .poll(() => page.locator("tbody").innerText(), { timeout: 20_000 })
+      .toContain("Cannot be what it says");
     if (shots) await page.screenshot({ path: `${shots}/plan-en.png`, fullPage: true });
     await page.goto(`${base}/tracking-plan?lang=zh`);
     await settled(page);
@@ -512,7 +516,9 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
     );
     await settled(page);
     await page.getByRole("button", { name: "Plan it as it is now" }).click();
-    await expect.poll(() => page.locator("tbody").first().innerText()).toContain("text · required");
+    await expect
+      .poll(() => page.locator("tbody").first().innerText(), { timeout: 20_000 })
+      .toContain("text · required");
     await page.getByRole("button", { name: "Keep this event out" }).click();
     await page.getByRole("button", { name: "Yes, keep it out" }).click();
     await page.getByRole("button", { name: "Let it in again" }).click();

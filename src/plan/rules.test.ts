@@ -261,6 +261,35 @@ test("whatever a known event brings, it is judged: a server's order has whole fi
   );
 });
 
+test("what goes on untouched is what the long way makes of it", () => {
+  const name = fc.constantFrom(
+    "Product Viewed",
+    "Cart Viewed",
+    "Coupon Applied",
+    "Product Reviewed",
+  );
+  const property = fc.constantFrom(
+    "sku",
+    "price",
+    "quantity",
+    "productId",
+    "rating",
+    "discount",
+    "colour",
+    "review_body",
+    "$x",
+  );
+  fc.assert(
+    fc.property(name, fc.dictionary(property, junk, { maxKeys: 5 }), (event, data) => {
+      const short = judge<Judged>({ name: event, data }, "public", shop);
+      const long = judge<Judged>({ name: event, data, direct: {} }, "public", shop);
+      if (isRefusal(short) || isRefusal(long)) throw new Error("refused");
+      expect({ ...short.event, direct: short.event.direct ?? {} }).toEqual(long.event);
+      expect(short.odd).toEqual(long.odd);
+    }),
+  );
+});
+
 test("a line is its quantity times its price, rounded half up once; a refund mirrors its sale", () => {
   fc.assert(
     fc.property(

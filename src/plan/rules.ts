@@ -177,6 +177,7 @@ export function judge<E extends Judged>(
   if (event.name === "Order Line") return orderLine(event, source);
   if (nameable(event.name) === null && !ours.some((name) => Object.hasOwn(event.data, name)))
     return { event, odd: [] };
+  if (source === "public" && isPlain(event)) return { event, odd: [] };
   const direct: Record<string, string> = { ...event.direct };
   const sent = new Map<string, unknown>(
     Object.entries<unknown>(event.data).filter(([name]) => !ours.includes(name)),
@@ -239,6 +240,25 @@ export function judge<E extends Judged>(
     },
     odd: [...new Set(odd)],
   };
+}
+
+/**
+ * Most of what comes in: a page's behaviour under the vocabulary's own names, each value what it says, nothing to seal.
+ * It goes on untouched, and costs a look at each property.
+ */
+function isPlain({ name, data, direct }: Judged): boolean {
+  const known = Object.hasOwn(vocabulary, name) ? vocabulary[name]! : null;
+  if (known === null || known.role !== "behaviour" || direct !== undefined) return false;
+  for (const field in data) {
+    const kind = Object.hasOwn(known.properties, field) ? known.properties[field]! : null;
+    if (
+      kind === null
+        ? field.startsWith("$") || propertyName(field, known.properties) !== null
+        : kind === "words" || kind === "products" || !fits(kind, data[field])
+    )
+      return false;
+  }
+  return true;
 }
 
 function figuresOf(
