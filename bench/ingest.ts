@@ -77,7 +77,7 @@ export async function run(report: (measured: Measured) => void, options: Options
 }
 
 /** COPY of the log's own rows into a table like it, emptied before each round; gives rows a second. */
-async function copier(owner: Sql) {
+export async function copier(owner: Sql) {
   await owner`create table bench_copy (like collect_event including all)`;
   const kept = await owner<{ line: string }[]>`
     select concat_ws(E'\t', bucket, "offset", id, source_id, node_id, name, at, received_at,

@@ -1,6 +1,6 @@
 // Events of a shop that never was, by their number alone: the same number is the same event, wherever it is made.
 
-const names = [
+export const names = [
   "Product Viewed",
   "Product Added",
   "Product List Viewed",
@@ -41,8 +41,18 @@ export function eventOf(n: number, people: number, fresh: number): Told {
     },
   };
 }
-export function eventsBody(from: number, count: number, people: number, fresh: number): string {
+/** `at`: when all of them happened; null where that follows from their numbers. */
+export function eventsBody(
+  from: number,
+  count: number,
+  people: number,
+  fresh: number,
+  at: string | null = null,
+): string {
   const events: Told[] = [];
-  for (let n = from; n < from + count; n++) events.push(eventOf(n, people, fresh));
+  for (let n = from; n < from + count; n++) {
+    const told = eventOf(n, people, fresh);
+    events.push(at === null ? told : { ...told, at });
+  }
   return JSON.stringify({ events });
 }

@@ -24,6 +24,8 @@ export type Order = {
   people: number;
   /** Share of people never seen before, in percent. */
   fresh: number;
+  /** Are events dated now? Else their times follow from their numbers. */
+  live?: boolean;
 };
 export type Loaded = {
   requests: number;
@@ -92,7 +94,13 @@ async function load(order: Order): Promise<Loaded> {
   let next = order.from;
   let [requests, events, refused, failed] = [0, 0, 0, 0];
   const body = () => {
-    const text = eventsBody(next, order.batch, order.people, order.fresh);
+    const text = eventsBody(
+      next,
+      order.batch,
+      order.people,
+      order.fresh,
+      order.live ? new Date().toISOString() : null,
+    );
     next += order.batch;
     return requestOf(order, text);
   };

@@ -32,7 +32,9 @@ export async function running(below?: string) {
   const owner = connect(engines.databaseOwnerUrl, { max: 2, statementTimeoutMs: 0 });
   return {
     ...{ opened, owner, url: engines.databaseUrl, home: temporary.home, said: temporary.said },
-    key: await keyOf(opened),
+    key: await keyOf(opened, ["events:write"], "bench"),
+    /** Of somebody who may do everything, and is no source. */
+    operator: await keyOf(opened, permissions, null),
     /** One process of the program; `port` where it serves. */
     start: async (role: "api" | "worker" | "all", more: Record<string, string> = {}) => {
       const port = role === "worker" ? 0 : await freePort();
@@ -50,8 +52,12 @@ export async function running(below?: string) {
   };
 }
 
-async function keyOf({ house }: Opened): Promise<string> {
-  const source = await sourceNamed(house, house.sql, "bench", "server");
+async function keyOf(
+  { house }: Opened,
+  may: readonly string[],
+  sourceName: string | null,
+): Promise<string> {
+  const source = sourceName && (await sourceNamed(house, house.sql, sourceName, "server"));
   const actor = {
     id: "system:bench",
     permissions: new Set<string>(permissions),
@@ -60,7 +66,10 @@ async function keyOf({ house }: Opened): Promise<string> {
   const made = await house.sql.begin((tx) =>
     createKey(
       { tx, actor, at: house.clocks.machine(), newId: house.newId },
-      { name: "bench", permissions: ["events:write"], source: { id: source.id, kind: "server" } },
+      {
+        ...{ name: `bench ${sourceName ?? "operator"}`, permissions: may },
+        ...(source ? { source: { id: source.id, kind: "server" as const } } : {}),
+      },
     ),
   );
   if (!made.ok) throw new Error(made.code);

@@ -17,9 +17,14 @@ import * as service from "./service.ts";
 import * as views from "./views.ts";
 
 /** One event as it came: read, or the field that cannot be. */
-function eventOf(item: Item, kind: "server" | "public" | "import", now: Date): Incoming | Refused {
+function eventOf(
+  item: Item,
+  kind: "server" | "public" | "import",
+  now: Date,
+  mayBeLong: boolean,
+): Incoming | Refused {
   if (item.bad !== null) return { reason: "invalid", field: item.bad };
-  if (Buffer.byteLength(JSON.stringify(item.value)) > eventBytesLimit)
+  if (mayBeLong && Buffer.byteLength(JSON.stringify(item.value)) > eventBytesLimit)
     return { reason: "too_large", field: "" };
   const read = api.event.safeParse(item.value);
   if (!read.success) return { reason: "invalid", field: service.fieldIn(read.error) };
@@ -56,9 +61,11 @@ const send = direct(api.send, async ({ house, actor, body, request, remote, now 
     value: withoutAddresses(value, settings.ip),
     bad,
   }));
+  // In a request that is shorter than an event may be, none is too long.
+  const mayBeLong = Number(headers.get("content-length") ?? Infinity) > eventBytesLimit;
   const agent = source.kind === "public" ? (headers.get("user-agent") ?? "") : "";
   const read = items.map((item) => {
-    const event = eventOf(item, source.kind, now);
+    const event = eventOf(item, source.kind, now, mayBeLong);
     if (isRefused(event)) return event;
     const user = event.sender?.type === "user_id" ? event.sender.value : undefined;
     const email = event.direct?.["traits.email"];

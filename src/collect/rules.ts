@@ -67,7 +67,12 @@ export type Settings = {
   /** What is kept of an address of a machine: all of it, all but its last part, nothing. */
   ip: "keep" | "cut" | "drop";
 };
-export const newSettings: Settings = {
+/** A shop's server sends its whole past in one go; nobody's browser does. */
+export const settingsFor = (kind: Source["kind"]): Settings =>
+  kind === "public"
+    ? newSettings
+    : { ...newSettings, rate: { perSecond: 100_000, burst: 500_000 } };
+const newSettings: Settings = {
   origins: [],
   rate: { perSecond: 5_000, burst: 20_000 },
   consent: null,
@@ -188,10 +193,22 @@ const snake = (name: string): string =>
     .replaceAll(/([a-z\d])([A-Z])/g, "$1_$2")
     .replaceAll(/[\s.-]+/g, "_")
     .toLowerCase();
+/** Names come again and again, and reading how one is spelt costs more than all the rest of a small event. */
+const namesRead = new Map<string, DirectField | null>();
+const namesReadLimit = 10_000;
 /** The direct field that a name means, however it is spelt; null where it means none. */
 export function directName(name: string): DirectField | null {
+  const had = namesRead.get(name);
+  if (had !== undefined) return had;
   const plain = snake(name);
-  return isDirect(plain) ? plain : Object.hasOwn(spellings, plain) ? spellings[plain]! : null;
+  const means = isDirect(plain)
+    ? plain
+    : Object.hasOwn(spellings, plain)
+      ? spellings[plain]!
+      : null;
+  if (namesRead.size >= namesReadLimit) namesRead.clear();
+  if (name.length <= 100) namesRead.set(name, means);
+  return means;
 }
 
 const holdsDirect = (value: unknown): boolean => {

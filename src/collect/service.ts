@@ -18,7 +18,7 @@ import {
   isRefused,
   keptBytesLimit,
   keptRowsLimit,
-  newSettings,
+  settingsFor,
   requestBytesLimit,
   safeField,
   type Incoming,
@@ -363,7 +363,7 @@ function knownOf(house: House, row: store.KnownRow): Known {
   const { id, name, kind, protocol, shares, disabled } = row;
   const settings = row.settings
     ? (JSON.parse(unlock(settingsKey(house), row.settings, settingsAt(id)).toString()) as Settings)
-    : newSettings;
+    : settingsFor(kind);
   return { id, name, kind, protocol, space: shares ?? id, disabled, settings };
 }
 /** One source with its settings; as a new one where it was made a moment ago. */
@@ -372,7 +372,12 @@ export async function knownSource(house: House, source: Source): Promise<Known> 
   if (found) return found;
   settingsOf.delete(house);
   const again = (await knownSources(house)).get(source.id);
-  const fresh = { name: "", protocol: "liuke", disabled: false, settings: newSettings } as const;
+  const fresh = {
+    name: "",
+    protocol: "liuke",
+    disabled: false,
+    settings: settingsFor(source.kind),
+  } as const;
   return again ?? { ...source, ...fresh, space: source.id };
 }
 

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { newSettings, type Known } from "#collect/rules.ts";
+import { settingsFor, type Known } from "#collect/rules.ts";
 import { corrected, hear, type Spoken } from "./rules.ts";
 
 const source = (kind: "server" | "public", settings = {}): Known => ({
   ...{ id: "s", kind, name: "shop", protocol: "segment", space: "s", disabled: false },
-  settings: { ...newSettings, ...settings },
+  settings: { ...settingsFor("server"), ...settings },
 });
 const receivedAt = new Date("2026-03-01T04:00:00Z");
 const said = (given: Partial<Spoken> = {}): Spoken => ({
