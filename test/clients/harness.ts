@@ -28,7 +28,7 @@ export type Seen = {
 export type Stage = Awaited<ReturnType<typeof stage>>;
 
 /** A world with a server on loopback. `faults` are answered to the next POSTs, before anything reaches the house. */
-export async function stage() {
+export async function stage(pages?: (request: Request) => Promise<Response | null>) {
   const here = await world();
   // Clients live in the real time.
   for (const clock of ["shop", "machine"] as const)
@@ -45,6 +45,7 @@ export async function stage() {
     metricsKey: null,
     ready: async () => true,
     version: "test",
+    ...(pages ? { pages } : {}),
   });
   const faults: Fault[] = [];
   const seen: Seen[] = [];
@@ -81,6 +82,7 @@ export async function stage() {
   });
   if (!listening.listening) await once(listening, "listening");
   const { port } = listening.address() as AddressInfo;
+  house.settings.publicUrl = `http://localhost:${port}`;
   const close = () =>
     new Promise<void>((resolve) => {
       listening.close(() => resolve());

@@ -26,7 +26,7 @@ export function SourceSettings({ source }: { source: string }) {
         <p className="quiet">{t.busy}</p>
       </Part>
     );
-  return <Known of={known.data} key={JSON.stringify(known.data)} />;
+  return <Known of={known.data} key={known.data.id} />;
 }
 
 function Known({ of }: { of: Source }) {

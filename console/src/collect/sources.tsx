@@ -104,16 +104,15 @@ function All({ list: { data, error, refetch } }: { list: UseQueryResult<Sources>
               ),
             },
             {
-              id: "lastRefused",
-              header: t.sourcePage.lastRefused,
-              cell: ({ lastRejectedAt, lastError }) => when(lastError?.at ?? lastRejectedAt),
-            },
-            {
               id: "lastError",
               width: "l",
               header: t.sourceSettings.lastError,
-              cell: ({ lastError }) =>
-                lastError ? (t.rejections[lastError.reason] ?? t.rejectionUnknown) : t.none,
+              cell: ({ lastRejectedAt, lastError }) => (
+                <>
+                  {lastError && <>{t.rejections[lastError.reason] ?? t.rejectionUnknown} </>}
+                  <small className="quiet">{when(lastError?.at ?? lastRejectedAt)}</small>
+                </>
+              ),
             },
           ]}
         />

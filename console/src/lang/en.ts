@@ -242,7 +242,6 @@ export const en = {
     events: "Events",
     last: "Last event",
     refused: "Not taken in",
-    lastRefused: "Last not taken in",
     never: "None yet",
     demo: "Demo",
     imports: "File imports",

@@ -231,7 +231,6 @@ export const zh = {
     events: "事件",
     last: "最近收到",
     refused: "未能接收",
-    lastRefused: "最近一次未能接收",
     never: "还没有",
     demo: "演示",
     imports: "文件导入",
