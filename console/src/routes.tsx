@@ -141,6 +141,27 @@ const segment = createRoute({
   path: "/segments/$segment",
   component: lazyRouteComponent(() => import("./segments/segment.tsx"), "Segment"),
 });
+const companies = createRoute({
+  getParentRoute: () => inside,
+  path: "/companies",
+  validateSearch: texts("search"),
+  component: lazyRouteComponent(() => import("./companies/companies.tsx"), "Companies"),
+});
+const company = createRoute({
+  getParentRoute: () => inside,
+  path: "/companies/$company",
+  component: lazyRouteComponent(() => import("./companies/company.tsx"), "Company"),
+});
+const forms = createRoute({
+  getParentRoute: () => inside,
+  path: "/forms",
+  component: lazyRouteComponent(() => import("./forms/forms.tsx"), "Forms"),
+});
+const form = createRoute({
+  getParentRoute: () => inside,
+  path: "/forms/$form",
+  component: lazyRouteComponent(() => import("./forms/form.tsx"), "FormPage"),
+});
 const programmes = createRoute({
   getParentRoute: () => inside,
   path: "/programmes",
@@ -265,6 +286,10 @@ const tree = root.addChildren([
     editSegment,
     compareSegments,
     segment,
+    companies,
+    company,
+    forms,
+    form,
     programmes,
     programme,
     programmePeople,

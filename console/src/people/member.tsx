@@ -4,7 +4,8 @@ import { lazy, Suspense, useState } from "react";
 import { api, call, type Answer } from "../ui/call.ts";
 import { StageMark, wordFor } from "../ui/marks.tsx";
 import { At, Broken, Page, Part, Wait } from "../ui/page.tsx";
-import { useCall, useMay } from "../ui/session.tsx";
+import { Relations } from "../relations/relations.tsx";
+import { useCall, useMay, useSelf } from "../ui/session.tsx";
 import { useFormat, useSaid, useWords } from "../ui/words.tsx";
 import { Bought, Messages, Coupons, Consents } from "./member-parts.tsx";
 import { Claims } from "./claims.tsx";
@@ -19,6 +20,7 @@ type Tag = Shown["tags"][number];
 export function Member() {
   const { t } = useWords();
   const may = useMay();
+  const self = useSelf();
   const { person } = useParams({ from: "/inside/members/$person" });
   const { data, error, refetch } = useCall(api.people.show, { person });
   const messages = useCall(api.messages.ofMember, { person });
@@ -70,6 +72,7 @@ export function Member() {
           <Coupons person={person} />
           <Consents data={messages.data} error={messages.error} />
           <Claims person={person} />
+          {self?.scope.kind === "all" && <Relations person={person} />}
         </div>
       </div>
     </Page>

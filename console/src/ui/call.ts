@@ -7,9 +7,11 @@ import { storedLanguage } from "./language.ts";
 type Domains = {
   access: typeof import("../../../src/access/api.ts");
   catalog: typeof import("../../../src/catalog/api.ts");
+  companies: typeof import("../../../src/companies/api.ts");
   collect: typeof import("../../../src/collect/api.ts");
   experiments: typeof import("../../../src/experiments/api.ts");
   feeds: typeof import("../../../src/feeds/api.ts");
+  forms: typeof import("../../../src/forms/api.ts");
   insights: typeof import("../../../src/insights/api.ts");
   journeys: typeof import("../../../src/journeys/api.ts");
   messages: typeof import("../../../src/messages/api.ts");
@@ -20,6 +22,7 @@ type Domains = {
   predict: typeof import("../../../src/predict/api.ts");
   privacy: typeof import("../../../src/privacy/api.ts");
   recommend: typeof import("../../../src/recommend/api.ts");
+  relations: typeof import("../../../src/relations/api.ts");
   segments: typeof import("../../../src/segments/api.ts");
 };
 /** An endpoint as the browser sees it; I and O are what travels, so dates are ISO text and bigints decimal text. */

@@ -25,11 +25,13 @@ export const places: { group: "top" | "people" | "act" | "results" | "house"; pl
         { to: "/lifecycle", word: "lifecycle", permission: "lifecycle:read" },
         { to: "/rfm", word: "rfm", permission: "lifecycle:read" },
         { to: "/segments", word: "segments", permission: "segments:read" },
+        { to: "/companies", word: "companies", permission: "members:read", whole: true },
       ],
     },
     {
       group: "act",
       places: [
+        { to: "/forms", word: "forms", permission: "forms:read" },
         { to: "/programmes", word: "programmes", permission: "programmes:read" },
         { to: "/outbox", word: "outbox", permission: "messages:read" },
       ],
