@@ -17,7 +17,11 @@ import { newMetrics } from "#kernel/metrics.ts";
 import { shopClock } from "#kernel/shop-clock.ts";
 import { failures } from "#lang/failures.ts";
 import { sizes } from "../console/size.ts";
-import { allRoutes, pumps } from "../src/app.ts";
+import { allRoutes, consumers, pumps } from "../src/app.ts";
+import { consume } from "../src/collect/jobs.ts";
+import * as collect from "../src/collect/service.ts";
+import * as companies from "../src/companies/service.ts";
+import * as people from "../src/people/service.ts";
 import { ensureBuilt, pages } from "../src/console.ts";
 import { bundled, turn } from "../src/demo.ts";
 import { launch, noBrowser, watched } from "./browser.ts";
@@ -27,6 +31,52 @@ let folder = "";
 beforeAll(async () => {
   ({ folder } = await ensureBuilt());
 });
+
+/** A company whose buyer is this person, as a shop's server tells of it. */
+async function buyers({ house, sql }: World, person: string): Promise<string> {
+  const source = await collect.sourceNamed(house, sql, "shop-erp", "server", true);
+  const sender = { type: "user_id" as const, value: "buyer-1" };
+  const at = house.clocks.shop();
+  const [key] = await sql<{ bucket: number; personId: string }[]>`
+    select bucket, person_id from people_person where person_id = ${person}`;
+  await sql.begin((tx) =>
+    people.addIdentifiers(house, tx, [
+      { person: key!, sourceId: source.id, identifier: sender, at },
+    ]),
+  );
+  const traits = { name: "Oak & Sons", industry: "Gifts", employees: 40, plan: "gold" };
+  const event = { key: "oak", name: "group", at: new Date("2011-01-01"), sender };
+  await collect.receive(house, source, {
+    events: [{ ...event, data: { groupId: "oak", role: "buyer", traits } }],
+    unfit: [],
+  });
+  while ((await consume(house, consumers)) > 0);
+  return companies.companyId(source.id, "oak");
+}
+/** The form that a new one begins as, in short. */
+const firstForm = {
+  title: { zh: "加入会员", en: "Join us" },
+  intro: { zh: "都是选填。", en: "Everything is optional." },
+  thanks: { zh: "谢谢！", en: "Thank you!" },
+  perStep: 2,
+  fields: [
+    { name: "email", type: "email", label: { zh: "邮箱", en: "E-mail" } },
+    {
+      name: "skin",
+      type: "choice",
+      label: { zh: "肤质", en: "Skin" },
+      options: [{ value: "dry", label: { zh: "干性", en: "Dry" } }],
+    },
+    { name: "city", type: "city", label: { zh: "城市", en: "City" } },
+  ],
+  consents: [
+    {
+      purpose: "marketing",
+      channel: "email",
+      text: { zh: "给我发优惠邮件。", en: "Mail me offers." },
+    },
+  ],
+};
 
 describe("the console's files", () => {
   const get = async (path: string, headers: Record<string, string> = {}) =>
@@ -157,6 +207,8 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
   let source = "";
   let hook = "";
   let warehouse = "";
+  let company = "";
+  let form = "";
   let tell = () => Promise.resolve();
 
   type More = Parameters<Browser["newContext"]>[0];
@@ -286,6 +338,11 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
     source = ((await ask("/v1/sources"))["sources"] as { id: string }[])[0]!.id;
     // A webhook at which nobody listens, and what became of two messages to it.
     const asked = { name: "ERP", url: "http://127.0.0.1:9/", types: ["orders.recorded"] };
+    company = await buyers(shop, person);
+    const definition = { definition: firstForm, slug: "welcome" };
+    form = String((await post("/v1/forms", definition))["id"]);
+    await shop.sql`update collect_source set demo = true where name = 'form-welcome'`;
+    await post(`/v1/forms/${form}/state`, { state: "live" });
     hook = String((await post("/v1/webhooks", asked))["id"]);
     for (let n = 0; n < 2; n++) await post(`/v1/webhooks/${hook}/test`);
     await tell();
@@ -408,6 +465,10 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
     "/rfm?cell=4-4",
     "/segments",
     `/segments/${segment}`,
+    "/companies",
+    `/companies/${company}`,
+    "/forms",
+    `/forms/${form}`,
     "/programmes",
     "/programmes/win-back",
     "/programmes/win-back/people?arm=treated",
