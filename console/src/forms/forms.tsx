@@ -15,7 +15,7 @@ export function Forms() {
   const said = useSaid();
   const may = useMay();
   const go = useNavigate();
-  const { data, error, refetch } = useCall(api.forms.list, {});
+  const { data, error, refetch, isPending } = useCall(api.forms.list, {});
   return (
     <Page title={t.nav.forms} says={t.forms.says}>
       <Part title={t.forms.all}>
@@ -57,7 +57,8 @@ export function Forms() {
           />
         )}
       </Part>
-      {may("forms:write") && (
+      {/* Below a table of unknown height nothing stands until its height is known. */}
+      {!isPending && may("forms:write") && (
         <Part title={t.forms.make} says={t.forms.makeSays}>
           <Form
             className="form row"
