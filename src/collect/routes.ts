@@ -77,7 +77,7 @@ const send = direct(api.send, async ({ house, actor, body, request, remote, now 
 });
 
 const makeSource = implement(api.makeSource, service.makeSource);
-const sources = answer(api.sources, async ({ house }) =>
+const sources = answer(api.sources, async ({ house, at }) =>
   ok({
     sources: (await views.sources(house.sql)).map(
       ({ lastReason, lastField, lastErrorAt, ...source }) => ({
@@ -91,7 +91,7 @@ const sources = answer(api.sources, async ({ house }) =>
             : null,
       }),
     ),
-    strangers: await views.strangers(house.sql),
+    strangers: await views.strangers(house.sql, new Date(at.getTime() - 30 * 86_400_000)),
   }),
 );
 const source = answer(api.source, async ({ house }, { source: id }) => {

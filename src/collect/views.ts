@@ -38,10 +38,11 @@ export const sources = (reader: Reader) => reader<SourceFigures[]>`
   ) r on r.source_id = s.id
   left join collect_fault f on f.source_id = s.id
   order by s.name`;
-/** Requests whose key was none of ours. */
-export async function strangers(reader: Reader): Promise<number> {
+/** Requests whose key was none of ours, since then. */
+export async function strangers(reader: Reader, since: Date): Promise<number> {
   const [row] = await reader<{ all: number }[]>`
-    select coalesce(sum(requests), 0)::int as all from doors_unknown`;
+    select coalesce(sum(requests), 0)::int as all from doors_unknown
+    where day >= ${since.toISOString().slice(0, 10)}`;
   return row!.all;
 }
 /** What was refused of a source, by reason, the most first. */
