@@ -85,13 +85,14 @@ export const erasers: readonly Eraser[] = [
   feedsService.erase,
   accessService.erase,
 ];
-/** What follows from the log alone, in the order in which it is worked out anew. @public */
+/** What follows from the log alone, in the order in which it is worked out anew. */
 export const refolders: readonly people.Refold[] = [
+  peopleJobs.refold,
   ordersService.refold,
   companiesService.refold,
   relationsService.refold,
 ];
-/** What was done with a person and goes with them, in the order in which it is moved. @public */
+/** What was done with a person and goes with them, in the order in which it is moved. */
 export const movers: readonly people.Mover[] = [relationsService.movers, companiesService.movers];
 /** What other systems can ask for: each event that says so of itself. */
 const offered = [
@@ -177,6 +178,9 @@ export function pumps(house: House, post: Post | null) {
   return {
     consume: () => collectJobs.consume(house, consumers),
     plan: () => collectJobs.consume(house, [planJobs.consume], "plan"),
+    merge: async () =>
+      (await peopleJobs.merge(house, movers, refolders)) +
+      (await peopleJobs.rework(house, refolders)),
     relay: () => relay(house, reactions),
     ring: () => ringDue(house, timers),
     segment: () => segmentsJobs.settle(house),

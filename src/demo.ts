@@ -133,6 +133,7 @@ async function settle({ house, pumps, signal }: Loop): Promise<void> {
     if (
       pumps &&
       (await pumps.consume()) +
+        (await pumps.merge()) +
         (await pumps.relay()) +
         (await pumps.ring()) +
         (await pumps.segment()) >

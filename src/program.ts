@@ -221,6 +221,7 @@ export async function startWork({ house, pumps, clock, config }: Opened) {
         restMs: 1000,
         run: async () =>
           (await pumps.consume()) +
+          (await pumps.merge()) +
           (await pumps.relay()) +
           (await pumps.ring()) +
           (await pumps.segment()),

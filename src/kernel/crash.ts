@@ -11,6 +11,7 @@ export const crashPoints = [
   "feeds.after_send", // told, and not marked
   "columns.after_cut", // a batch is written down, and not sent
   "columns.after_send", // sent, and not marked
+  "people.merge_step",
   "migrate.in_file",
 ] as const;
 export type CrashPoint = (typeof crashPoints)[number];

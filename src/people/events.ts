@@ -23,3 +23,28 @@ export const tagged = {
     },
   },
 };
+
+const data = z.object({ merge: z.uuid(), from: z.uuid(), into: z.uuid() });
+const example = {
+  merge: "01989b3e-7c1a-7000-8000-000000000001",
+  from: "01989b3e-7c1a-7000-8000-000000000002",
+  into: "01989b3e-7c1a-7000-8000-000000000003",
+};
+export const merged = {
+  name: "people.merged",
+  data,
+  offer: {
+    zh: "两位会员确认是同一个人，已合并",
+    en: "Two members turned out to be one and were merged",
+    example,
+  },
+};
+export const unmerged = {
+  name: "people.unmerged",
+  data,
+  offer: {
+    zh: "一次会员合并已撤销",
+    en: "A merge of two members was undone",
+    example,
+  },
+};

@@ -1,108 +1,198 @@
 // What a shop tells of who its people are becomes their profile: how they are called is sealed, where they live is plain,
-// and an address that is somebody else's already merges nobody.
+// and what joins two identifiers makes them one somebody, unless it would put together two who are known apart.
 import * as collect from "#collect/service.ts";
+import { crashAt } from "#kernel/crash.ts";
 import type { House } from "#kernel/endpoint.ts";
+import { emitAll } from "#kernel/outbox.ts";
 import { bigintList, type PersonKey, type Tx } from "#kernel/sql.ts";
 import { isDerived, isDirect } from "#privacy/rules.ts";
 import * as privacy from "#privacy/service.ts";
+import * as events from "./events.ts";
+import { changes } from "./model/changes.ts";
+import { usualLimits, type Limits, type NodeType } from "./model/resolve.ts";
 import * as service from "./service.ts";
+import * as store from "./store.ts";
 import * as views from "./views.ts";
 
 const source = "identify";
 const reachable = ["email", "phone"] as const;
 
-/** Folds the "identify" events of a slice of the log into profiles. The latest event wins, whichever comes in first. */
-export async function consume(house: House, tx: Tx, slice: collect.Slice): Promise<void> {
-  const { buckets, froms, tos } = slice;
-  const said = await views.identified(tx, {
-    buckets,
-    froms: bigintList(froms),
-    tos: bigintList(tos),
-  });
-  if (said.length === 0) return;
+type Consume = (house: House, tx: Tx, slice: collect.Slice) => Promise<void>;
+/**
+ * What people make of a slice of the log, before anybody else: who is who, then what was told of them. An event of a
+ * known sender without links, or with such as hold already, asks nothing of its component: one statement for the links
+ * of a slice, and one for those that say something new. Each component that does change costs two statements a step of
+ * its depth, shared by all of the slice.
+ */
+export const consumeWith =
+  (refolders: readonly service.Refold[]): Consume =>
+  async (house, tx, slice) => {
+    const { buckets, froms, tos } = slice;
+    const said = await views.identified(tx, {
+      buckets,
+      froms: bigintList(froms),
+      tos: bigintList(tos),
+    });
+    const opened = await open(house, tx, said);
+    const links = [...(await store.addLinks(tx, slice)), ...(await reach(house, tx, opened.asked))];
+    if (links.length > 0) {
+      const fresh = await store.newWord(tx, links);
+      if (fresh.length > 0) await settle(house, tx, fresh, refolders);
+    }
+    await tell(house, tx, await owned(tx, opened));
+  };
+/** Without what other domains make of it. */
+export const consume: Consume = (house, tx, slice) => consumeWith([refold])(house, tx, slice);
+
+/** Works out anew what was told of these people, from every event that is theirs now. */
+export async function refold(house: House, tx: Tx, people: PersonKey[]): Promise<void> {
+  if (people.length === 0) return;
+  await store.dropTold(tx, people, source);
+  await tell(house, tx, await open(house, tx, await views.identifiedOf(tx, people)));
+}
+
+type Told = PersonKey & { weight: number; at: Date; id: string };
+type Opened = {
+  fields: (Told & { field: string; value: string } & views.Whose)[];
+  attributes: (Told & { name: string; value: unknown } & views.Whose)[];
+  asked: Asked[];
+};
+async function open(house: House, tx: Tx, said: readonly views.Said[]): Promise<Opened> {
+  const found: Opened = { fields: [], attributes: [], asked: [] };
+  if (said.length === 0) return found;
   const keys = await privacy.nodeKeys(
     house,
     tx,
     said.map(({ nodeBucket, nodeId }) => ({ bucket: nodeBucket, nodeId })),
   );
-  const fields = new Map<string, Parameters<typeof service.setFields>[2][number]>();
-  const attributes = new Map<string, service.AttributeChange>();
-  const asked: Asked[] = [];
-  for (const { id, bucket, personId, at, sourceId, sourceKind, ...event } of said) {
-    const person = { bucket, personId };
+  for (const {
+    id,
+    bucket,
+    personId,
+    at,
+    sourceId,
+    sourceKind,
+    nodeBucket,
+    nodeId,
+    ...event
+  } of said) {
+    // A browser's word for it is a claim, and never outweighs what the shop's server says.
+    const weight = sourceKind === "public" ? 0.5 : 1;
+    const told = { bucket, personId, nodeBucket, nodeId, weight, at, id };
     for (const [name, value] of Object.entries(event.traits ?? {}))
-      if (isDerived(name)) {
-        // A browser's word for it is a claim, and never outweighs what the shop's server says.
-        const confidence = sourceKind === "public" ? 0.5 : 1;
-        attributes.set(`${personId} ${name}`, { person, name, value, source, at, confidence });
-      }
-    const key = keys.get(event.nodeId);
+      if (isDerived(name)) found.attributes.push({ ...told, name, value });
+    const key = keys.get(nodeId);
     if (!key || !event.sealed || sourceKind === "public") continue;
-    const direct = collect.openDirect(key, event.nodeId, event.sealed);
+    const direct = collect.openDirect(key, nodeId, event.sealed);
     for (const [name, value] of Object.entries(direct)) {
       const field = name.startsWith("traits.") ? name.slice(7) : "";
-      if (isDirect(field)) fields.set(`${personId} ${field}`, { person, field, value, source, at });
+      if (isDirect(field)) found.fields.push({ ...told, field, value });
     }
-    for (const type of reachable) {
+    for (const [nth, type] of reachable.entries()) {
       const value = direct[`traits.${type}`];
       if (value !== undefined)
-        asked.push({ person, sourceId, identifier: { type, value }, at, cause: id });
+        found.asked.push({
+          sourceId,
+          identifier: { type, value },
+          at,
+          ...{ nodeBucket, nodeId, id, nth },
+        });
     }
   }
-  await service.setFields(house, tx, [...fields.values()]);
-  await service.setAttributes(tx, await newer(tx, [...attributes.values()]), house.clocks.shop());
-  await reach(house, tx, asked);
+  return found;
 }
-
-/** Leaves out what an attribute that is there already is newer than. */
-async function newer(
-  tx: Tx,
-  changes: service.AttributeChange[],
-): Promise<service.AttributeChange[]> {
-  if (changes.length === 0) return [];
-  const there = await views.attributeTimes(
+/** Whose each word is by now: who is who may have changed since it was read. */
+async function owned(tx: Tx, { fields, attributes, asked }: Opened): Promise<Opened> {
+  const all = [...fields, ...attributes];
+  if (all.length === 0) return { fields, attributes, asked };
+  const owners = await views.ownersAt(tx, all);
+  const own = <T extends Told & views.Whose>(row: T): T[] => {
+    const person = owners.get(views.wordKey(row));
+    return person ? [{ ...row, ...person }] : [];
+  };
+  return { fields: fields.flatMap(own), attributes: attributes.flatMap(own), asked };
+}
+/** Writes what outweighs what is there: the shop's word before a claim, then the later in order of (time, event). */
+async function tell(house: House, tx: Tx, { fields, attributes }: Opened): Promise<void> {
+  const best = <T extends Told>(rows: readonly T[], name: (row: T) => string): T[] => {
+    const kept = new Map<string, T>();
+    for (const row of rows) {
+      const key = `${row.personId} ${name(row)}`;
+      const had = kept.get(key);
+      if (!had || outweighs(row, had)) kept.set(key, row);
+    }
+    return [...kept.values()];
+  };
+  await service.setFields(
+    house,
     tx,
-    changes.map(({ person }) => person),
-    [...new Set(changes.map(({ name }) => name))],
+    best(fields, ({ field }) => field).map(({ bucket, personId, field, value, at, id }) => ({
+      person: { bucket, personId },
+      ...{ field, value, source, at, eventId: id },
+    })),
   );
-  const times = new Map(
-    there.map(({ personId, name, at }) => [`${personId} ${name}`, Date.parse(at)]),
+  const said = best(attributes, ({ name }) => name);
+  if (said.length === 0) return;
+  const there = new Map(
+    (await views.attributeTimes(tx, said, [...new Set(said.map(({ name }) => name))])).map(
+      ({ personId, name, at, c, id }) => [
+        `${personId} ${name}`,
+        { weight: c, at: new Date(at), id: id ?? "" },
+      ],
+    ),
   );
-  return changes.filter(
-    ({ person, name, at }) => at.getTime() >= (times.get(`${person.personId} ${name}`) ?? 0),
+  const won = said.filter((row) => {
+    const had = there.get(`${row.personId} ${row.name}`);
+    return !had || outweighs(row, had);
+  });
+  await service.setAttributes(
+    tx,
+    won.map(({ bucket, personId, name, value, at, weight, id }) => ({
+      person: { bucket, personId },
+      ...{ name, value, source, at, confidence: weight, eventId: id },
+    })),
+    house.clocks.shop(),
   );
 }
+type Weighed = { weight: number; at: Date; id: string };
+const outweighs = (a: Weighed, b: Weighed): boolean =>
+  a.weight !== b.weight
+    ? a.weight > b.weight
+    : a.at.getTime() !== b.at.getTime()
+      ? a.at > b.at
+      : a.id >= b.id;
 
-type Asked = service.NewIdentifier & { cause: string };
-/** Addresses by which people can be found. What another has stays theirs, and a tag says that it came up. */
-async function reach(house: House, tx: Tx, all: Asked[]): Promise<void> {
+type Asked = Omit<service.NewIdentifier, "person"> & {
+  nodeBucket: number;
+  nodeId: string;
+  id: string;
+  nth: number;
+};
+/** Addresses by which people can be found are identifiers of their own, and an event that tells one is a link to it. */
+async function reach(house: House, tx: Tx, all: readonly Asked[]): Promise<store.LinkRow[]> {
   const asked = await sinceErased(house, tx, all);
-  const own = await service.addIdentifiers(house, tx, asked);
-  const taken = Map.groupBy(
-    asked.filter((_, i) => !own[i]),
-    ({ person }) => person.personId,
-  );
-  await service.setTags(
+  const nodes = await service.meet(house, tx, asked);
+  return store.putLinks(
     tx,
-    house.newId,
-    [...taken.values()].map((conflicts) => {
-      const { person, at, cause } = conflicts.at(-1)!;
-      const types = [...new Set(conflicts.map(({ identifier }) => identifier.type))].toSorted();
-      return {
-        person: person satisfies PersonKey,
-        tag: "identifier_conflict",
-        value: types.join(","),
-        kind: "rule" as const,
-        source: "people",
-        reason: { types },
-        cause,
-        at,
-      };
+    asked.flatMap(({ nodeBucket, nodeId, id, nth, at }, i) => {
+      const other = nodes[i]!;
+      return other.nodeId === nodeId
+        ? []
+        : [
+            {
+              ...{ bucket: nodeBucket, nodeId, eventId: id, at, nth: 100 + nth, trusted: true },
+              ...{
+                otherBucket: other.bucket,
+                otherNodeId: other.nodeId,
+                kind: "identify" as const,
+              },
+            },
+          ];
     }),
   );
 }
 /** An erased address is forgotten for whatever was said of it before: only a later word brings it back. */
-async function sinceErased(house: House, tx: Tx, all: Asked[]): Promise<Asked[]> {
+async function sinceErased(house: House, tx: Tx, all: readonly Asked[]): Promise<Asked[]> {
   const blinds = all.map(({ identifier, sourceId }) =>
     privacy.blindOf(house, identifier.type, identifier.value, sourceId),
   );
@@ -112,3 +202,183 @@ async function sinceErased(house: House, tx: Tx, all: Asked[]): Promise<Asked[]>
     return !erased || at > erased;
   });
 }
+
+// ── who is who ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+type NodeKey = { bucket: number; nodeId: string };
+/** Links of one component that are gone through together with the log; beyond that it is done beside it. */
+const componentLimit = 10_000;
+
+/** Works out anew who is who among everybody that these nodes are joined with. `by`: the operator whose act it is. */
+export async function settle(
+  house: House,
+  tx: Tx,
+  nodes: readonly NodeKey[],
+  refolders: readonly service.Refold[],
+  { by = null, limit = componentLimit }: { by?: string | null; limit?: number } = {},
+): Promise<void> {
+  await store.holdResolver(tx);
+  let left = [...nodes];
+  let helping = left.length;
+  while (left.length > 0) {
+    const some = left.slice(0, helping);
+    const found = await componentsOf(tx, some, limit);
+    if (found) {
+      await apply(house, tx, found, refolders, by);
+      left = left.slice(some.length);
+    } else if (some.length > 1) helping = Math.ceil(some.length / 4);
+    else {
+      await store.askRework(tx, some, house.clocks.machine());
+      left = left.slice(1);
+    }
+  }
+}
+/** Everybody whom links lead to from these nodes; null where that takes more links than the limit. */
+async function componentsOf(tx: Tx, nodes: readonly NodeKey[], limit: number) {
+  const seen = new Map(nodes.map((node) => [node.nodeId, node]));
+  const links = new Map<string, store.LinkRow>();
+  let frontier = [...seen.values()];
+  while (frontier.length > 0) {
+    const rows = await store.linksAt(tx, frontier, limit + 1);
+    frontier = [];
+    for (const row of rows) {
+      links.set(`${row.nodeId} ${row.otherNodeId} ${row.eventId}`, row);
+      for (const node of [
+        { bucket: row.bucket, nodeId: row.nodeId },
+        { bucket: row.otherBucket, nodeId: row.otherNodeId },
+      ])
+        if (!seen.has(node.nodeId)) {
+          seen.set(node.nodeId, node);
+          frontier.push(node);
+        }
+    }
+    if (rows.length > limit || links.size > Math.max(limit, nodes.length * 20)) return null;
+  }
+  return { nodes: [...seen.values()], links: [...links.values()] };
+}
+
+async function apply(
+  house: House,
+  tx: Tx,
+  { nodes, links }: { nodes: NodeKey[]; links: store.LinkRow[] },
+  refolders: readonly service.Refold[],
+  by: string | null,
+): Promise<void> {
+  const known = await store.nodesAt(tx, nodes);
+  const rules = await store.rulesOf(tx);
+  const limits: Limits = { ...usualLimits, ...(rules.limits as Partial<Record<NodeType, number>>) };
+  const split = known.filter((node) => node.split);
+  const spans = split.length > 0 ? await store.spansAt(tx, split) : [];
+  const homes = known.map(({ homeId }) => homeId);
+  const merges = await store.mergesFrom(tx, homes);
+  const work = changes(known, links, spans, merges, limits);
+  await store.setRefusals(tx, nodes, work.refusals);
+  const now = house.clocks.shop();
+  if (work.owners.length > 0) {
+    await store.bePeople(tx, work.people);
+    await store.setOwners(tx, work.owners);
+    await store.setSpans(tx, work.respan, work.spans);
+    const left = new Set((await store.leavePeople(tx, work.gone)).map(({ personId }) => personId));
+    await store.part(tx, work.parted, now);
+    const fresh = work.merges.filter(({ fromId, again }) => again || left.has(fromId));
+    if (fresh.length > 0)
+      await store.addMerges(
+        tx,
+        fresh.map(({ again: _, ...merge }) => ({ ...merge, id: house.newId(), at: now, by })),
+      );
+    for (const refolder of refolders) await refolder(house, tx, work.touched);
+  }
+  await tagRefusals(house, tx, work);
+}
+/** A refused link leaves a tag with whoever said it, for as long as it is refused. */
+async function tagRefusals(
+  house: House,
+  tx: Tx,
+  { conflicts, people }: ReturnType<typeof changes>,
+): Promise<void> {
+  const tag = "identifier_conflict";
+  const had = await views.tagsOf(tx, people, [tag], new Date(0));
+  const now = house.clocks.shop();
+  const common = { tag, kind: "rule" as const, source: "people" };
+  const rows: service.TagChange[] = conflicts.map(({ person, types, cause, at }) => ({
+    ...{ ...common, person, value: types.join(","), reason: { types }, cause, at },
+  }));
+  const stays = new Set(conflicts.map(({ person }) => person.personId));
+  for (const { personId } of had)
+    if (!stays.has(personId)) {
+      const person = people.find((one) => one.personId === personId)!;
+      rows.push({ ...common, person, value: null, reason: { types: [] }, at: now });
+    }
+  if (rows.length > 0) await service.setTags(tx, house.newId, rows);
+}
+
+/** One component of more links than go through with the log. Says how many were done. */
+export async function rework(house: House, refolders: readonly service.Refold[]): Promise<number> {
+  if (!(await store.isRework(house.sql))) return 0;
+  return house.sql.begin(async (tx) => {
+    await tx`set local statement_timeout = '10min'`;
+    const [node] = await store.takeRework(tx);
+    if (!node) return 0;
+    await settle(house, tx, [node], refolders, { limit: Number.MAX_SAFE_INTEGER - 1 });
+    return 1;
+  });
+}
+
+/** So many merges take each step together. */
+const mergesAtOnce = 100;
+
+/**
+ * Does a step of what is to be done for people who turned out to be one somebody, or not to be: a domain at a time, in a
+ * transaction that also writes down how far it came. Says how many steps were done; call again until it says 0.
+ */
+export async function merge(
+  house: House,
+  movers: readonly service.Mover[],
+  refolders: readonly service.Refold[],
+): Promise<number> {
+  if (!(await store.isMerging(house.sql))) return 0;
+  return house.sql.begin(async (tx) => {
+    const open = await store.openMerges(tx, mergesAtOnce);
+    for (const [, together] of Map.groupBy(open, ({ state, step }) => `${state} ${step}`)) {
+      const { state, step } = together[0]!;
+      const ids = together.map(({ id }) => id);
+      if (state === "merging") {
+        const mover = movers[step];
+        if (mover) for (const one of together) await mover.merge(house, tx, keyed(one));
+        if (step + 1 < movers.length) await store.setStep(tx, ids, "merging", step + 1);
+        else {
+          await store.setStep(tx, ids, "merged", movers.length);
+          await emitAll(house, tx, events.merged, together.map(told));
+        }
+      } else {
+        // Undone from the last step that was done, backwards.
+        const last = Math.min(step, movers.length) - 1;
+        const mover = movers[last];
+        if (mover) for (const one of together) await mover.unmerge(house, tx, keyed(one));
+        if (last > 0) await store.setStep(tx, ids, "parting", last);
+        else {
+          const people = new Map(
+            together.flatMap((one) => {
+              const { from, into } = keyed(one);
+              return [from, into].map((person) => [person.personId, person] as const);
+            }),
+          );
+          for (const refolder of refolders) await refolder(house, tx, [...people.values()]);
+          await store.setStep(tx, ids, "parted", 0);
+          await emitAll(house, tx, events.unmerged, together.map(told));
+        }
+      }
+      crashAt("people.merge_step");
+    }
+    return open.length;
+  });
+}
+const keyed = ({ id, fromBucket, fromId, intoBucket, intoId }: store.MergeRow): service.Merge => ({
+  id,
+  from: { bucket: fromBucket, personId: fromId },
+  into: { bucket: intoBucket, personId: intoId },
+});
+const told = (merge: store.MergeRow) => {
+  const { id, from, into } = keyed(merge);
+  return { person: into, data: { merge: id, from: from.personId, into: into.personId } };
+};

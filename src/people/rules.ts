@@ -4,12 +4,21 @@
 import { derivedFields, looksDirect } from "#privacy/rules.ts";
 
 /** What a sending identifier can be. A node is made of it at first sight and never changes. */
-export const identifierTypes = ["user_id", "anonymous_id", "email", "phone", "device"] as const;
+export const identifierTypes = [
+  "user_id",
+  "anonymous_id",
+  "email",
+  "phone",
+  "device",
+  "openid",
+  "unionid",
+  "external", // any other, as "name:value"
+] as const;
 export type IdentifierType = (typeof identifierTypes)[number];
 export type Identifier = { type: IdentifierType; value: string };
 
-/** One attribute of a profile: value, source, time, confidence from 0 to 1. */
-export type Attribute = { v: unknown; s: string; at: string; c: number };
+/** One attribute of a profile: value, source, time, confidence from 0 to 1, and the event that told it. */
+export type Attribute = { v: unknown; s: string; at: string; c: number; id?: string };
 export type Profile = Record<string, Attribute>;
 
 export type TagKind = "rule" | "statistic" | "model" | "hand";

@@ -9,6 +9,7 @@ import * as feeds from "#feeds/service.ts";
 import { normalised } from "#privacy/rules.ts";
 import * as privacy from "#privacy/service.ts";
 import { tagged } from "./events.ts";
+import { saysNobody } from "./model/blocked.ts";
 import type { Identifier, TagKind } from "./rules.ts";
 import * as store from "./store.ts";
 
@@ -130,6 +131,7 @@ async function make(
     blind: sender.blind,
     seenAt: sender.at,
     sealed: privacy.seal(keys.get(nodeId)!, "people_node|sealed", nodeId, sender.value),
+    blocked: saysNobody(sender.value),
   }));
   await store.addPeople(tx, rows);
   return rows.map((row) => ({ ...row, key: keys.get(row.nodeId)! }));
@@ -182,13 +184,94 @@ export async function addIdentifiers(
           blind,
           seenAt: at,
           sealed: privacy.seal(keys.get(nodeId)!, "people_node|sealed", nodeId, identifier.value),
+          homeId: house.newId(),
+          blocked: saysNobody(identifier.value),
         })),
       );
+    // Said by whoever gives it, so that it is theirs whatever else is worked out anew.
+    const whose = mine.map(({ person }) => person);
+    const firsts = firstNodes(await store.nodesOf(tx, whose));
+    await store.putLinks(
+      tx,
+      mine.flatMap(({ person, bucket, nodeId, at }) => {
+        const own = firsts.get(person.personId);
+        return !own || own.nodeId === nodeId
+          ? []
+          : [
+              {
+                ...{
+                  bucket: own.bucket,
+                  nodeId: own.nodeId,
+                  otherBucket: bucket,
+                  otherNodeId: nodeId,
+                },
+                ...{ eventId: house.newId(), nth: 0, at, kind: "bind" as const, trusted: true },
+              },
+            ];
+      }),
+    );
   }
   const whose = new Map(
     (await store.nodesByBlind(tx, blinds)).map((node) => [hex(node), node.personId]),
   );
   return rows.map((row) => whose.get(hex(row)) === row.person.personId);
+}
+
+/**
+ * The nodes of these identifiers, in order, made at first sight as nobody's but their own: what joins them to somebody
+ * is a link.
+ */
+export async function meet(
+  house: House,
+  tx: Tx,
+  asked: readonly Omit<NewIdentifier, "person">[],
+): Promise<{ bucket: number; nodeId: string }[]> {
+  if (asked.length === 0) return [];
+  const hex = (blind: Buffer) => blind.toString("hex");
+  const rows = asked.map((one) => {
+    const { type, value } = one.identifier;
+    const bucket = bucketOfText(`${one.sourceId}|${senderKey(one.identifier)}`);
+    return { ...one, blind: privacy.blindOf(house, type, value, one.sourceId), bucket };
+  });
+  const blinds = rows.map(({ blind }) => blind);
+  const there = new Set((await store.heldNodesByBlind(tx, blinds)).map(({ blind }) => hex(blind)));
+  const wanted = [
+    ...new Map(
+      rows.flatMap((row) =>
+        there.has(hex(row.blind))
+          ? []
+          : [[hex(row.blind), { ...row, nodeId: house.newId() }] as const],
+      ),
+    ).values(),
+  ].toSorted((a, b) => Buffer.compare(a.blind, b.blind));
+  if (wanted.length > 0) {
+    const claimed = new Set(
+      (
+        await store.claimIdentifiers(
+          tx,
+          wanted.map(({ blind, bucket, nodeId }) => ({ blind, bucket, nodeId })),
+        )
+      ).map(({ blind }) => hex(blind)),
+    );
+    const mine = wanted.filter(({ blind }) => claimed.has(hex(blind)));
+    const keys = await privacy.makeNodeKeys(house, tx, mine);
+    if (mine.length > 0)
+      await store.addNodes(
+        tx,
+        mine.map(({ sourceId, identifier, blind, bucket, nodeId, at }) => ({
+          ...{ bucket, personId: house.newId(), nodeBucket: bucket, nodeId, sourceId, blind },
+          ...{ type: identifier.type, seenAt: at, blocked: saysNobody(identifier.value) },
+          sealed: privacy.seal(keys.get(nodeId)!, "people_node|sealed", nodeId, identifier.value),
+        })),
+      );
+  }
+  const found = new Map(
+    (await store.heldNodesByBlind(tx, blinds)).map((node) => [hex(node.blind), node]),
+  );
+  return rows.map(({ blind }) => {
+    const { nodeBucket, nodeId } = found.get(hex(blind))!;
+    return { bucket: nodeBucket, nodeId };
+  });
 }
 
 /** Nodes of a person with their blind indexes, the earliest first. */
@@ -248,7 +331,15 @@ async function openFields(
   );
 }
 
-type FieldChange = { person: PersonKey; field: string; value: string; source: string; at: Date };
+function firstNodes(nodes: readonly store.OwnNode[]): Map<string, store.OwnNode> {
+  const first = new Map<string, store.OwnNode>();
+  for (const node of nodes) if (!first.has(node.personId)) first.set(node.personId, node);
+  return first;
+}
+
+type FieldChange = { person: PersonKey; field: string; value: string; source: string; at: Date } & {
+  eventId?: string;
+};
 /** Sealed under the key of the person's first node. A later value wins, whatever comes in first. */
 export async function setFields(house: House, tx: Tx, rows: FieldChange[]): Promise<void> {
   if (rows.length === 0) return;
@@ -256,17 +347,27 @@ export async function setFields(house: House, tx: Tx, rows: FieldChange[]): Prom
     tx,
     rows.map(({ person }) => person),
   );
-  const firstNode = new Map<string, store.OwnNode>();
-  for (const node of nodes) if (!firstNode.has(node.personId)) firstNode.set(node.personId, node);
+  const firstNode = firstNodes(nodes);
   const keys = await privacy.nodeKeys(house, tx, [...firstNode.values()]);
-  const sealed = rows.flatMap(({ person, field, value, source, at }) => {
+  const sealed = rows.flatMap(({ person, field, value, source, at, eventId }) => {
     const node = firstNode.get(person.personId);
     const key = node && keys.get(node.nodeId);
     if (!node || !key) return [];
     const place = `people_field|${field}`;
     const { bucket: nodeBucket, nodeId } = node;
     const closed = privacy.seal(key, place, nodeId, value);
-    return [{ ...person, field, nodeBucket, nodeId, sealed: closed, source, at }];
+    return [
+      {
+        ...person,
+        field,
+        nodeBucket,
+        nodeId,
+        sealed: closed,
+        source,
+        at,
+        eventId: eventId ?? null,
+      },
+    ];
   });
   if (sealed.length > 0) await store.putFields(tx, sealed);
 }
@@ -278,13 +379,14 @@ export type AttributeChange = {
   source: string;
   at: Date;
   confidence?: number;
+  eventId?: string;
 };
 /** Sets derived attributes, each with its source, time and confidence. */
 export async function setAttributes(tx: Tx, rows: AttributeChange[], now: Date): Promise<void> {
   for (let i = 0; i < rows.length; i += 20_000)
     await store.mergeAttributes(
       tx,
-      rows.slice(i, i + 20_000).map(({ person, name, value, source, at, confidence }) => ({
+      rows.slice(i, i + 20_000).map(({ person, name, value, source, at, confidence, eventId }) => ({
         ...person,
         name,
         attribute: JSON.stringify({
@@ -292,6 +394,7 @@ export async function setAttributes(tx: Tx, rows: AttributeChange[], now: Date):
           s: source,
           at: at.toISOString(),
           c: confidence ?? 1,
+          ...(eventId === undefined ? {} : { id: eventId }),
         }),
       })),
       now,
@@ -390,10 +493,11 @@ export const ship = (house: House): Promise<number> =>
     if (nodes.length === 0) return 0;
     await house.columns.insert(
       "person_node",
-      nodes.map(({ nodeId, personId, version }) => ({
+      nodes.map(({ nodeId, personId, version, spans }) => ({
         node_id: nodeId,
         person_id: personId,
         version: String(version),
+        spans,
       })),
       // Sent twice, the latest version counts; the token only spares the room.
       `person_node:${house.newId()}`,
@@ -414,6 +518,8 @@ export async function erase(
   if (!person.ok) return person;
   // Whoever writes under one of these nodes at this moment comes first, or does not find it any more.
   await store.holdNodes(tx, person.value);
+  // A device that several people used goes with whoever is erased first.
+  await store.takeSplit(tx, person.value);
   const nodes = await nodesOf(tx, person.value);
   const id = newId();
   await privacy.forget(tx, person.value, nodes, { id, now, at });

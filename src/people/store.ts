@@ -1,8 +1,12 @@
 // Every SQL statement that writes people, and its own reads.
-import { byteList, type PersonKey, type Reader, type Tx } from "#kernel/sql.ts";
+import { nobody } from "#kernel/ids.ts";
+import { bigintList, byteList, type PersonKey, type Reader, type Tx } from "#kernel/sql.ts";
 
+/** The way to a person; whoever turned out to be another is found as the other. */
 export const way = (reader: Reader, personId: string) =>
-  reader<PersonKey[]>`select bucket, person_id from people_way where person_id = ${personId}`;
+  reader<PersonKey[]>`
+    select coalesce(into_bucket, bucket) as bucket, coalesce(into_id, person_id) as person_id
+    from people_way where person_id = ${personId}`;
 
 export type NodeRow = PersonKey & {
   nodeBucket: number;
@@ -12,6 +16,9 @@ export type NodeRow = PersonKey & {
   blind: Buffer;
   sealed: Buffer;
   seenAt: Date;
+  /** The person that it is alone; that which it is made with, unless said. */
+  homeId?: string;
+  blocked: boolean;
 };
 /** Nodes by blind index. */
 export const nodesByBlind = (reader: Reader, blinds: Buffer[]) =>
@@ -65,6 +72,9 @@ export const addNodes = (tx: Tx, rows: NodeRow[]) =>
       sealed: r.sealed,
       personBucket: r.bucket,
       personId: r.personId,
+      homeBucket: r.homeId === undefined ? r.bucket : r.nodeBucket,
+      homeId: r.homeId ?? r.personId,
+      blocked: r.blocked,
     })),
   )}`;
 
@@ -156,12 +166,28 @@ export type FieldRow = PersonKey & {
   sealed: Buffer;
   source: string;
   at: Date;
+  eventId: string | null;
 };
 export const putFields = (tx: Tx, rows: FieldRow[]) => tx`
   insert into people_field ${tx(rows)}
   on conflict (bucket, person_id, field) do update set node_bucket = excluded.node_bucket,
-    node_id = excluded.node_id, sealed = excluded.sealed, source = excluded.source, at = excluded.at
-  where people_field.at <= excluded.at`;
+    node_id = excluded.node_id, sealed = excluded.sealed, source = excluded.source, at = excluded.at,
+    event_id = excluded.event_id
+  where (people_field.at, coalesce(people_field.event_id, ${nobody}))
+    <= (excluded.at, coalesce(excluded.event_id, ${nobody}))`;
+/** Takes away what events told of these people: it is told anew. */
+export async function dropTold(tx: Tx, people: readonly PersonKey[], source: string) {
+  const [buckets, ids] = [people.map((p) => p.bucket), people.map((p) => p.personId)];
+  await tx`
+    delete from people_field f using unnest(${buckets}::smallint[], ${ids}::uuid[]) as p(bucket, person_id)
+    where f.bucket = p.bucket and f.person_id = p.person_id and f.source = ${source}`;
+  await tx`
+    update people_profile f set attributes = coalesce((
+      select jsonb_object_agg(a.key, a.value) from jsonb_each(f.attributes) a
+      where a.value->>'s' is distinct from ${source}), '{}')
+    from unnest(${buckets}::smallint[], ${ids}::uuid[]) as p(bucket, person_id)
+    where f.bucket = p.bucket and f.person_id = p.person_id`;
+}
 export const fieldsOf = (reader: Reader, people: PersonKey[], field: string) => {
   const buckets = [...new Set(people.map(({ bucket }) => bucket))];
   return reader<FieldRow[]>`
@@ -173,19 +199,322 @@ export const allFieldsOf = (reader: Reader, { bucket, personId }: PersonKey) =>
   reader<FieldRow[]>`
     select * from people_field where bucket = ${bucket} and person_id = ${personId} order by field`;
 
-/** Takes up to `limit` nodes whose person the columns do not know yet. */
+/** Takes up to `limit` nodes whose person the columns do not know yet, with the spans of those that several used. */
 export const unshipped = (tx: Tx, limit: number) => tx<
-  { bucket: number; nodeId: string; personId: string; version: bigint }[]
+  {
+    bucket: number;
+    nodeId: string;
+    personId: string;
+    version: bigint;
+    spans: [string, string, string][];
+  }[]
 >`
-  select bucket, node_id, person_id, version from people_node where not shipped
-  order by bucket, node_id limit ${limit} for no key update skip locked`;
+  select n.bucket, n.node_id, n.person_id, n.version, case when n.split then (
+    select json_agg(json_build_array(
+      to_char(case when s.from_at = '-infinity' then 'epoch' else s.from_at end at time zone 'UTC',
+        'YYYY-MM-DD HH24:MI:SS.MS'), s.from_id, s.person_id) order by s.from_at, s.from_id)
+    from people_span s where s.bucket = n.bucket and s.node_id = n.node_id) else '[]' end as spans
+  from people_node n where not n.shipped
+  order by n.bucket, n.node_id limit ${limit} for no key update of n skip locked`;
 export const markShipped = (tx: Tx, nodes: { bucket: number; nodeId: string }[]) => tx`
   update people_node n set shipped = true
   from unnest(${nodes.map((n) => n.bucket)}::smallint[], ${nodes.map((n) => n.nodeId)}::uuid[])
     as s(bucket, node_id)
   where n.bucket = s.bucket and n.node_id = s.node_id`;
 
+// ── who is who ──
+
+export type Slice = { buckets: number[]; froms: bigint[]; tos: bigint[] };
+export type LinkRow = {
+  bucket: number;
+  nodeId: string;
+  otherBucket: number;
+  otherNodeId: string;
+  eventId: string;
+  nth: number;
+  at: Date;
+  kind: "identify" | "alias" | "bind" | "unbind" | "hand";
+  trusted: boolean;
+};
+/** What the events of a slice say of who is who; gives the nodes that may be others' for it. */
+export const addLinks = (tx: Tx, { buckets, froms, tos }: Slice) => tx<LinkRow[]>`
+  insert into people_link (bucket, node_id, other_bucket, other_node_id, event_id, nth, at, kind, trusted)
+  select e.bucket, e.node_id, l.bucket, l.node_id, e.id, l.nth - 1, e.at,
+    case when e.name in ('alias', 'bind', 'unbind') then e.name else 'identify' end, c.kind <> 'public'
+  from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[])
+    as s(bucket, "from", "to")
+  join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
+  join collect_source c on c.id = e.source_id
+  cross join unnest(e.link_buckets, e.link_ids) with ordinality as l(bucket, node_id, nth)
+  where e.link_ids is not null and e.node_id is not null and e.flags & 3 = 0 and l.node_id <> e.node_id
+  on conflict do nothing returning *`;
+export async function putLinks(tx: Tx, rows: LinkRow[]): Promise<LinkRow[]> {
+  return rows.length === 0
+    ? []
+    : tx<LinkRow[]>`insert into people_link ${tx(rows)} on conflict do nothing returning *`;
+}
+/** Of these links, those that may change something: what was said before and holds says nothing new. */
+export const newWord = (tx: Tx, rows: LinkRow[]) => tx<{ bucket: number; nodeId: string }[]>`
+  select distinct l.bucket, l.node_id
+  from unnest(${rows.map((r) => r.bucket)}::smallint[], ${rows.map((r) => r.nodeId)}::uuid[],
+    ${rows.map((r) => r.otherBucket)}::smallint[], ${rows.map((r) => r.otherNodeId)}::uuid[],
+    ${rows.map((r) => r.at.toISOString())}::timestamptz[], ${rows.map((r) => r.eventId)}::uuid[],
+    ${rows.map((r) => r.kind)}::text[], ${rows.map((r) => String(r.trusted))}::text[]::boolean[])
+    as l(bucket, node_id, other_bucket, other_node_id, at, event_id, kind, trusted)
+  where l.kind in ('unbind', 'hand')
+    or exists (select from people_node n where n.split and ((n.bucket, n.node_id) = (l.bucket, l.node_id)
+      or (n.bucket, n.node_id) = (l.other_bucket, l.other_node_id)))
+    or not exists (
+      select from people_link p where p.bucket = l.bucket and p.node_id = l.node_id
+        and p.other_bucket = l.other_bucket and p.other_node_id = l.other_node_id
+        and p.kind = l.kind and p.trusted = l.trusted and (p.at, p.event_id) < (l.at, l.event_id))
+    or exists (
+      select from people_link p where p.kind = 'unbind'
+        and ((p.bucket, p.node_id, p.other_bucket, p.other_node_id)
+          = (l.bucket, l.node_id, l.other_bucket, l.other_node_id)
+        or (p.other_bucket, p.other_node_id, p.bucket, p.node_id)
+          = (l.bucket, l.node_id, l.other_bucket, l.other_node_id)))`;
+/** One resolver at a time: two that saw half of one component each would come to different people. */
+export const holdResolver = (tx: Tx) =>
+  tx`select from lease where name = 'people.resolve' for update`;
+type NodeKey = { bucket: number; nodeId: string };
+const nodeList = (reader: Reader, nodes: readonly NodeKey[]) =>
+  reader`unnest(${nodes.map((n) => n.bucket)}::smallint[], ${nodes.map((n) => n.nodeId)}::uuid[]) as k(bucket, node_id)`;
+export const linksAt = (reader: Reader, nodes: readonly NodeKey[], limit: number) =>
+  reader<LinkRow[]>`
+    select l.* from ${nodeList(reader, nodes)}
+    join people_link l on l.bucket = k.bucket and l.node_id = k.node_id
+    union
+    select l.* from ${nodeList(reader, nodes)}
+    join people_link l on l.other_bucket = k.bucket and l.other_node_id = k.node_id
+    limit ${limit}`;
+export type Known = NodeKey & {
+  sourceId: string;
+  type: string;
+  blocked: boolean;
+  personBucket: number;
+  personId: string;
+  homeBucket: number;
+  homeId: string;
+  split: boolean;
+};
+export const nodesAt = (reader: Reader, nodes: readonly NodeKey[]) => reader<Known[]>`
+  select n.bucket, n.node_id, n.source_id, n.type, n.blocked, n.person_bucket, n.person_id,
+    coalesce(n.home_bucket, n.person_bucket) as home_bucket, coalesce(n.home_id, n.person_id) as home_id,
+    n.split
+  from ${nodeList(reader, nodes)} join people_node n on n.bucket = k.bucket and n.node_id = k.node_id`;
+export type SpanRow = NodeKey & {
+  fromMs: number | null; // null: from the beginning
+  fromId: string;
+  personBucket: number;
+  personId: string;
+};
+export const spansAt = (reader: Reader, nodes: readonly NodeKey[]) => reader<SpanRow[]>`
+  select s.bucket, s.node_id, case when s.from_at > '-infinity' then
+      round(extract(epoch from s.from_at) * 1000)::float8 end as from_ms,
+    s.from_id, s.person_bucket, s.person_id
+  from ${nodeList(reader, nodes)} join people_span s on s.bucket = k.bucket and s.node_id = k.node_id
+  order by s.bucket, s.node_id, s.from_at, s.from_id`;
+export type Owned = NodeKey & PersonKeyOf & { split: boolean };
+type PersonKeyOf = { personBucket: number; personId: string; homeBucket: number; homeId: string };
+/** Whose nodes are from now on; the columns are told again. */
+export const setOwners = (tx: Tx, rows: readonly Owned[]) => tx`
+  update people_node n set person_bucket = o.person_bucket, person_id = o.person_id, split = o.split,
+    home_bucket = o.home_bucket, home_id = o.home_id, version = n.version + 1, shipped = false
+  from unnest(${rows.map((r) => r.bucket)}::smallint[], ${rows.map((r) => r.nodeId)}::uuid[],
+    ${rows.map((r) => r.personBucket)}::smallint[], ${rows.map((r) => r.personId)}::uuid[],
+    ${rows.map((r) => r.homeBucket)}::smallint[], ${rows.map((r) => r.homeId)}::uuid[],
+    ${rows.map((r) => String(r.split))}::text[]::boolean[])
+    as o(bucket, node_id, person_bucket, person_id, home_bucket, home_id, split)
+  where n.bucket = o.bucket and n.node_id = o.node_id`;
+export async function setSpans(tx: Tx, nodes: readonly NodeKey[], rows: readonly SpanRow[]) {
+  if (nodes.length === 0) return;
+  await tx`
+    delete from people_span s using ${nodeList(tx, nodes)}
+    where s.bucket = k.bucket and s.node_id = k.node_id`;
+  if (rows.length > 0)
+    await tx`
+      insert into people_span
+        (bucket, node_id, from_at, from_id, until_at, until_id, person_bucket, person_id)
+      select bucket, node_id, from_at, from_id,
+        coalesce(lead(from_at) over w, 'infinity'),
+        coalesce(lead(from_id) over w, 'ffffffff-ffff-ffff-ffff-ffffffffffff'), person_bucket, person_id
+      from (
+        select bucket, node_id, coalesce(to_timestamp(ms / 1000), '-infinity') as from_at, from_id,
+          person_bucket, person_id
+        from unnest(${rows.map((r) => r.bucket)}::smallint[], ${rows.map((r) => r.nodeId)}::uuid[],
+          ${rows.map((r) => r.fromMs)}::float8[], ${rows.map((r) => r.fromId)}::uuid[],
+          ${rows.map((r) => r.personBucket)}::smallint[], ${rows.map((r) => r.personId)}::uuid[])
+          as t(bucket, node_id, ms, from_id, person_bucket, person_id)
+      ) s
+      window w as (partition by bucket, node_id order by from_at, from_id)`;
+}
+export async function takeSplit(tx: Tx, { bucket, personId }: PersonKey): Promise<void> {
+  const nodes = await tx<NodeKey[]>`
+    select distinct bucket, node_id from people_span
+    where person_bucket = ${bucket} and person_id = ${personId}`;
+  if (nodes.length === 0) return;
+  await tx`
+    update people_node n set person_bucket = ${bucket}, person_id = ${personId}, split = false
+    from ${nodeList(tx, nodes)} where n.bucket = k.bucket and n.node_id = k.node_id`;
+  await setSpans(tx, nodes, []);
+}
+export type Home = PersonKey & { sourceId: string; seenAt: Date };
+/** People who are there from now on, or again; somebody who is there stays as they are. Gives who was not there. */
+export const bePeople = (tx: Tx, rows: readonly Home[]) => tx<PersonKey[]>`
+  with asked as (
+    select * from unnest(${rows.map((r) => r.bucket)}::smallint[], ${rows.map((r) => r.personId)}::uuid[],
+      ${rows.map((r) => r.sourceId)}::uuid[], ${rows.map((r) => r.seenAt.toISOString())}::timestamptz[])
+      as a(bucket, person_id, source_id, seen_at)
+  ), was as (
+    select w.person_id, w.source_id, w.seen_at from people_way w join asked using (person_id)
+  ), put as (
+    insert into people_way as w (person_id, bucket) select person_id, bucket from asked order by person_id
+    on conflict (person_id) do update set into_bucket = null, into_id = null, source_id = null, seen_at = null
+    where w.into_id is not null
+  )
+  insert into people_person (bucket, person_id, source_id, seen_at)
+  select a.bucket, a.person_id, coalesce(was.source_id, a.source_id), coalesce(was.seen_at, a.seen_at)
+  from asked a left join was using (person_id) order by a.bucket, a.person_id
+  on conflict do nothing returning bucket, person_id`;
+export type Gone = PersonKey & { intoBucket: number; intoId: string };
+/** People who are another from now on. Gives those who were people until now. */
+export async function leavePeople(tx: Tx, rows: readonly Gone[]) {
+  const asked = tx`unnest(${rows.map((r) => r.bucket)}::smallint[], ${rows.map((r) => r.personId)}::uuid[],
+    ${rows.map((r) => r.intoBucket)}::smallint[], ${rows.map((r) => r.intoId)}::uuid[])
+    as a(bucket, person_id, into_bucket, into_id)`;
+  const left = await tx<(Gone & { sourceId: string; seenAt: Date })[]>`
+    delete from people_person p using ${asked}
+    where p.bucket = a.bucket and p.person_id = a.person_id
+    returning p.bucket, p.person_id, p.source_id, p.seen_at, a.into_bucket, a.into_id`;
+  await tx`
+    update people_way w set into_bucket = a.into_bucket, into_id = a.into_id
+    from ${asked} where w.person_id = a.person_id and w.into_id is distinct from a.into_id`;
+  if (left.length > 0)
+    await tx`
+      update people_way w set source_id = l.source_id, seen_at = l.seen_at
+      from unnest(${left.map((r) => r.personId)}::uuid[], ${left.map((r) => r.sourceId)}::uuid[],
+        ${left.map((r) => r.seenAt.toISOString())}::timestamptz[]) as l(person_id, source_id, seen_at)
+      where w.person_id = l.person_id`;
+  return left;
+}
+export type MergeRow = {
+  id: string;
+  fromBucket: number;
+  fromId: string;
+  intoBucket: number;
+  intoId: string;
+  at: Date;
+  cause: string | null;
+  by: string | null;
+  state: "merging" | "merged" | "parting" | "parted";
+  step: number;
+  partedAt: Date | null;
+};
+export const addMerges = (tx: Tx, rows: readonly Omit<MergeRow, "state" | "step" | "partedAt">[]) =>
+  tx`insert into people_merge ${tx(rows.map((row) => ({ ...row, state: "merging" })))}`;
+/** Merges that hold of people who went. */
+export const mergesFrom = (reader: Reader, ids: readonly string[]) => reader<MergeRow[]>`
+  select * from people_merge where from_id = any(${ids as string[]}::uuid[])
+    and state in ('merging', 'merged') order by seq`;
+export const part = (tx: Tx, ids: readonly string[], at: Date) => tx`
+  update people_merge set step = case when state = 'merged' then 32767 else step end,
+    state = 'parting', parted_at = ${at}
+  where id = any(${ids as string[]}::uuid[]) and state in ('merging', 'merged')`;
+/** The oldest merges that are not done with, none of whose people an older one is still at. */
+export const openMerges = (tx: Tx, limit: number) => tx<MergeRow[]>`
+  select m.* from people_merge m
+  where m.state in ('merging', 'parting') and not exists (
+    select from people_merge o where o.state in ('merging', 'parting') and o.seq < m.seq
+      and (o.from_id in (m.from_id, m.into_id) or o.into_id in (m.from_id, m.into_id)))
+  order by m.seq limit ${limit} for update of m skip locked`;
+export const isMerging = async (reader: Reader): Promise<boolean> => {
+  const [row] = await reader<{ open: boolean }[]>`
+    select exists (select from people_merge where state in ('merging', 'parting')) as open`;
+  return row!.open;
+};
+export const setStep = (
+  tx: Tx,
+  ids: readonly string[],
+  state: MergeRow["state"],
+  step: number,
+) => tx`
+  update people_merge set state = ${state}, step = ${step} where id = any(${ids as string[]}::uuid[])`;
+export const mergesOf = (reader: Reader, { personId }: PersonKey) => reader<MergeRow[]>`
+  select m.* from people_merge m where m.into_id = ${personId} or m.from_id = ${personId}
+    or m.into_id in (select w.person_id from people_way w where w.into_id = ${personId})
+  order by m.seq desc limit 200`;
+export const mergeById = (reader: Reader, id: string) =>
+  reader<MergeRow[]>`select * from people_merge where id = ${id}`;
+export type RefusalRow = Omit<LinkRow, "nth" | "kind" | "trusted"> & { reason: string };
+/** Puts these in place of what was refused at these nodes; gives those that are new. */
+export async function setRefusals(tx: Tx, nodes: readonly NodeKey[], rows: readonly RefusalRow[]) {
+  const had = await tx`
+    delete from people_refusal r using ${nodeList(tx, nodes)}
+    where r.bucket = k.bucket and r.node_id = k.node_id`;
+  if (rows.length > 0) await tx`insert into people_refusal ${tx(rows)} on conflict do nothing`;
+  return had.count;
+}
+export const park = (
+  tx: Tx,
+  { bucket, personId }: PersonKey,
+  mergeId: string,
+  place: string,
+  rows: unknown,
+) => tx`
+  insert into people_parked (bucket, person_id, merge_id, place, rows)
+  values (${bucket}, ${personId}, ${mergeId}, ${place}, ${tx.json(rows as never)})
+  on conflict (bucket, person_id, merge_id, place) do nothing`;
+export const parked = async (
+  tx: Tx,
+  { bucket, personId }: PersonKey,
+  mergeId: string,
+  place: string,
+) => {
+  const [row] = await tx<{ rows: unknown }[]>`
+    delete from people_parked where bucket = ${bucket} and person_id = ${personId}
+      and merge_id = ${mergeId} and place = ${place} returning rows`;
+  return row?.rows ?? null;
+};
+export const askRework = (tx: Tx, nodes: readonly NodeKey[], at: Date) => tx`
+  insert into people_rework (bucket, node_id, asked_at)
+  select bucket, node_id, ${at} from ${nodeList(tx, nodes)} on conflict do nothing`;
+export const takeRework = (tx: Tx) => tx<NodeKey[]>`
+  delete from people_rework r using (
+    select bucket, node_id from people_rework order by asked_at limit 1 for update skip locked
+  ) f where r.bucket = f.bucket and r.node_id = f.node_id returning r.bucket, r.node_id`;
+export const isRework = async (reader: Reader): Promise<boolean> => {
+  const [row] = await reader<{ is: boolean }[]>`select exists (select from people_rework) as "is"`;
+  return row!.is;
+};
+export const rulesOf = async (reader: Reader) => {
+  const [row] = await reader<{ limits: Record<string, number>; blocked: Buffer[] }[]>`
+    select limits, blocked from people_rules`;
+  return row!;
+};
+
 export async function eraseRows(tx: Tx, { bucket, personId }: PersonKey): Promise<void> {
+  // Everything that was said of who they are, and every person who turned out to be them.
+  const homes = tx`(select person_id from people_way where into_id = ${personId} or person_id = ${personId})`;
+  for (const table of ["people_link", "people_refusal"])
+    await tx`
+      delete from ${tx(table)} l using people_node n
+      where n.person_bucket = ${bucket} and n.person_id = ${personId}
+        and ((l.bucket = n.bucket and l.node_id = n.node_id)
+          or (l.other_bucket = n.bucket and l.other_node_id = n.node_id))`;
+  await tx`
+    delete from people_span s using people_node n
+    where n.person_bucket = ${bucket} and n.person_id = ${personId}
+      and s.bucket = n.bucket and s.node_id = n.node_id`;
+  await tx`
+    delete from people_rework r using people_node n
+    where n.person_bucket = ${bucket} and n.person_id = ${personId}
+      and r.bucket = n.bucket and r.node_id = n.node_id`;
+  await tx`delete from people_parked where person_id in ${homes}`;
+  await tx`delete from people_merge where from_id in ${homes} or into_id in ${homes}`;
+  for (const table of ["people_tag", "people_tag_log", "people_profile", "people_field"])
+    await tx`delete from ${tx(table)} where person_id in ${homes}`;
+  await tx`delete from people_way where into_id = ${personId}`;
   await tx`
     delete from people_identifier i using people_node n
     where n.person_bucket = ${bucket} and n.person_id = ${personId}

@@ -242,7 +242,36 @@ export const identified = (
   join people_node n on n.bucket = e.bucket and n.node_id = e.node_id
   join collect_source c on c.id = e.source_id
   where e.name = 'identify' and e.flags & ${leftOut} = 0
-  order by e.at, e.bucket, e."offset"`;
+  order by e.at, e.id`;
+
+export type Whose = { nodeBucket: number; nodeId: string; at: Date; id: string };
+export const wordKey = ({ nodeId, id }: Pick<Whose, "nodeId" | "id">) => `${nodeId} ${id}`;
+/** Whose each of these events is. */
+export async function ownersAt(reader: Reader, all: readonly Whose[]) {
+  const words = [...new Map(all.map((word) => [wordKey(word), word])).values()];
+  const rows = await reader<(PersonKey & { nodeId: string; id: string })[]>`
+    select o.person_bucket as bucket, o.person_id, e.node_id, e.id
+    from unnest(${words.map((w) => w.nodeBucket)}::smallint[], ${words.map((w) => w.nodeId)}::uuid[],
+      ${words.map((w) => w.at.toISOString())}::timestamptz[], ${words.map((w) => w.id)}::uuid[])
+      as e(bucket, node_id, at, id)
+    join people_owner o on o.bucket = e.bucket and o.node_id = e.node_id
+      and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)`;
+  return new Map(
+    rows.map(({ bucket, personId, ...word }) => [wordKey(word), { bucket, personId }] as const),
+  );
+}
+/** Everything that was said of who these people are. */
+export const identifiedOf = (reader: Reader, people: readonly PersonKey[]) => reader<Said[]>`
+  select o.person_bucket as bucket, o.person_id, e.id, e.at, e.source_id, c.kind as source_kind,
+    o.bucket as node_bucket, o.node_id, e.data->'$traits' as traits, e.sealed
+  from unnest(${people.map(({ bucket }) => bucket)}::smallint[],
+    ${people.map(({ personId }) => personId)}::uuid[]) as p(bucket, person_id)
+  join people_owner o on o.person_bucket = p.bucket and o.person_id = p.person_id
+  join collect_event e on e.bucket = o.bucket and e.node_id = o.node_id and e.name = 'identify'
+    and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
+  join collect_source c on c.id = e.source_id
+  where e.flags & ${leftOut} = 0
+  order by e.at, e.id`;
 
 /** When each attribute of these people became what it is. */
 export const attributeTimes = (
@@ -250,8 +279,8 @@ export const attributeTimes = (
   people: readonly PersonKey[],
   names: readonly string[],
 ) =>
-  reader<{ personId: string; name: string; at: string }[]>`
-    select f.person_id, a.key as name, a.value->>'at' as at
+  reader<{ personId: string; name: string; at: string; c: number; id: string | null }[]>`
+    select f.person_id, a.key as name, a.value->>'at' as at, (a.value->>'c')::float8 as c, a.value->>'id' as id
     from people_profile f cross join jsonb_each(f.attributes) a
     where f.bucket = any(${[...new Set(people.map(({ bucket }) => bucket))]}::smallint[])
       and f.person_id = any(${people.map(({ personId }) => personId)}::uuid[])
