@@ -93,7 +93,22 @@ export const refolders: readonly people.Refold[] = [
   relationsService.refold,
 ];
 /** What was done with a person and goes with them, in the order in which it is moved. */
-export const movers: readonly people.Mover[] = [relationsService.movers, companiesService.movers];
+export const movers: readonly people.Mover[] = [
+  people.waiting,
+  // Whoever was given a person as a case has the one they turned out to be.
+  people.moverOf({ moved: { access_case: ["operator_id"] } }),
+  journeysService.movers,
+  experimentsService.movers,
+  messagesService.movers,
+  offersService.movers,
+  recommendService.movers,
+  // Who is in a segment is worked out: it waits aside, with how it came to be, and stands again as it was.
+  people.moverOf({ parked: ["segments_member", "segments_log"] }),
+  predictService.movers,
+  relationsService.movers,
+  companiesService.movers,
+  people.movers,
+];
 /** What other systems can ask for: each event that says so of itself. */
 const offered = [
   ordersEvents,

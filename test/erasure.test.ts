@@ -239,6 +239,21 @@ test("one person is erased: nothing in clear before, nothing at all after, in bo
   const unfit = { field: "customer", reason: "invalid", text: canary("rejected") };
   await collect.takeLines(house, source, import_, [{ line: 1, unfit }], { line: 1, outside: 0 });
   while ((await consume(house, [meet, ...consumers])) + (await work.ship()) > 0);
+  await sql.begin(async (tx) => {
+    // Somebody turned out to be them, and waits aside; on a device of theirs somebody else signed in, too.
+    const [device] = await tx<{ bucket: number; nodeId: string }[]>`
+      select bucket, node_id from people_node where person_id = ${person.personId} and type = 'device'`;
+    await tx`update people_node set split = true where node_id = ${device!.nodeId}`;
+    await tx`insert into people_span (bucket, node_id, from_at, from_id, until_at, until_id, person_bucket, person_id)
+      values (${device!.bucket}, ${device!.nodeId}, '-infinity', ${randomUUID()}, 'infinity', ${randomUUID()},
+        ${person.bucket}, ${person.personId})`;
+    await tx`insert into people_parked (bucket, person_id, merge_id, place, rows)
+      values (${person.bucket}, ${person.personId}, ${randomUUID()}, 'test', '[]')`;
+    await tx`insert into people_merge (id, from_bucket, from_id, into_bucket, into_id, at, state)
+      values (${randomUUID()}, 1, ${randomUUID()}, ${person.bucket}, ${person.personId}, ${shop.clock.shop}, 'merged')`;
+    await tx`insert into segments_touched ${tx({ ...person, kind: "tag", name: "test" })} on conflict do nothing`;
+    await tx`insert into segments_stale ${tx({ ...person })} on conflict do nothing`;
+  });
 
   const nodes = await people.nodesOf(sql, person);
   expect(nodes.length).toBeGreaterThanOrEqual(5);

@@ -26,7 +26,7 @@ const kernel = new RegExp(
       "json",
     ],
     ["log", "metrics", "config", "crypto", "http", "openapi", "mail", "audit", "audit-chain"],
-    ["crash", "outage", "inflate", "outgoing"],
+    ["crash", "outage", "inflate", "outgoing", "moving"],
   ]
     .flat()
     .join("|")})\\.ts$`,

@@ -163,3 +163,30 @@ const shown = ({ id, seed, hashVersion, treatedShareBp, alphaBp, writtenAt }: De
   alphaBp,
   writtenAt: writtenAt.toISOString(),
 });
+
+/** The first exposure stays; whoever was in both arms leaves the analysis and is counted. */
+const rows = people.moverOf({
+  moved: { experiments_assignment: ["experiment_id"], experiments_outcome: ["experiment_id"] },
+  wins: (table, from, into) =>
+    table === "experiments_assignment" &&
+    Date.parse(String(from["at"])) < Date.parse(String(into["at"])),
+});
+export const movers: people.Mover = {
+  merge: async (house, tx, merge) => {
+    const crossed = await store.crossedBy(tx, merge.from, merge.into);
+    await rows.merge(house, tx, merge);
+    const marked = await store.cross(tx, merge.into, crossed, true);
+    await people.note(
+      tx,
+      merge.from,
+      merge.id,
+      "crossed",
+      marked.map(({ experimentId }) => experimentId),
+    );
+  },
+  unmerge: async (house, tx, merge) => {
+    const marked = await people.noted(tx, merge.from, merge.id, "crossed");
+    await store.cross(tx, merge.into, (marked ?? []) as string[], false);
+    await rows.unmerge(house, tx, merge);
+  },
+};

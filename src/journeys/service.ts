@@ -1,4 +1,5 @@
 // What a caller can ask of journeys: write a programme down, and begin a run of it.
+import { moverOf } from "#people/service.ts";
 import type { House } from "#kernel/endpoint.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
 import type { PersonKey, Tx } from "#kernel/sql.ts";
@@ -119,3 +120,12 @@ async function started(tx: Tx, run: store.Run): Promise<Started> {
     ...counts,
   };
 }
+
+const ranks = ["waiting", "held_out", "no_budget", "no_coupon", "sent"];
+/** One enrolment a run: the one that came further goes on, and both are as they were where the merge is undone. */
+export const movers = moverOf({
+  moved: { journeys_enrolment: ["run_id"], journeys_move: ["run_id", "node"] },
+  wins: (table, from, into) =>
+    table === "journeys_enrolment" &&
+    ranks.indexOf(String(from["node"])) > ranks.indexOf(String(into["node"])),
+});

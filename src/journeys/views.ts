@@ -61,7 +61,8 @@ export const outcomes = (reader: Reader, experimentId: string, from: Date, until
       where o.bucket = a.bucket and o.person_id = a.person_id
         and o.at >= ${from} and o.at < ${until}
     ) o on true
-    where a.experiment_id = ${experimentId}
+    -- Somebody who turned out to have been in both arms is in neither's result.
+    where a.experiment_id = ${experimentId} and not a.crossed
     order by a.bucket, a.person_id`;
 
 /** How every run of the house stands: its arms, and the verdict and advice where it is over. */

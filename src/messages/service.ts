@@ -388,3 +388,79 @@ export async function erase(tx: Tx, person: PersonKey): Promise<void> {
   for (const id of await store.eraseRows(tx, person))
     await dropTimer(tx, person, "messages.release", id);
 }
+
+const rows = people.moverOf({
+  moved: { messages_message: ["id"], messages_delivery: ["message_id", "channel"] },
+});
+type Standing = {
+  purpose: ConsentLine["purpose"];
+  channel: ConsentLine["channel"];
+  granted: boolean;
+  textVersion: string;
+};
+const standing = (log: readonly ConsentLine[], at: Date): Map<string, Standing> =>
+  new Map(
+    [...Map.groupBy(log, ({ purpose, channel }) => `${purpose} ${channel}`)].flatMap(
+      ([key, lines]) => {
+        const { purpose, channel } = lines[0]!;
+        const said = consentAt(lines, purpose, channel, at);
+        return said
+          ? [
+              [
+                key,
+                { purpose, channel, granted: said.granted, textVersion: said.textVersion },
+              ] as const,
+            ]
+          : [];
+      },
+    ),
+  );
+/**
+ * Messages go to the one who stays and count towards their limits. Of consents the stricter holds: what either took
+ * back is taken back, in a line whose proof is the merge; the lines of the one who went stay as they were said.
+ */
+export const movers: people.Mover = {
+  merge: async (house, tx, merge) => {
+    const { id, from, into } = merge;
+    await rows.merge(house, tx, merge);
+    await store.lockPeople(tx, [into]);
+    const at = house.clocks.shop();
+    const [theirs, own] = [await store.linesOf(tx, [from]), await store.linesOf(tx, [into])].map(
+      (log) => standing(log, at),
+    ) as [Map<string, Standing>, Map<string, Standing>];
+    const changed = [...theirs].flatMap(([key, said]) => {
+      const had = own.get(key);
+      return !had || (had.granted && !said.granted) ? [{ said, had: had ?? null }] : [];
+    });
+    const proof = `merge:${id}`;
+    await setConsent(
+      house,
+      tx,
+      changed.map(({ said }) => ({ ...said, person: into, proof, at })),
+      house.clocks.machine(),
+    );
+    await people.note(tx, from, id, "consent", changed);
+  },
+  unmerge: async (house, tx, merge) => {
+    const { id, from, into } = merge;
+    const changed = ((await people.noted(tx, from, id, "consent")) ?? []) as {
+      said: Standing;
+      had: Standing | null;
+    }[];
+    const log = await store.linesOf(tx, [into]);
+    const at = house.clocks.shop();
+    await setConsent(
+      house,
+      tx,
+      changed.flatMap(({ said, had }) => {
+        const now = consentAt(log, said.purpose, said.channel, at);
+        // What they said themselves meanwhile holds.
+        return now?.proof === `merge:${id}`
+          ? [{ ...(had ?? { ...said, granted: false }), person: into, proof: `unmerge:${id}`, at }]
+          : [];
+      }),
+      house.clocks.machine(),
+    );
+    await rows.unmerge(house, tx, merge);
+  },
+};

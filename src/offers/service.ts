@@ -388,3 +388,19 @@ export async function erase(tx: Tx, person: PersonKey): Promise<void> {
   for (const id of await store.eraseRows(tx, person))
     await dropTimer(tx, person, "offers.expire", id);
 }
+
+const rows = people.moverOf({ moved: { offers_coupon: ["id"], offers_code: ["blind"] } });
+/**
+ * Coupons go to the one who stays, and count towards what one person may have; an excess is shown, never taken back.
+ * Undone, each goes back to whoever it was issued to, spent or not; what was issued meanwhile stays where it was issued.
+ */
+export const movers: people.Mover = {
+  merge: async (house, tx, merge) => {
+    await rows.merge(house, tx, merge);
+    await store.addUpPeople(tx, [merge.from, merge.into]);
+  },
+  unmerge: async (house, tx, merge) => {
+    await rows.unmerge(house, tx, merge);
+    await store.addUpPeople(tx, [merge.from, merge.into]);
+  },
+};

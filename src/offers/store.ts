@@ -236,3 +236,18 @@ export async function eraseRows(tx: Tx, { bucket, personId }: PersonKey): Promis
   }
   return gone.map(({ id }) => id);
 }
+
+/** How many coupons of each campaign these people have had, counted anew. */
+export async function addUpPeople(tx: Tx, people: readonly PersonKey[]): Promise<void> {
+  for (const { bucket, personId } of people) {
+    await tx`
+      delete from offers_person p where bucket = ${bucket} and person_id = ${personId}
+        and not exists (select from offers_coupon c
+          where c.bucket = p.bucket and c.person_id = p.person_id and c.campaign_id = p.campaign_id)`;
+    await tx`
+      insert into offers_person as p (bucket, person_id, campaign_id, coupons)
+      select bucket, person_id, campaign_id, count(*) from offers_coupon
+      where bucket = ${bucket} and person_id = ${personId} group by 1, 2, 3
+      on conflict (bucket, person_id, campaign_id) do update set coupons = excluded.coupons`;
+  }
+}

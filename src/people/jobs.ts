@@ -284,7 +284,11 @@ async function apply(
     if (fresh.length > 0)
       await store.addMerges(
         tx,
-        fresh.map(({ again: _, ...merge }) => ({ ...merge, id: house.newId(), at: now, by })),
+        fresh.map(({ fromBucket, fromId, intoBucket, intoId, cause }) => ({
+          ...{ fromBucket, fromId, intoBucket, intoId, cause, by },
+          id: house.newId(),
+          at: now,
+        })),
       );
     for (const refolder of refolders) await refolder(house, tx, work.touched);
   }

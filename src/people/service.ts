@@ -1,6 +1,7 @@
 // What a caller can ask of people. Each function works in the transaction it is given.
 import { bucketOfText } from "#kernel/crypto.ts";
 import type { Context, House } from "#kernel/endpoint.ts";
+import { giveRows, keyOf, takeRows, takeSome, type Row } from "#kernel/moving.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
 import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
 import { emitAll } from "#kernel/outbox.ts";
@@ -485,6 +486,101 @@ export type Mover = {
   merge: (house: House, tx: Tx, merge: Merge) => Promise<void>;
   unmerge: (house: House, tx: Tx, merge: Merge) => Promise<void>;
 };
+
+type Moved = { rows: Row[]; went: string[]; aside: Row[] };
+type Tables = {
+  /** Rows that go to the one who stays: table and what is beside the person in its key. */
+  moved?: Record<string, readonly string[]>;
+  /** Rows that are worked out: they wait aside, and stand again as they were where the merge is undone. */
+  parked?: readonly string[];
+  /** Of rows of one key on both sides, does that of the one who goes win? Else that of the one who stays. */
+  wins?: (table: string, from: Record<string, unknown>, into: Record<string, unknown>) => boolean;
+};
+const place = (table: string) => `rows|${table}`;
+/**
+ * The mover of tables whose rows are a person's. What was moved goes back to whoever it was given to at first, as it
+ * stands by then: a coupon that was spent meanwhile comes back spent.
+ */
+export function moverOf({ moved = {}, parked = [], wins = () => false }: Tables): Mover {
+  return {
+    merge: async (_, tx, { id, from, into }) => {
+      for (const table of parked) {
+        const rows = await takeRows(tx, table, from);
+        if (rows.length > 0)
+          await store.park(tx, from, id, place(table), { rows, went: [], aside: [] });
+      }
+      for (const [table, key] of Object.entries(moved)) {
+        const rows = await takeRows(tx, table, from);
+        if (rows.length === 0) continue;
+        const mine = new Map(rows.map((row) => [keyOf(row, key), row]));
+        const theirs = await takeSome(tx, table, into, [...mine.keys()]);
+        const read = ({ text }: Row) => JSON.parse(text) as Record<string, unknown>;
+        const lost = theirs.filter((row) =>
+          wins(table, read(mine.get(keyOf(row, key))!), read(row)),
+        );
+        await giveRows(
+          tx,
+          table,
+          theirs.filter((row) => !lost.includes(row)),
+        );
+        const went = (await giveRows(tx, table, rows, into)).map((row) => keyOf(row, key));
+        await store.park(tx, from, id, place(table), { rows, went, aside: lost } satisfies Moved);
+      }
+    },
+    unmerge: async (_, tx, { id, from, into }) => {
+      const [holder = into] = await store.way(tx, into.personId);
+      for (const table of [...parked, ...Object.keys(moved)]) {
+        const had = (await store.parked(tx, from, id, place(table))) as Moved | null;
+        if (!had) continue;
+        const key = moved[table];
+        if (!key) {
+          // Worked out meanwhile of somebody who was nobody: what was there before stands again.
+          await takeRows(tx, table, from);
+          await giveRows(tx, table, had.rows);
+          continue;
+        }
+        const went = new Set(had.went);
+        await giveRows(tx, table, await takeSome(tx, table, holder, had.went), from);
+        await giveRows(
+          tx,
+          table,
+          had.rows.filter((row) => !went.has(keyOf(row, key))),
+        );
+        await giveRows(tx, table, had.aside, into);
+      }
+    },
+  };
+}
+/** What a mover wrote down of a merge, beside rows. */
+export const note = store.park;
+export const noted = store.parked;
+
+const ownRows = moverOf({
+  parked: ["people_profile", "people_field", "people_tag", "people_tag_log"],
+});
+/** Tags by hand go to the one who stays, where they have none of that name; everything else of a profile is worked out. */
+export const movers: Mover = {
+  merge: async (house, tx, merge) => {
+    const { id, from, into } = merge;
+    const given = await store.copyHandTags(tx, from, into);
+    await store.park(
+      tx,
+      from,
+      id,
+      "hand",
+      given.map(({ tag }) => tag),
+    );
+    await ownRows.merge(house, tx, merge);
+  },
+  unmerge: async (house, tx, merge) => {
+    const { id, from, into } = merge;
+    const given = ((await store.parked(tx, from, id, "hand")) ?? []) as string[];
+    await store.dropHandTags(tx, into, given);
+    await ownRows.unmerge(house, tx, merge);
+  },
+};
+/** Timers and what is on its way go to the one who stays; a timer of theirs with the same name holds. */
+export const waiting: Mover = moverOf({ moved: { timer: ["kind", "key"], outbox: ["id"] } });
 
 /** Tells the columns whose nodes are whose; says how many were told. */
 export const ship = (house: House): Promise<number> =>

@@ -476,6 +476,15 @@ export const parked = async (
       and merge_id = ${mergeId} and place = ${place} returning rows`;
   return row?.rows ?? null;
 };
+/** Tags by hand of one, given to another who has none of that name. */
+export const copyHandTags = (tx: Tx, from: PersonKey, into: PersonKey) => tx<{ tag: string }[]>`
+  insert into people_tag (bucket, person_id, tag, value, kind, source, reason, confidence, at, expires_at, log_id)
+  select ${into.bucket}, ${into.personId}, tag, value, kind, source, reason, confidence, at, expires_at, log_id
+  from people_tag where bucket = ${from.bucket} and person_id = ${from.personId} and kind = 'hand'
+  on conflict do nothing returning tag`;
+export const dropHandTags = (tx: Tx, { bucket, personId }: PersonKey, tags: string[]) => tx`
+  delete from people_tag where bucket = ${bucket} and person_id = ${personId}
+    and tag = any(${tags}::text[]) and kind = 'hand'`;
 export const askRework = (tx: Tx, nodes: readonly NodeKey[], at: Date) => tx`
   insert into people_rework (bucket, node_id, asked_at)
   select bucket, node_id, ${at} from ${nodeList(tx, nodes)} on conflict do nothing`;

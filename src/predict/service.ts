@@ -199,3 +199,6 @@ function tagsOf(
 
 /** Everything predict holds of a person; the tags and figures go with people's own. */
 export const erase = store.erasePerson;
+
+/** What is foreseen of somebody is worked out: it waits aside. */
+export const movers = people.moverOf({ parked: ["predict_person"] });

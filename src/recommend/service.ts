@@ -81,3 +81,6 @@ export async function pick(
 export const erase = async (tx: Tx, person: PersonKey): Promise<void> => {
   await store.eraseRows(tx, person);
 };
+
+/** What is picked for somebody is worked out: it waits aside. */
+export const movers = people.moverOf({ parked: ["recommend_pick"] });
