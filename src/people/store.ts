@@ -440,12 +440,6 @@ export const setStep = (
   step: number,
 ) => tx`
   update people_merge set state = ${state}, step = ${step} where id = any(${ids as string[]}::uuid[])`;
-export const mergesOf = (reader: Reader, { personId }: PersonKey) => reader<MergeRow[]>`
-  select m.* from people_merge m where m.into_id = ${personId} or m.from_id = ${personId}
-    or m.into_id in (select w.person_id from people_way w where w.into_id = ${personId})
-  order by m.seq desc limit 200`;
-export const mergeById = (reader: Reader, id: string) =>
-  reader<MergeRow[]>`select * from people_merge where id = ${id}`;
 export type RefusalRow = Omit<LinkRow, "nth" | "kind" | "trusted"> & { reason: string };
 /** Puts these in place of what was refused at these nodes; gives those that are new. */
 export async function setRefusals(tx: Tx, nodes: readonly NodeKey[], rows: readonly RefusalRow[]) {
