@@ -437,10 +437,12 @@ export async function consume(house: House, tx: Tx, slice: Slice): Promise<void>
   const { rules } = book;
   if (rules.segments.length === 0) return;
   const asks: Asks = new Map();
-  const names = new Set(rules.byEvent.keys());
-  if (rules.ofAddress.length > 0) for (const name of naming) names.add(name);
-  if (names.size > 0)
-    for (const row of await views.inSlice(tx, slice, [...names], [...rules.told])) {
+  const isAsked = (name: string) =>
+    rules.byEvent.has(name) || (rules.ofAddress.length > 0 && naming.includes(name));
+  const names = (await views.namesInSlice(tx, slice)).map(({ name }) => name).filter(isAsked);
+  if (names.length > 0) {
+    const told = names.filter((name) => rules.told.has(name));
+    for (const row of await views.inSlice(tx, slice, names, told)) {
       const one = { name: row.name, at: row.at.getTime(), id: row.id, data: row.data ?? {} };
       const why: Ask = { cause: { kind: "event", id: row.id }, at: one.at };
       for (const { segment, whats } of rules.byEvent.get(row.name) ?? [])
@@ -448,6 +450,7 @@ export async function consume(house: House, tx: Tx, slice: Slice): Promise<void>
       if (naming.includes(row.name))
         for (const { segment } of rules.ofAddress) ask(asks, row, segment.id, why);
     }
+  }
   const touched = await store.takeTouched(tx, touchedLimit);
   const nameless = touched.filter(({ cause }) => cause === null);
   const latest = nameless.length > 0 ? await views.latestInSlice(tx, slice, nameless) : [];

@@ -148,3 +148,43 @@ test("a rule that names nobody's segment, goes in a circle, or is no rule is ref
     expect([answer.status, answer.body.fields?.[0]?.split(".")[0]]).toEqual([400, "rule"]);
   }
 });
+
+test("an address is asked for by its blind index alone; lists, comparison, overlap and history agree with the members", async () => {
+  await using shop = await open();
+  const rule = { kind: "identifier", type: "email", values: ["ann@example.com"] };
+  const kept = await shop.ask("POST", "/v1/segments", { name, rule, purpose: "analysis" });
+  const shown = await shop.ask("GET", `/v1/segments/${kept.body.id}`);
+  expect(JSON.stringify(shown.body)).not.toContain("ann@");
+  expect(shown.body).toMatchObject({
+    rule: { kind: "identifier", type: "email", blinds: [expect.stringMatching(/^[0-9a-f]{64}$/)] },
+    sentence: { en: "People whose e-mail is the one given." },
+  });
+  const made = await shop.ask("POST", "/v1/segments", { name, rule: dormant, purpose: "analysis" });
+  const half = { kind: "and", of: [dormant, { kind: "sample", seed: "1", percent: 50 }] };
+  const other = await shop.ask("POST", "/v1/segments", { name, rule: half, purpose: "analysis" });
+  await shop.settle();
+  const [a, b] = [made.body.id, other.body.id];
+  const frozen = await shop.ask("POST", `/v1/segments/${a}/snapshots`, { name: "Now" });
+  expect(frozen).toMatchObject({ status: 200, body: { people: 9 } });
+  expect(await shop.ask("GET", `/v1/segments/${a}/snapshots`)).toMatchObject({
+    body: { snapshots: [{ name: "Now", people: 9, version: 1 }] },
+  });
+  const preview = await shop.ask("POST", "/v1/segments/preview", { rule: half });
+  const { people } = preview.body as unknown as { people: number };
+  const list = `snapshot:${frozen.body.id}`;
+  expect(await shop.ask("GET", `/v1/segments/compare?a=${list}&b=segment:${b}`)).toMatchObject({
+    status: 200,
+    body: { onlyA: { people: 9 - people }, both: { people }, onlyB: { people: 0 } },
+  });
+  expect(await shop.ask("GET", `/v1/segments/overlap?segments=${a},${b}`)).toMatchObject({
+    body: { pairs: [{ people: 9 }, { people }, { people }] },
+  });
+  expect(await shop.ask("GET", `/v1/segments/${a}/history?days=2`)).toMatchObject({
+    body: { days: [{ people: 0 }, { people: 9, entered: 9, left: 0 }] },
+  });
+  const changes = await shop.ask("GET", `/v1/segments/${a}/changes`);
+  expect((changes.body as unknown as { changes: unknown[] }).changes).toHaveLength(9);
+  expect((await shop.ask("GET", "/v1/segments/suggestions")).body).toMatchObject({
+    tags: [{ name: "lifecycle", values: ["dormant"] }],
+  });
+});

@@ -463,6 +463,15 @@ export const happened = (
   )}
   order by e.person_id, e.at, e.id`;
 
+/** What kinds of things happened in a slice of the log: few, however many names the rules know. */
+export const namesInSlice = (
+  reader: Reader,
+  { buckets, froms, tos }: { buckets: number[]; froms: bigint[]; tos: bigint[] },
+) => reader<{ name: string }[]>`
+  select distinct e.name
+  from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[])
+    as r(bucket, "from", "to")
+  join collect_event e on e.bucket = r.bucket and e."offset" between r."from" and r."to"`;
 /** What somebody did in a slice of the log, of these names. `data` where `told` names the event. */
 export const inSlice = (
   reader: Reader,
