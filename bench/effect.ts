@@ -10,7 +10,7 @@ import { arm } from "../src/experiments/model/hash.ts";
 import { detectable, power } from "../src/experiments/model/power.ts";
 import { primary, type People, type Primary } from "../src/experiments/rules.ts";
 import { dayOf, instantOf } from "../src/kernel/clock.ts";
-import { records, shopOf, textOf } from "../src/orders/import.ts";
+import { records, shopOf, textOf } from "../src/exchange/import.ts";
 import { isUnfit, readLine, type LineMapping } from "../src/orders/rules.ts";
 import { learnFrom, predictionOf, type Buyer } from "../src/predict/rules.ts";
 import { fits } from "../src/segments/model/evaluate.ts";
@@ -42,7 +42,15 @@ async function ordersOf(path: string, mapping: LineMapping): Promise<Map<string,
         heading = new Map(fields?.map((name, i) => [name.trim(), i]));
         continue;
       }
-      const line = fields && readLine(textOf(fields, heading, mapping), shop);
+      const line =
+        fields &&
+        readLine(
+          textOf((field) => {
+            const column = mapping.columns[field as keyof typeof mapping.columns];
+            return column === undefined ? "" : fields[heading!.get(column)!];
+          }),
+          shop,
+        );
       if (!line || isUnfit(line) || line.customer === "" || line.data.kind !== "sale") continue;
       let orders = customers.get(line.customer);
       if (!orders) customers.set(line.customer, (orders = new Map()));

@@ -19,6 +19,8 @@ import * as doors from "#doors/routes.ts";
 import * as companies from "#companies/routes.ts";
 import * as companiesJobs from "#companies/jobs.ts";
 import * as companiesService from "#companies/service.ts";
+import * as exchangeJobs from "#exchange/jobs.ts";
+import * as exchange from "#exchange/routes.ts";
 import * as experiments from "#experiments/routes.ts";
 import * as experimentsService from "#experiments/service.ts";
 import * as feedsApi from "#feeds/api.ts";
@@ -130,6 +132,7 @@ export const allRoutes: readonly Route[] = [
   ...doors.routes,
   ...peopleRoutes.routes,
   ...plan.routes,
+  ...exchange.routes,
   ...relations.routes,
   ...companies.routes,
   ...forms.routes,
@@ -153,6 +156,7 @@ export const consumers: readonly ((house: House, tx: Tx, slice: collect.Slice) =
     orders.consume,
     relationsJobs.consume,
     companiesJobs.consume,
+    exchangeJobs.consume,
     segmentsJobs.consume, // last: it asks what the others made
   ];
 export const reactions: readonly Reaction[] = [
@@ -208,6 +212,7 @@ export function pumps(house: House, post: Post | null) {
     tell: webhooks.run,
     told: () => webhooks.idle().finally(outgoing.close),
     erase: () => eraseColumns(house, erasers),
+    rebuild: () => exchangeJobs.rebuild(house, refolders),
   };
 }
 export type Pumps = ReturnType<typeof pumps>;

@@ -12,7 +12,7 @@ import type { PersonKey } from "#kernel/sql.ts";
 import * as messages from "#messages/service.ts";
 import * as messagesJobs from "#messages/jobs.ts";
 import * as offers from "#offers/service.ts";
-import { importLines, type ImportCounts } from "#orders/import.ts";
+import { importLines, type ImportCounts } from "#exchange/import.ts";
 import type { LineMapping } from "#orders/rules.ts";
 import * as people from "#people/service.ts";
 import * as predict from "#predict/jobs.ts";

@@ -12,8 +12,9 @@ import { newLog } from "#kernel/log.ts";
 import { throughOutages } from "#kernel/outage.ts";
 import { publishedHeads } from "#kernel/audit-chain.ts";
 import { wordsFor } from "#lang/terminal.ts";
-import { importLines } from "#orders/import.ts";
-import type { LineMapping } from "#orders/rules.ts";
+import { importFile, look } from "#exchange/import.ts";
+import { isKind, type Kind, type Mapping } from "#exchange/rules.ts";
+import * as exchange from "#exchange/service.ts";
 import { ensureBuilt } from "./console.ts";
 import { bundled, outcome, turn, type Loop, type Stage } from "./demo.ts";
 import { removeDemo } from "./demo-remove.ts";
@@ -34,6 +35,7 @@ const { values, positionals } = parseArgs({
     role: { type: "string", default: "all" },
     map: { type: "string" },
     source: { type: "string", default: "import" },
+    dry: { type: "boolean", default: false },
     from: { type: "string" },
     until: { type: "string" },
   },
@@ -60,8 +62,11 @@ async function main(): Promise<void> {
     return within(config, async () => {
       /* opening has migrated */
     });
-  if (command === "import" && rest[0] === "orders" && rest[1] && values.map)
-    return within(config, (opened) => importFile(opened, rest[1]!, values.map!));
+  const [kind = "", path] = rest;
+  if (command === "import" && isKind(kind) && path)
+    return within(config, (opened) => importOf(opened, kind, path, values.map));
+  if (command === "rebuild" && (kind === "people" || kind === "columns"))
+    return within(config, (opened) => rebuild(opened, kind));
   if (command === "demo" && rest[0] === "remove")
     return within(config, async (opened) => {
       const removed = await removeDemo(opened);
@@ -204,15 +209,25 @@ async function countLines(path: string): Promise<number> {
 const goOn = <T>({ log }: House, work: () => Promise<T>): Promise<T> =>
   throughOutages(work, log, () => performance.now(), ending.signal);
 
-async function importFile({ house, pumps }: Opened, path: string, map: string) {
-  const mapping = JSON.parse(readFileSync(map, "utf8")) as LineMapping;
+/** A dry run looks at so many lines at most. */
+const dryLimit = 100_000;
+
+async function importOf({ house, pumps }: Opened, kind: Kind, path: string, map?: string) {
+  // Without a mapping the file is one of ours: its columns are called as the fields are.
+  const mapping = map ? (JSON.parse(readFileSync(map, "utf8")) as Mapping) : { quoted: true };
+  if (values.dry) {
+    say(JSON.stringify(await look(house, { path, kind, mapping, limit: dryLimit }), null, 2));
+    return;
+  }
   const source = await collect.sourceNamed(house, house.sql, values.source, "import");
   const total = await countLines(path);
   const bar = progress(machineNow);
-  const at = (text: string | undefined) => (text ? instantOf(text, mapping.timeZone) : undefined);
+  const timeZone = mapping.timeZone ?? house.clocks.timeZone;
+  const at = (text: string | undefined) => (text ? instantOf(text, timeZone) : undefined);
   const counts = await goOn(house, async () => {
-    const done = await importLines(house, {
+    const done = await importFile(house, {
       path,
+      kind,
       mapping,
       source,
       from: at(values.from),
@@ -226,6 +241,26 @@ async function importFile({ house, pumps }: Opened, path: string, map: string) {
   });
   bar.end();
   say(words.imported(counts));
+}
+
+/** Goes on with a rebuilding that was cut off, or begins one. */
+async function rebuild({ house, pumps }: Opened, what: "people" | "columns") {
+  const at = (text: string | undefined) =>
+    text ? instantOf(text, house.clocks.timeZone).toISOString() : undefined;
+  await house.sql.begin((tx) =>
+    exchange.askRebuild(
+      { tx, at: house.clocks.machine(), newId: house.newId },
+      { what, from: at(values.from), until: at(values.until) },
+    ),
+  );
+  await goOn(house, async () => {
+    while (!ending.signal.aborted && (await exchange.isRebuilding(house, what))) {
+      await pumps.rebuild();
+      if (what === "columns") while (!ending.signal.aborted && (await pumps.ship()) > 0);
+    }
+  });
+  const [last] = (await exchange.rebuilds(house)).filter((one) => one.what === what);
+  say(ending.signal.aborted ? words.interrupted : words.rebuilt(Number(last?.done ?? 0)));
 }
 
 try {

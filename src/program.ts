@@ -236,7 +236,7 @@ export async function startWork({ house, pumps, clock, config }: Opened) {
             if (again > 0) house.log.warn({ event: "columns.mended", batches: again });
             mended = true;
           }
-          return (await pumps.erase()) + (await pumps.ship());
+          return (await pumps.erase()) + (await pumps.ship()) + (await pumps.rebuild());
         },
       },
       { name: "plan", restMs: 3000, run: pumps.plan },

@@ -68,11 +68,16 @@ const special: [RegExp, RegExp][] = [
   [kernel, /^(?!#|\.\.)/], // no domain
   [/^src\/engines\/[\w-]+\.ts$/, /^(?!#|\.\.)/], // two protocols, no domain, no kernel
   [/^src\/lang\/failures\.ts$/, rule("#kernel/http\\.ts")],
-  [/^src\/lang\/terminal\.ts$/, rule("#orders/import\\.ts")], // the counts that it puts into words
+  [/^src\/lang\/terminal\.ts$/, rule("#exchange/import\\.ts")], // the counts that it puts into words
   // The composition root, the program and the commands of the terminal.
   [/^src\/(app|program|main|console|doctor|terminal|demo|demo-[a-z]+)\.ts$/, /./],
-  // An order file is read in the background, as a job that has a command line.
-  [/^src\/orders\/import\.ts$/, rule(...joins, "csv-parse$", "node:(fs|fs/promises|zlib)$")],
+  // Files are read in the background, as a job that has a command line.
+  [
+    /^src\/exchange\/import\.ts$/,
+    rule(...joins, "csv-parse$", "node:(fs|fs/promises|zlib|stream)$"),
+  ],
+  [/^src\/exchange\/export\.ts$/, rule(...joins)],
+  [/^src\/exchange\/routes\.ts$/, rule(...joins, "\\./(import|export)\\.ts")],
   // The master key lives in a file, beside either engine.
   [
     /^src\/privacy\/master-key\.ts$/,

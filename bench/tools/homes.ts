@@ -10,7 +10,7 @@ import { instantOf, wait } from "../../src/kernel/clock.ts";
 import { readConfig } from "../../src/kernel/config.ts";
 import { writeInstallation } from "../../src/kernel/installation.ts";
 import { newLog } from "../../src/kernel/log.ts";
-import { importLines } from "../../src/orders/import.ts";
+import { importLines } from "../../src/exchange/import.ts";
 import type { LineMapping } from "../../src/orders/rules.ts";
 import { open, startWork, type Opened } from "../../src/program.ts";
 import { root } from "../../test/chaos/program.ts";

@@ -3,6 +3,7 @@ import { crashAt } from "#kernel/crash.ts";
 import type { House } from "#kernel/endpoint.ts";
 import { holdBuckets, whileHeld } from "#kernel/lease.ts";
 import type { Tx } from "#kernel/sql.ts";
+import { columnsLease } from "./service.ts";
 import * as store from "./store.ts";
 
 /** One transaction reads at most so many events, and one batch for the columns holds at most so many. */
@@ -63,7 +64,7 @@ export async function ship(house: House): Promise<number> {
   });
   return sent ?? 0;
 }
-const lease = "columns";
+const lease = columnsLease;
 const send = async (house: House, batch: store.Batch): Promise<void> => {
   const lines = await store.batchLines(house.sql, batch.id);
   if (lines.length > 0) await house.columns.insertLines(batch.target, lines, tokenOf(batch));

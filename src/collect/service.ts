@@ -15,6 +15,7 @@ import { parseList, type Item } from "#kernel/json.ts";
 import {
   eventBytesLimit,
   eventsLimit,
+  flag,
   isRefused,
   keptBytesLimit,
   keptRowsLimit,
@@ -555,7 +556,7 @@ export async function erase(
 export type SourceRow = store.SourceRow;
 /** One record of a file: an event, or why it is none. */
 export type LineOfFile =
-  | { line: number; event: Incoming }
+  | { line: number; event: Incoming; text?: () => string } // `text`: the record as it stands in the file
   | { line: number; unfit: { field: string | null; reason: string; text: string } };
 export type Running = {
   id: string;
@@ -570,13 +571,18 @@ export async function openImport(
   digest: Buffer,
   from: Date | undefined,
   until: Date | undefined,
+  { kind, mapping }: { kind: string; mapping: unknown } = { kind: "orders", mapping: {} },
 ): Promise<Running> {
-  const find = () => store.findImport(house.sql, sourceId, digest, from ?? null, until ?? null);
+  const find = () =>
+    store.findImport(house.sql, sourceId, digest, from ?? null, until ?? null, kind);
   let [row] = await find();
   if (!row) {
     const startedAt = house.clocks.machine();
-    const made = { id: house.newId(), sourceId, digest, fromAt: from ?? null };
-    await store.addImport(house.sql, { ...made, untilAt: until ?? null, startedAt });
+    const made = { id: house.newId(), sourceId, digest, fromAt: from ?? null, kind };
+    await store.addImport(house.sql, {
+      ...{ ...made, untilAt: until ?? null, startedAt },
+      mapping: JSON.stringify(mapping),
+    });
     [row] = await find();
   }
   const { id, line, accepted, rejected, outside, doubles, finishedAt } = row!;
@@ -605,8 +611,19 @@ export async function takeLines(
 ): Promise<{ accepted: number; rejected: number; doubles: number }> {
   const work = async (tx: Tx) => {
     const events = lines.flatMap((line) => ("event" in line ? [line.event] : []));
-    const verdicts = events.length > 0 ? await accept(house, tx, source, events) : [];
-    const unfit = lines.flatMap((line) => ("unfit" in line ? [line] : []));
+    const judged = events.length > 0 ? await judgeAll(house, tx, source, events) : [];
+    const fit = judged.filter(isFit);
+    const verdicts = fit.length > 0 ? await acceptFit(house, tx, source, fit, fit) : [];
+    let next = 0;
+    const unfit = lines.flatMap((line) => {
+      if ("unfit" in line) return [line];
+      const one = judged[next++]!;
+      if (isFit(one)) return [];
+      const text = line.text?.() ?? textOf(line.event);
+      return [
+        { line: line.line, unfit: { reason: one.reason, field: safeField(one.field), text } },
+      ];
+    });
     const at = house.clocks.machine();
     if (unfit.length > 0)
       await store.reject(
@@ -654,3 +671,107 @@ const sealRejected = (house: House, id: string, text: string): Buffer =>
   lock(rejectedKey(house), text, `collect_rejected|sealed|${id}`);
 export const openRejected = (house: House, id: string, sealed: Buffer): string =>
   unlock(rejectedKey(house), sealed, `collect_rejected|sealed|${id}`).toString();
+
+export const isFirstFile = (house: House, sourceId: string, digest: Buffer): Promise<boolean> =>
+  store.isFirstFile(house.sql, sourceId, digest);
+export const importOf = async (reader: Reader, id: string): Promise<store.ImportRow | null> =>
+  (await store.importById(reader, id))[0] ?? null;
+
+export type Refusal = {
+  id: string;
+  sourceId: string;
+  importId: string | null;
+  line: bigint | null;
+};
+/** Reads a refused item again, as it would have been read when it came. */
+export type Reread = (source: Known, refusal: Refusal, text: string) => Promise<(Incoming | Bad)[]>;
+type Bad = { reason: string; field: string };
+export type Mended = { id: string; outcome: "accepted" | "double" | "refused" | "gone" } & {
+  reason: string | null;
+  field: string | null;
+};
+/**
+ * Sends refused items again, in the open transaction, each with its mended text where there is one; a line that is taken
+ * is closed, once and for all. What is refused again stays open under its new reason, with the text as it was mended.
+ */
+export async function resend(
+  house: House,
+  tx: Tx,
+  ids: readonly string[],
+  mended: ReadonlyMap<string, string>,
+  reread: Reread,
+): Promise<Mended[]> {
+  const held = new Map((await store.holdRejected(tx, ids)).map((row) => [row.id, row]));
+  const at = house.clocks.machine();
+  const done: Mended[] = [];
+  for (const id of ids) {
+    const row = held.get(id);
+    if (!row) {
+      done.push({ id, outcome: "gone", reason: null, field: null });
+      continue;
+    }
+    const source = await knownSource(house, { id: row.sourceId, kind: "import" });
+    const text = mended.get(id) ?? openRejected(house, id, row.sealed);
+    const refused = async ({ reason, field }: Bad) => {
+      const within = safeField(field);
+      await store.resealRejected(tx, id, sealRejected(house, id, text), reason, within);
+      done.push({ id, outcome: "refused", reason, field: within });
+    };
+    const read = await reread(source, row, text);
+    const bad = read.find((one) => "reason" in one);
+    if (bad || read.length === 0) {
+      await refused(bad ?? { reason: "unreadable", field: "" });
+      continue;
+    }
+    const taken = read.flatMap((one) => ("reason" in one ? [] : [one]));
+    const events = taken.map((event) => ({
+      ...event,
+      flags: (event.flags ?? 0) | flag.mended,
+    }));
+    const judged = await judgeAll(house, tx, source, events);
+    const unfit = judged.find(isRefused);
+    if (unfit) {
+      await refused(unfit);
+      continue;
+    }
+    const fit = judged.filter(isFit);
+    const verdicts = await acceptFit(house, tx, source, fit, fit);
+    if (verdicts.includes("erased")) {
+      await refused({ reason: "erased", field: "" });
+      continue;
+    }
+    const outcome = verdicts.includes("accepted") ? "accepted" : "double";
+    // What was refused is in the log now, sealed under its own node's key: the list needs its text no more.
+    const sealed = sealRejected(house, id, "");
+    const eventId_ = eventId(source.id, events[0]!.key);
+    await store.closeRejected(tx, id, { outcome, eventId: eventId_, sealed }, at);
+    done.push({ id, outcome, reason: null, field: null });
+  }
+  return done;
+}
+
+/** The lease under which the columns are sent to: one process at a time. */
+export const columnsLease = "columns";
+/**
+ * Takes out of the columns every event that the log still has, and lets all of them be sent again. A crash on the way
+ * leaves columns that lack events, and `then` unsaid: whoever comes next clears again. Call it while holding the lease.
+ */
+export async function clearColumns(
+  house: House,
+  then: (tx: Tx, total: bigint) => Promise<void>,
+): Promise<void> {
+  const firsts = (await store.logSpans(house.sql)).map(({ first }) => first);
+  await house.columns.run(
+    "alter table event delete where offset >= arrayElement({firsts:Array(UInt64)}, bucket + 1)",
+    { firsts },
+  );
+  // Whose a node is goes again too: a later version of the same counts.
+  crashAt("rebuild.after_clear");
+  await house.sql.begin(async (tx) => {
+    await store.recut(tx, "event", firsts);
+    await people.reship(tx);
+    await then(tx, await store.leftToCut(tx, "event"));
+  });
+}
+export const leftForColumns = (house: House): Promise<bigint> =>
+  store.leftToCut(house.sql, "event");

@@ -348,6 +348,8 @@ export type ImportRow = {
   outside: bigint;
   doubles: bigint;
   finishedAt: Date | null;
+  kind: string;
+  mapping: string; // JSON text
 };
 export const findImport = (
   reader: Reader,
@@ -355,15 +357,27 @@ export const findImport = (
   digest: Buffer,
   fromAt: Date | null,
   untilAt: Date | null,
+  kind: string,
 ) => reader<ImportRow[]>`
   select * from collect_import
-  where source_id = ${sourceId} and digest = ${digest}
+  where source_id = ${sourceId} and digest = ${digest} and kind = ${kind}
     and from_at is not distinct from ${fromAt}::timestamptz
     and until_at is not distinct from ${untilAt}::timestamptz`;
 export const addImport = (
   reader: Reader,
-  row: Pick<ImportRow, "id" | "sourceId" | "digest" | "fromAt" | "untilAt"> & { startedAt: Date },
+  row: Pick<ImportRow, "id" | "sourceId" | "digest" | "fromAt" | "untilAt" | "kind" | "mapping"> & {
+    startedAt: Date;
+  },
 ) => reader`insert into collect_import ${reader(row)}`;
+export const importById = (reader: Reader, id: string) =>
+  reader<ImportRow[]>`select * from collect_import where id = ${id}`;
+/** Is this the first file that its source was given? Its lines are known by their bare numbers. */
+export async function isFirstFile(reader: Reader, sourceId: string, digest: Buffer) {
+  const [row] = await reader<{ digest: Buffer }[]>`
+    select digest from collect_import where source_id = ${sourceId} and kind = 'orders'
+    order by started_at, id limit 1`;
+  return !row || row.digest.equals(digest);
+}
 type Progress = {
   line: number;
   accepted: number;
@@ -378,6 +392,43 @@ export const moveImport = (tx: Tx, id: string, from: bigint, p: Progress) => tx`
   where id = ${id} and line = ${from}`;
 export const finishImport = (reader: Reader, id: string, at: Date) =>
   reader`update collect_import set finished_at = ${at} where id = ${id} and finished_at is null`;
+
+/** Holds refused lines that are still open, in order, so that two who send them again do not both do so. */
+export const holdRejected = (tx: Tx, ids: readonly string[]) => tx<Rejected[]>`
+  select id, source_id, import_id, line, reason, field, sealed, at from collect_rejected
+  where id = any(${ids as string[]}::uuid[]) and closed_at is null order by id for update`;
+export const resealRejected = (tx: Tx, id: string, sealed: Buffer, reason: string, field: string) =>
+  tx`update collect_rejected set sealed = ${sealed}, reason = ${reason}, field = ${field}
+    where id = ${id}`;
+export const closeRejected = (
+  tx: Tx,
+  id: string,
+  done: { outcome: "accepted" | "double"; eventId: string; sealed: Buffer },
+  at: Date,
+) => tx`
+  update collect_rejected set closed_at = ${at}, outcome = ${done.outcome}, event_id = ${done.eventId},
+    sealed = ${done.sealed}
+  where id = ${id}`;
+
+/** Where the log begins, by bucket, as far back as it is kept; and how far it goes. */
+export const logSpans = (reader: Reader) => reader<{ bucket: number; first: bigint }[]>`
+  select o.bucket, coalesce((select e."offset" from collect_event e where e.bucket = o.bucket
+    order by e."offset" limit 1), o.next) as first
+  from collect_offset o order by o.bucket`;
+/** Everything is to be sent to the columns again, from where the log begins. */
+export async function recut(tx: Tx, target: string, firsts: readonly bigint[]): Promise<void> {
+  await tx`delete from collect_batch where target = ${target}`;
+  await tx`
+    update collect_cut c set next = n.first
+    from unnest(${bigintList(firsts)}::bigint[]) with ordinality as n(first, nth)
+    where c.target = ${target} and c.bucket = n.nth - 1`;
+}
+export async function leftToCut(reader: Reader, target: string): Promise<bigint> {
+  const [row] = await reader<{ left: bigint }[]>`
+    select coalesce(sum(o.next - c.next), 0)::bigint as left from collect_cut c
+    join collect_offset o on o.bucket = c.bucket where c.target = ${target}`;
+  return row!.left;
+}
 
 export const holdConsumers = (tx: Tx, buckets: number[]) => tx`
   select from collect_consumer where bucket = any(${buckets}::smallint[])

@@ -75,12 +75,13 @@ export const rejected = (
   limit: number,
 ) => reader<Rejected[]>`
   select id, import_id, line, reason, field, sealed, at from collect_rejected
-  where source_id = ${sourceId}
+  where source_id = ${sourceId} and closed_at is null
     ${after ? reader`and (at, id) < (${after.at}, ${after.id}::uuid)` : reader``}
   order by at desc, id desc limit ${limit}`;
 export async function rejectedTotal(reader: Reader, sourceId: string): Promise<number> {
   const [row] = await reader<{ total: number }[]>`
-    select count(*)::int as total from collect_rejected where source_id = ${sourceId}`;
+    select count(*)::int as total from collect_rejected
+    where source_id = ${sourceId} and closed_at is null`;
   return row!.total;
 }
 

@@ -442,3 +442,43 @@ export async function tell(
   const open = origin !== null && (await isKnownOrigin(house, origin));
   return Response.json(body, { headers: open ? corsOf(origin) : {} });
 }
+
+/** One refused item, mended, read again as its source's protocol says; `id` makes a key where it has none of its own. */
+export function reread(
+  house: House,
+  source: Known,
+  item: unknown,
+  id: string,
+): (Incoming | { reason: string; field: string })[] {
+  const { protocol } = source;
+  const told =
+    protocol === "cloudevents"
+      ? cloudevents.read(item, new Headers({ "content-type": "application/cloudevents+json" }))
+      : protocol === "posthog"
+        ? posthog.read([item])
+        : protocol === "snowplow"
+          ? snowplow.read({
+              schema: "iglu:com.snowplowanalytics.snowplow/payload_data/jsonschema/1-0-4",
+              data: [item],
+            })
+          : protocol === "sensors"
+            ? sensors.read([item])
+            : segment.read({ batch: [item] }, null);
+  const bad = badIn(item);
+  if (bad !== null || !told) return [{ reason: "invalid", field: bad ?? "" }];
+  return told.heard.flatMap(({ said }) =>
+    isRefused(said)
+      ? [said]
+      : said.map((one, j) =>
+          hear(one, {
+            source,
+            receivedAt: house.clocks.shop(),
+            sentAt: null, // how far its clock was off was known when it came, and is not now
+            agent: textOf(one.context["userAgent"]) ?? "",
+            ip: "",
+            vouched: null,
+            place: `mended|${id}|${j}`,
+          }),
+        ),
+  );
+}

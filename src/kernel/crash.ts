@@ -12,6 +12,8 @@ export const crashPoints = [
   "columns.after_cut", // a batch is written down, and not sent
   "columns.after_send", // sent, and not marked
   "people.merge_step",
+  "rebuild.before_commit", // people worked out anew, and not said so
+  "rebuild.after_clear", // the columns are cleared, and nobody knows
   "migrate.in_file",
 ] as const;
 export type CrashPoint = (typeof crashPoints)[number];

@@ -128,6 +128,11 @@ export const failures = {
     zh: "只能与一个有自己用户编号的服务器来源共用编号。",
     en: "Numbers of people can only be shared with a server's source that has its own.",
   },
+  "exchange.no_segment": {
+    status: 404,
+    zh: "没有这个人群，无法导出。",
+    en: "There is no such segment to export.",
+  },
   "collect.source_unknown": {
     status: 404,
     zh: "没有这个数据来源。",

@@ -1,12 +1,12 @@
 // What the terminal says. Chinese is the source; English has the same sentences, or it does not compile.
-import type { ImportCounts } from "#orders/import.ts";
+import type { ImportCounts } from "#exchange/import.ts";
 
 const number = (n: number) => n.toLocaleString("en");
 const zh = {
   starting: "正在启动留客…",
   demoBegins: "数据库是空的：先用一份真实的订单演示一遍（UCI Online Retail，CC BY 4.0）。",
   importing: (c: ImportCounts, of: number, perSecond: number, left: number) =>
-    `导入订单 ${number(c.lines)}/${number(of)} 行 · 每秒 ${number(perSecond)} 行 · 还需约 ${left} 秒`,
+    `导入 ${number(c.lines)}/${number(of)} 行 · 每秒 ${number(perSecond)} 行 · 还需约 ${left} 秒`,
   knowing: "认识客人：生命周期、RFM、预计订单…",
   deciding: "选出沉睡且值得挽回的客人，为每人挑三样东西…",
   acting: "八成发券和消息，两成留作对照…",
@@ -39,6 +39,7 @@ const zh = {
   stopping: "正在停止…",
   imported: (c: ImportCounts) =>
     `读入 ${number(c.lines)} 行：收下 ${number(c.accepted)}，拒收 ${number(c.rejected)}，重复 ${number(c.doubles)}，时间范围外 ${number(c.outside)}。`,
+  rebuilt: (n: number) => `已重新算出（${number(n)}）。`,
   demoNone: "这里没有演示数据。",
   demoMixed: "除了演示数据，这里还有别的来源送来的事件，不能整体清除。",
   demoRemoved: (rows: number) => `演示数据已清除（${number(rows)} 行）。店铺时间已改为真实时间。`,
@@ -48,7 +49,8 @@ const zh = {
     `${id} 不成立（${number(rows)} 行）：${what.zh}`,
   usage: `用法：
   liuke start [--demo] [--role all|api|worker]   启动
-  liuke import orders 文件 --map 对照表.json [--source 来源]   导入订单行
+  liuke import people|products|stock|orders|events|relations|market 文件 [--map 对照表.json] [--source 来源] [--from 时间] [--until 时间] [--dry]   导入文件；--dry 只试读，不收
+  liuke rebuild people|columns [--from 时间] [--until 时间]   从日志重新算出客人数据，或重建列存
   liuke demo remove       清除演示数据
   liuke clock real        把店铺时间交给真实时间
   liuke owner-link [--force]   给出设置所有者密码的地址
@@ -60,7 +62,7 @@ const en: typeof zh = {
   demoBegins:
     "The database is empty: here is one round of the loop on a real shop's orders (UCI Online Retail, CC BY 4.0).",
   importing: (c, of, perSecond, left) =>
-    `Importing orders ${number(c.lines)}/${number(of)} lines · ${number(perSecond)} lines/s · about ${left} s left`,
+    `Importing ${number(c.lines)}/${number(of)} lines · ${number(perSecond)} lines/s · about ${left} s left`,
   knowing: "Getting to know the guests: lifecycle, RFM, expected orders…",
   deciding: "Choosing the dormant who are worth winning back, and three goods for each…",
   acting: "A coupon and a message for 80 %, 20 % held out…",
@@ -95,6 +97,7 @@ const en: typeof zh = {
   stopping: "Stopping…",
   imported: (c) =>
     `Read ${number(c.lines)} lines: ${number(c.accepted)} taken, ${number(c.rejected)} refused, ${number(c.doubles)} there already, ${number(c.outside)} outside the time asked for.`,
+  rebuilt: (n) => `Worked out anew (${number(n)}).`,
   demoNone: "There is no demo data here.",
   demoMixed:
     "Besides the demo, other sources have sent events here, so it cannot be cleared as a whole.",
@@ -105,7 +108,8 @@ const en: typeof zh = {
   doctorBroken: (id, what, rows) => `${id} does not hold (${number(rows)} rows): ${what.en}`,
   usage: `Usage:
   liuke start [--demo] [--role all|api|worker]   start
-  liuke import orders FILE --map MAP.json [--source NAME]   import order lines
+  liuke import people|products|stock|orders|events|relations|market FILE [--map MAP.json] [--source NAME] [--from TIME] [--until TIME] [--dry]   import a file; --dry only reads and says what would be taken
+  liuke rebuild people|columns [--from TIME] [--until TIME]   work people out anew from the log, or give the columns everything again
   liuke demo remove       take the demo data away
   liuke clock real        hand the shop's clock to real time
   liuke owner-link [--force]   print the address that sets an owner's password

@@ -115,7 +115,8 @@ const wall = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?$/;
 /** Lines of one order have one time, and the next order's is seldom far: most are read once for many lines. */
 const read = new Map<string, Date | null>();
 const readLimit = 10_000;
-function readInstant(text: string, timeZone: string): Date | null {
+/** An instant with its offset, or the shop's wall; null where it is no time. */
+export function readInstant(text: string, timeZone: string): Date | null {
   const key = `${timeZone} ${text}`;
   const had = read.get(key);
   if (had !== undefined) return had;

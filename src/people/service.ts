@@ -602,6 +602,9 @@ export const ship = (house: House): Promise<number> =>
     return nodes.length;
   });
 
+/** Lets the columns be told again whose every node is. */
+export const reship = store.reship;
+
 /** The person's own rows here; for `privacy/jobs.ts`, where something was committed after the erasure. */
 export const eraseRows = store.eraseRows;
 /** Everything of one person in one transaction. The columns follow in `eraseColumns` of privacy's jobs. */

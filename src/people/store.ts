@@ -496,6 +496,7 @@ export const rulesOf = async (reader: Reader) => {
   return row!;
 };
 
+export const reship = (tx: Tx) => tx`update people_node set shipped = false where shipped`;
 export async function eraseRows(tx: Tx, { bucket, personId }: PersonKey): Promise<void> {
   // Everything that was said of who they are, and every person who turned out to be them.
   const homes = tx`(select person_id from people_way where into_id = ${personId} or person_id = ${personId})`;

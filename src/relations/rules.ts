@@ -262,3 +262,15 @@ export const bandOf = (bands: readonly number[], count: number): string | null =
   const reached = bands.findLast((least) => count >= least);
   return reached === undefined ? null : `${reached}+`;
 };
+
+const importedActs: Partial<Record<Act, ImportKind>> = {
+  friend_yes_both: "friend",
+  follow: "follow",
+  invite: "invite",
+  invite_accepted: "invite_accepted",
+  share: "share",
+  came_by: "share_opened",
+  block: "block",
+};
+/** The kind under which a file tells of an act; undefined for what a file cannot tell. */
+export const importedKind = (act: Act): ImportKind | undefined => importedActs[act];

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { allRoutes, pumps } from "../../src/app.ts";
 import { sourceNamed } from "../../src/collect/service.ts";
 import { nobody } from "../../src/kernel/ids.ts";
-import { importLines } from "../../src/orders/import.ts";
+import { importLines } from "../../src/exchange/import.ts";
 import type { LineMapping } from "../../src/orders/rules.ts";
 import { web } from "../authz.ts";
 import { world } from "../database.ts";

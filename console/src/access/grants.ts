@@ -1,6 +1,6 @@
 // What a key may do, by the room of the house in which it is done.
 export const rooms = [
-  { room: "send", permissions: ["events:write", "imports:write"] },
+  { room: "send", permissions: ["events:write", "imports:write", "exports:read"] },
   {
     room: "people",
     permissions: [

@@ -76,6 +76,7 @@ export const en = {
     "forms:write": "Edit registration forms",
     "events:write": "Send orders and events",
     "imports:write": "Import files",
+    "exports:read": "Export files",
     "operators:read": "See colleagues",
     "operators:write": "Manage colleagues",
     "keys:read": "See keys",

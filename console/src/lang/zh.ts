@@ -72,6 +72,7 @@ export const zh = {
     "forms:write": "编辑登记表单",
     "events:write": "发送订单和事件",
     "imports:write": "导入文件",
+    "exports:read": "导出文件",
     "operators:read": "看同事",
     "operators:write": "管理同事",
     "keys:read": "看密钥",

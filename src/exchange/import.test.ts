@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import * as collect from "#collect/service.ts";
 import { world } from "../../test/database.ts";
 import { importLines, type ImportOptions } from "./import.ts";
-import type { LineMapping } from "./rules.ts";
+import type { LineMapping } from "#orders/rules.ts";
 
 const mapping: LineMapping = {
   timeZone: "Europe/London",

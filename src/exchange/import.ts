@@ -1,0 +1,438 @@
+// Reads a file of any kind, whatever its columns are called, into the log: a batch a transaction, and the position in the
+// file moves with it. So an import that was cut off goes on where it stopped, and a line is never there twice.
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import type { Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
+import { parse } from "csv-parse";
+import type { Incoming, Refused } from "#collect/rules.ts";
+import * as collect from "#collect/service.ts";
+import type { House } from "#kernel/endpoint.ts";
+import { minorDigits } from "#kernel/money.ts";
+import { isUnfit, readLine, type LineMapping, type LineText, type Shop } from "#orders/rules.ts";
+import { lineEvent } from "#orders/service.ts";
+import {
+  asItWas,
+  fieldsOf,
+  fileBytesLimit,
+  guess,
+  missingColumns,
+  readRecord,
+  recordLimit,
+  type Format,
+  type Get,
+  type Kind,
+  type Mapping,
+} from "./rules.ts";
+
+/** Lines of one transaction, unless asked otherwise. */
+const usualBatch = 5000;
+
+export type ImportCounts = {
+  lines: number; // records of the file seen so far, its heading not counted
+  accepted: number;
+  rejected: number;
+  outside: number; // outside [from, until)
+  doubles: number;
+};
+export type ImportOptions = {
+  path: string;
+  mapping: LineMapping;
+  source: collect.SourceRow;
+} & Pick<FileOptions, "from" | "until" | "beforeBatch" | "onBatch"> &
+  Pick<FileOptions, "batchLimit" | "batchBy" | "signal">;
+export type FileOptions = {
+  path: string;
+  kind: Kind;
+  mapping: Mapping;
+  source: collect.SourceRow;
+  /** Only lines that happened in [from, until). */
+  from?: Date | undefined;
+  until?: Date | undefined;
+  /** Before a batch is committed, with the instant of its last line: a replay moves the shop's clock there. */
+  beforeBatch?: (last: Date) => Promise<void>;
+  /** After each committed batch: counts over all runs. */
+  onBatch?: (counts: ImportCounts) => Promise<void> | void;
+  batchLimit?: number;
+  /** Cuts a batch where this changes from one line to the next: the day, where the clock moves by days. */
+  batchBy?: (at: Date) => string;
+  signal?: AbortSignal | undefined;
+};
+
+/** The file's digest: the same file is the same import, wherever it lies. */
+export async function digestOf(path: string): Promise<Buffer> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return hash.digest();
+}
+
+export const shopOf = (mapping: LineMapping): Shop => ({
+  timeZone: mapping.timeZone,
+  currency: mapping.currency,
+  digits: minorDigits(mapping.currency),
+  refundPrefix: mapping.refundPrefix ?? "",
+  services: new Set(mapping.services ?? []),
+});
+
+/** A record of the file: its fields, or why it is none. `number` counts records from 1, the heading left out. */
+type FileRecord = { number: number; fields: string[] | null };
+
+/** Records of a CSV file as they come. One that cannot be parsed is given too: nothing is dropped in silence. */
+export async function* records(path: string): AsyncGenerator<FileRecord[]> {
+  // Numbers are given while the parser reads: what it skips and what it hands over arrive at different times.
+  let number = -1; // the heading is record 0
+  const given: number[] = [];
+  const skipped: FileRecord[] = [];
+  let lastSkipped = -1;
+  const parser = parse({
+    bom: true,
+    relax_column_count: true,
+    skip_records_with_error: true,
+    skip_empty_lines: true,
+    max_record_size: recordLimit,
+    on_record: (fields: string[]) => {
+      given.push(++number);
+      return fields;
+    },
+    on_skip: (error) => {
+      // One broken record may be complained of more than once.
+      const at = Number(error?.["lines"] ?? -1);
+      if (at !== lastSkipped || at === -1) skipped.push({ number: ++number, fields: null });
+      lastSkipped = at;
+      return undefined;
+    },
+  });
+  const text = textFrom(path, (error) => parser.destroy(error));
+  text.pipe(parser);
+  let some: FileRecord[] = [];
+  for await (const fields of parser as AsyncIterable<string[]>) {
+    const own = given.shift()!;
+    while (skipped.length > 0 && skipped[0]!.number < own) some.push(skipped.shift()!);
+    some.push({ number: own, fields });
+    if (some.length >= 2000) {
+      yield some;
+      some = [];
+    }
+  }
+  some.push(...skipped);
+  if (some.length > 0) yield some;
+}
+function textFrom(path: string, broken: (error: Error) => void): Readable {
+  const file = createReadStream(path, { highWaterMark: 256 * 1024 });
+  const text = path.endsWith(".gz") ? file.pipe(createGunzip()) : file;
+  file.on("error", broken);
+  text.on("error", broken);
+  return text;
+}
+
+/** One record of a file of either form. */
+type Row = { number: number; names: readonly string[]; get: Get | null; text: string };
+/** `names` are the columns that the file has; a record of lines of JSON has its own. */
+async function* csvRows(
+  path: string,
+  { quoted }: Mapping,
+  check: (heading: string[]) => void,
+): AsyncGenerator<Row[]> {
+  let heading: Map<string, number> | null = null;
+  let names: string[] = [];
+  let width = 0;
+  for await (const some of records(path)) {
+    const rows: Row[] = [];
+    for (const { number, fields } of some) {
+      if (!heading) {
+        names = (fields ?? []).map((name) => name.trim());
+        heading = new Map(names.map((name, i) => [name, i]));
+        width = fields?.length ?? 0;
+        check([...heading.keys()]);
+        continue;
+      }
+      const at = heading;
+      // A field too many, or too few, and every figure after it would be another's.
+      if (fields?.length === width) {
+        const cell = (text: string | undefined) => (quoted ? asItWas(text ?? "") : (text ?? ""));
+        const get: Get = (name) => (at.has(name) ? cell(fields[at.get(name)!]) : undefined);
+        const row = {
+          number,
+          names,
+          get,
+          get text() {
+            return JSON.stringify(
+              Object.fromEntries(names.map((name, i) => [name, cell(fields[i])])),
+            );
+          },
+        };
+        rows.push(row);
+      } else rows.push({ number, names, get: null, text: JSON.stringify(fields) });
+    }
+    if (rows.length > 0) yield rows;
+  }
+}
+const rowOf = (number: number, line: string): Row => {
+  let read: unknown;
+  try {
+    read = JSON.parse(line);
+  } catch {
+    read = null;
+  }
+  if (typeof read !== "object" || read === null || Array.isArray(read))
+    return { number, names: [], get: null, text: line.slice(0, 32 * 1024) };
+  const fields = read as Record<string, unknown>;
+  const get: Get = (name) => (Object.hasOwn(fields, name) ? fields[name] : undefined);
+  return { number, names: Object.keys(fields), get, text: line };
+};
+/** Lines of JSON. A line longer than the limit is one that cannot be read, and its rest is passed over. */
+async function* jsonRows(path: string): AsyncGenerator<Row[]> {
+  let number = 0;
+  let rest = "";
+  let over = false;
+  let first = true;
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  const rows: Row[] = [];
+  const take = (line: string) => {
+    const text = first ? line.replace(/^\uFEFF/, "") : line;
+    first = false;
+    if (over) rows.push({ number: ++number, names: [], get: null, text: text.slice(0, 200) });
+    else if (text.trim() !== "") rows.push(rowOf(++number, text));
+    over = false;
+  };
+  let failed: Error | null = null;
+  const stream = textFrom(path, (error) => {
+    failed = error;
+    stream.destroy(error);
+  });
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop()!;
+    for (const line of lines) take(line.endsWith("\r") ? line.slice(0, -1) : line);
+    if (rest.length > recordLimit) {
+      over = true;
+      rest = rest.slice(0, 200);
+    }
+    if (rows.length >= 1000) yield rows.splice(0);
+  }
+  if (failed) throw failed as Error;
+  take(rest + decoder.decode());
+  if (rows.length > 0) yield rows.splice(0);
+}
+
+/** "people.jsonl.gz" is lines of JSON, whatever else is a spreadsheet. */
+export const formatOf = (path: string): Format =>
+  /\.(jsonl|ndjson)(\.gz)?$/i.test(path) ? "jsonl" : "csv";
+const rowsOf = (path: string, mapping: Mapping, check: (heading: string[]) => void) =>
+  formatOf(path) === "jsonl" ? jsonRows(path) : csvRows(path, mapping, check);
+
+/** Reads one record as an event, or names the field that cannot be. */
+type Reader = (row: { names: readonly string[]; get: Get; key: string }) => Incoming | Bad;
+type Bad = Refused | { reason: string; field: string };
+/** How records of a file are read. `now` dates those that say no time. */
+export function readerOf(house: House, kind: Kind, mapping: Mapping, now: Date): Reader {
+  const { columns, fixed = {} } = mapping;
+  const mapped =
+    (get: Get): Get =>
+    (field) =>
+      get(columns?.[field] ?? (columns && !field.includes(".") ? "" : field)) ?? fixed[field];
+  const timeZone = mapping.timeZone ?? house.clocks.timeZone;
+  const currency = mapping.currency ?? house.settings.currency;
+  if (kind === "orders") {
+    const shop = shopOf({ ...mapping, timeZone, currency, columns: {} });
+    return ({ get, key }) => {
+      const field = mapped(get);
+      const read = readLine(textOf(field), shop);
+      if (isUnfit(read)) return read;
+      const own = field("key");
+      return lineEvent(own === undefined || own === "" ? key : String(own), read);
+    };
+  }
+  const numbers = new Set(mapping.numbers);
+  const dotted = Object.keys(columns ?? {}).filter((name) => name.includes("."));
+  return ({ names, get, key }) => {
+    const own = columns ? dotted : names.filter((name) => name.includes("."));
+    return readRecord(kind, mapped(get), own, {
+      ...{ key, now, timeZone, currency, numbers },
+      source: "import",
+    });
+  };
+}
+
+/** Imports what is left of a file of order lines; says what became of its lines over all runs. */
+export const importLines = (
+  house: House,
+  { mapping, ...options }: ImportOptions,
+): Promise<ImportCounts> => importFile(house, { ...options, mapping, kind: "orders" });
+
+/** Imports what is left of the file; says what became of its lines over all runs. */
+export async function importFile(house: House, options: FileOptions): Promise<ImportCounts> {
+  const { path, kind, mapping, source, from, until, beforeBatch, onBatch, batchBy, signal } =
+    options;
+  const batchLimit = options.batchLimit ?? usualBatch;
+  if ((await stat(path)).size > fileBytesLimit)
+    throw new Error("The file is larger than 2 GiB: part it.", { cause: "import" });
+  const digest = await digestOf(path);
+  const about = { kind, mapping };
+  const running = await collect.openImport(house, source.id, digest, from, until, about);
+  if (running.finished) return running.counts;
+  const read = readerOf(house, kind, mapping, house.clocks.shop());
+  const keyOf = await keysOf(house, source.id, kind, digest);
+  const total = running.counts;
+  let batch: collect.LineOfFile[] = [];
+  let position = total.lines;
+  let last: Date | null = null;
+  let group = "";
+  let outside = 0;
+
+  const commit = async () => {
+    if (position === total.lines) return;
+    if (last) await beforeBatch?.(last);
+    const done = await collect.takeLines(house, source, running, batch, {
+      line: position,
+      outside,
+    });
+    total.lines = position;
+    total.accepted += done.accepted;
+    total.rejected += done.rejected;
+    total.doubles += done.doubles;
+    total.outside += outside;
+    batch = [];
+    outside = 0;
+    await onBatch?.({ ...total });
+  };
+
+  const check = (heading: string[]) => {
+    const missing = missingColumns(heading, kind, mapping);
+    if (missing.length > 0)
+      throw new Error(`The file has no column ${missing.join(", ")}.`, { cause: "import" });
+  };
+  for await (const some of rowsOf(path, mapping, check)) {
+    for (const row of some) {
+      const { number, names, get } = row;
+      if (number <= total.lines) continue; // taken by an earlier run, which committed its position
+      const event = get
+        ? read({ names, get, key: keyOf(number) })
+        : { reason: "not_a_record", field: "" };
+      if ("at" in event) {
+        if ((from && event.at < from) || (until && event.at >= until)) {
+          outside++;
+          position = number;
+          continue;
+        }
+        const key = batchBy?.(event.at) ?? "";
+        if (key !== group && batch.length > 0) await commit();
+        group = key;
+        if (!last || event.at > last) last = event.at;
+        // The text is asked for only where the line turns out to be refused: most are not.
+        batch.push({ line: number, event, text: () => row.text });
+      } else {
+        const { reason, field } = event;
+        batch.push({ line: number, unfit: { reason, field: field || null, text: row.text } });
+      }
+      position = number;
+      if (batch.length >= batchLimit) await commit();
+    }
+    if (signal?.aborted) break;
+  }
+  await commit();
+  if (!signal?.aborted) await collect.closeImport(house, running);
+  return total;
+}
+/** What a record is known by that names no key: its number in its file. */
+export async function keysOf(house: House, sourceId: string, kind: Kind, digest: Buffer) {
+  const isFirst = kind === "orders" && (await collect.isFirstFile(house, sourceId, digest));
+  const file = isFirst ? "" : `${kind}:${digest.toString("hex", 0, 12)}:`;
+  return (number: number): string => `${file}${number}`;
+}
+
+type Looked = {
+  columns: string[];
+  guess: Record<string, string>; // a mapping that may be meant
+  sample: Record<string, string>[];
+  lines: number;
+  fit: number;
+  refused: { line: number; reason: string; field: string }[];
+  reasons: { reason: string; field: string; count: number }[];
+};
+/** Looks at the first records of a file without taking anything: what they are, and what would become of them. */
+export async function look(
+  house: House,
+  {
+    path,
+    kind,
+    mapping,
+    limit,
+  }: Pick<FileOptions, "path" | "kind" | "mapping"> & { limit: number },
+): Promise<Looked> {
+  const read = readerOf(house, kind, mapping, house.clocks.shop());
+  const seen: Looked = {
+    columns: [],
+    guess: {},
+    sample: [],
+    lines: 0,
+    fit: 0,
+    refused: [],
+    reasons: [],
+  };
+  const counts = new Map<string, number>();
+  const columns = new Set<string>();
+  outer: for await (const some of rowsOf(path, mapping, (heading) => seen.columns.push(...heading)))
+    for (const { number, names, get } of some) {
+      if (seen.lines >= limit) break outer;
+      seen.lines++;
+      for (const name of names) columns.add(name);
+      if (get && seen.sample.length < 5)
+        seen.sample.push(
+          Object.fromEntries(names.map((name) => [name, String(get(name) ?? "").slice(0, 200)])),
+        );
+      const event = get
+        ? read({ names, get, key: String(number) })
+        : ({ reason: "not_a_record", field: "" } as const);
+      if ("at" in event) seen.fit++;
+      else {
+        const { reason, field } = event;
+        if (seen.refused.length < 50) seen.refused.push({ line: number, reason, field });
+        const key = JSON.stringify([reason, field]);
+        counts.set(key, (counts.get(key) ?? 0) + 1);
+      }
+    }
+  seen.columns = [...new Set([...seen.columns, ...columns])];
+  seen.guess = guess(seen.columns, kind);
+  seen.reasons = [...counts].map(([key, count]) => {
+    const [reason, field] = JSON.parse(key) as [string, string];
+    return { reason, field, count };
+  });
+  return seen;
+}
+
+/** A refused record of a file, read again by the mapping of its import. */
+export async function rereadRecord(
+  house: House,
+  { importId, line, sourceId }: collect.Refusal,
+  text: string,
+): Promise<(Incoming | Bad)[]> {
+  const row = importId === null ? null : await collect.importOf(house.sql, importId);
+  if (!row || line === null) return [{ reason: "invalid", field: "" }];
+  const kind = row.kind as Kind;
+  const { names, get } = rowOf(Number(line), text);
+  if (!get || !(kind in fieldsOf)) return [{ reason: "invalid", field: "" }];
+  const mapping = JSON.parse(row.mapping) as Mapping;
+  const key = (await keysOf(house, sourceId, kind, row.digest))(Number(line));
+  return [readerOf(house, kind, mapping, house.clocks.shop())({ names, get, key })];
+}
+
+export function textOf(get: Get): LineText {
+  const text = (field: keyof LineText): string => {
+    const value = get(field);
+    return value === undefined || value === null ? "" : String(value).trim();
+  };
+  return {
+    order: text("order"),
+    sku: text("sku"),
+    name: text("name"),
+    quantity: text("quantity"),
+    unitPrice: text("unitPrice"),
+    at: text("at"),
+    customer: text("customer"),
+    country: text("country"),
+    category: text("category"),
+    merchant: text("merchant"),
+  };
+}

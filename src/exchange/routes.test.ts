@@ -1,0 +1,192 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { expect, test } from "vitest";
+import { consumers, pumps, refolders } from "../app.ts";
+import { consume } from "#collect/jobs.ts";
+import { routes as collectRoutes } from "#collect/routes.ts";
+import * as collect from "#collect/service.ts";
+import { shop } from "../../test/shop.ts";
+import { exportText } from "./export.ts";
+import { importFile } from "./import.ts";
+import { rebuild } from "./jobs.ts";
+import { routes } from "./routes.ts";
+import type { Kind, Mapping, OutKind } from "./rules.ts";
+
+async function open() {
+  const here = await shop([...routes, ...collectRoutes]);
+  const close = here[Symbol.asyncDispose].bind(here);
+  const folder = await mkdtemp(join(tmpdir(), "liuke-exchange-"));
+  const fold = async () => {
+    while ((await consume(here.house, consumers)) > 0);
+  };
+  const take = async (
+    kind: Kind,
+    text: string | Buffer,
+    name: string,
+    mapping: Mapping = { quoted: true },
+  ) => {
+    const path = join(folder, name);
+    await writeFile(path, text);
+    const source = await collect.sourceNamed(here.house, here.sql, "file", "import");
+    const done = await importFile(here.house, { path, kind, mapping, source });
+    await fold();
+    return done;
+  };
+  const out = async (kind: OutKind, format: "csv" | "jsonl", names = true, segment?: string) => {
+    let text = "";
+    for await (const piece of exportText(here.house, { kind, format, names, segment }))
+      text += piece;
+    return text;
+  };
+  return Object.assign(here, {
+    fold,
+    take,
+    out,
+    [Symbol.asyncDispose]: async () => {
+      await rm(folder, { recursive: true, force: true });
+      await close();
+    },
+  });
+}
+
+const files: Record<Kind, string> = {
+  people:
+    'user,at,email,name,city,birth_month\nu1,2026-01-01T00:00:00Z,a@example.com,"=cmd|\'/c\'!A1",Bath,5\nu2,2026-01-02T00:00:00Z,b@example.com,"Li, Lei",上海,\n',
+  products:
+    'sku,name,category,brand,unitPrice,currency,stock,at\nS1,"Tea, ""green""",Tea,Leaf,12.5,CNY,3,2026-01-01T00:00:00Z\nS2,@Cup,,,4,CNY,0,2026-01-01T00:00:00Z\n',
+  stock: "sku,stock,at\nS1,7,2026-01-02T00:00:00Z\n",
+  orders:
+    "order,sku,name,quantity,unitPrice,at,customer\nA1,S1,Tea,2,12.50,2026-01-03T00:00:00Z,u1\nA2,S2,Cup,-1,4,2026-01-04T00:00:00Z,u2\n",
+  events:
+    'name,user,at,data\nProduct Viewed,u1,2026-01-05T00:00:00Z,"{""sku"":""S1""}"\nTasted,u2,2026-01-06T00:00:00Z,"{""cups"":2}"\n',
+  relations: "user,kind,other,at\nu1,follow,u2,2026-01-07T00:00:00Z\n",
+  market:
+    "kind,place,measure,value,unit,at\ncompetitor_price,S1,Other shop,11.9,CNY,2026-01-08\nweather,Bath,max,9.5,C,2026-01-08\ncalendar,,Spring Festival,holiday,,2026-02-17\n",
+};
+
+test.each(Object.keys(files) as Kind[])(
+  "%s: what comes in from a file goes out, and comes in elsewhere as the same",
+  async (kind) => {
+    await using one = await open();
+    const done = await one.take(kind, files[kind], `${kind}.csv`);
+    expect(done).toMatchObject({ rejected: 0, doubles: 0 });
+    expect(done.accepted).toBe(done.lines);
+    for (const format of ["csv", "jsonl"] as const) {
+      const text = await one.out(kind, format);
+      await using other = await open();
+      const again = await other.take(kind, gzipSync(text), `${kind}.${format}.gz`);
+      expect(again).toMatchObject({ rejected: 0, accepted: done.accepted });
+      const without = (said: string) =>
+        kind === "events" || kind === "orders" || kind === "relations"
+          ? said
+              .replaceAll(/[\da-f]{8}-[\da-f-]{27}/g, "id")
+              .split("\n")
+              .toSorted()
+              .join("\n")
+          : said
+              .replaceAll(/[\da-f]{8}-[\da-f-]{27}/g, "id")
+              .split("\n")
+              .toSorted()
+              .join("\n");
+      expect(without(await other.out(kind, format))).toBe(without(text));
+      // The same file again brings nothing new.
+      const twice = await other.take(kind, gzipSync(text), `${kind}.${format}.gz`);
+      expect(twice).toEqual(again);
+    }
+  },
+);
+
+test("two files of one source do not take each other's lines for their own", async () => {
+  await using here = await open();
+  await here.take("orders", files.orders, "a.csv");
+  const more = files.orders.replaceAll("A1", "B1").replaceAll("A2", "B2");
+  expect(await here.take("orders", more, "b.csv")).toMatchObject({ accepted: 2, doubles: 0 });
+});
+
+test("a refused line is listed with its number and field, mended, sent again, and counts once", async () => {
+  await using here = await open();
+  const bad = `${files.people}u3,2026-01-03T00:00:00Z,not an address,Han,,\n`;
+  expect(await here.take("people", bad, "p.csv")).toMatchObject({ accepted: 2, rejected: 1 });
+  const source = await collect.sourceNamed(here.house, here.sql, "file", "import");
+  const list = async () => {
+    const { body } = await here.ask("GET", `/v1/sources/${source.id}/rejected`, {
+      headers: here.as.owner,
+    });
+    return body["rejected"] as { id: string; payload: string; line: number }[];
+  };
+  const [refused] = await list();
+  expect(refused).toMatchObject({ line: 3, reason: "invalid", field: "email" });
+  const send = async (text: string) => {
+    const { body } = await here.ask("POST", "/v1/rejected/resend", {
+      headers: here.as.owner,
+      body: { ids: [refused!.id], texts: { [refused!.id]: text } },
+    });
+    return body["results"];
+  };
+  const still = refused!.payload.replace("not an address", "nor this");
+  expect(await send(still)).toMatchObject([{ outcome: "refused", field: "email" }]);
+  const mended = refused!.payload.replace("not an address", "c@example.com");
+  expect(await send(mended)).toMatchObject([{ outcome: "accepted" }]);
+  expect(await send(mended)).toMatchObject([{ outcome: "gone" }]);
+  const flags = await here.sql<{ flags: number }[]>`
+    select flags from collect_event where flags & 32 = 32`;
+  expect(flags).toHaveLength(1);
+  expect(await list()).toEqual([]);
+});
+
+test("an event refused of a server is mended in its own words", async () => {
+  await using here = await open();
+  const event = { key: "k1", name: "Tasted", at: "not a time", user: "u1" };
+  await here.ask("POST", "/v1/events", { headers: here.as.server, body: { events: [event] } });
+  const [row] = await here.sql<{ id: string }[]>`select id from collect_rejected`;
+  const text = JSON.stringify({ ...event, at: "2026-02-01T00:00:00Z" });
+  const asked = { headers: here.as.owner, body: { ids: [row!.id], texts: { [row!.id]: text } } };
+  const { body } = await here.ask("POST", "/v1/rejected/resend", asked);
+  expect(body["results"]).toMatchObject([{ outcome: "accepted" }]);
+});
+
+test("an export says its purpose, is in the audit, and names nobody to who may not find members", async () => {
+  await using here = await open();
+  await here.take("people", files.people, "p.csv");
+  const none = await here.ask("GET", "/v1/exports/people", { headers: here.as.owner });
+  expect(none.status).toBe(400);
+  const text = await here.out("people", "csv", false);
+  expect(text).not.toContain("example.com");
+  expect(text).toContain("Bath");
+  const { status } = await here.ask("GET", "/v1/exports/people?purpose=analysis", {
+    headers: here.as.owner,
+  });
+  expect(status).toBe(200);
+  const [line] = await here.sql<{ target: unknown }[]>`
+    select target from audit where endpoint = 'GET /v1/exports/:kind'`;
+  expect(line!.target).toMatchObject({ kind: "people", purpose: "analysis", names: true });
+});
+
+test("people worked out anew are as they were, and so are the columns", async () => {
+  await using here = await open();
+  for (const kind of ["products", "people", "orders", "events"] as const)
+    await here.take(kind, files[kind], `${kind}.csv`);
+  const { ship } = pumps(here.house, null);
+  while ((await ship()) > 0);
+  const people = () => here.sql`
+    select * from (select bucket, person_id, attributes from people_profile) p order by 1, 2`;
+  const lines = () => here.sql`select * from orders_line order by event_id, n`;
+  const columns = () => here.columns.read("select * from event order by bucket, offset");
+  const before = [await people(), await lines(), await columns()];
+  expect(before[2]).not.toHaveLength(0);
+  for (const what of ["people", "columns"]) {
+    const asked = { headers: here.as.owner, body: { what } };
+    expect((await here.ask("POST", "/v1/rebuilds", asked)).status).toBe(200);
+  }
+  await rebuild(here.house, refolders);
+  expect(await columns()).toEqual([]);
+  for (let n = 0; n < 5; n++) {
+    await rebuild(here.house, refolders);
+    while ((await ship()) > 0);
+  }
+  expect([await people(), await lines(), await columns()]).toEqual(before);
+  const { body } = await here.ask("GET", "/v1/rebuilds", { headers: here.as.owner });
+  expect(body["rebuilds"]).toMatchObject([{ stage: "done" }, { stage: "done" }]);
+});

@@ -1,0 +1,303 @@
+// A shop's books come as files and go as files: who the guests are, what is sold and what is in stock, orders, what
+// happened, who knows whom, and what goes on in the market. A file of ours comes in again as it went out; any other comes
+// in by a mapping that says which of its columns is what.
+import {
+  identify,
+  isRefused,
+  readEvent,
+  type Incoming,
+  type Refused,
+  type Source,
+} from "#collect/rules.ts";
+import { readInstant } from "#orders/rules.ts";
+import { derivedFields, directFields } from "#privacy/rules.ts";
+import { importedRelation, importKinds, type ImportKind } from "#relations/rules.ts";
+
+export const kinds = [
+  "people",
+  "products",
+  "stock",
+  "orders",
+  "events",
+  "relations",
+  "market",
+] as const;
+export type Kind = (typeof kinds)[number];
+export const isKind = (text: string): text is Kind => (kinds as readonly string[]).includes(text);
+/** What can go out: what comes in, and who is in a segment. */
+export const outKinds = [...kinds, "segment"] as const;
+export type OutKind = (typeof outKinds)[number];
+export const formats = ["csv", "jsonl"] as const;
+export type Format = (typeof formats)[number];
+/** For what a file is taken out; it stands in the audit. */
+export const purposes = ["service", "analysis", "marketing", "transfer", "request"] as const;
+
+/** One file holds at most so many bytes as it comes, and one of its records so many characters. */
+export const fileBytesLimit = 2 * 1024 ** 3;
+export const recordLimit = 1024 * 1024;
+
+/** How a file's columns become fields. What is left out is called as the field is. */
+export type Mapping = {
+  timeZone?: string;
+  currency?: string;
+  refundPrefix?: string;
+  services?: string[];
+  columns?: Partial<Record<string, string>>;
+  /** Fields that the file does not have and that are the same in every line: {"kind": "follow"}. */
+  fixed?: Record<string, string>;
+  /** Columns of a spreadsheet that hold numbers, for properties of events. */
+  numbers?: string[];
+  /** Cells that would be formulas are written with a leading quote, as our own files write them. */
+  quoted?: boolean;
+};
+
+const traits = [...directFields, ...derivedFields] as const;
+const product = ["sku", "name", "category", "brand", "url", "image", "merchant"] as const;
+/** The fields of each kind, in the order in which they go out. `needed` must be there in every line. */
+export const fieldsOf: Record<Kind, { fields: readonly string[]; needed: readonly string[] }> = {
+  people: { fields: ["key", "user", "anonymous", "at", ...traits], needed: [] },
+  products: {
+    fields: ["key", ...product, "unitPrice", "currency", "stock", "at"],
+    needed: ["sku"],
+  },
+  stock: { fields: ["key", "sku", "stock", "at"], needed: ["sku", "stock"] },
+  orders: {
+    fields: [
+      ...["key", "order", "sku", "name", "quantity", "unitPrice", "at"],
+      ...["customer", "country", "category", "merchant"],
+    ],
+    needed: ["order", "sku", "quantity", "unitPrice", "at"],
+  },
+  events: {
+    fields: ["key", "name", "user", "anonymous", "at", "data", "traits"],
+    needed: ["name", "at"],
+  },
+  relations: { fields: ["key", "user", "kind", "other", "at"], needed: ["user", "kind", "other"] },
+  market: {
+    fields: ["key", "kind", "place", "measure", "value", "unit", "at"],
+    needed: ["kind", "measure", "value", "at"],
+  },
+};
+/** Of a mapping, the columns that it names and a file does not have. */
+export function missingColumns(heading: readonly string[], kind: Kind, mapping: Mapping): string[] {
+  const there = new Set(heading);
+  const named = Object.values(mapping.columns ?? {}).filter((name) => name !== undefined);
+  const needed = mapping.columns
+    ? []
+    : fieldsOf[kind].needed.filter((field) => mapping.fixed?.[field] === undefined);
+  return [...named, ...needed].filter((name) => !there.has(name));
+}
+
+/** A column's name as people spell it, for a guess of the mapping. */
+const spelt = (name: string): string => name.toLowerCase().replaceAll(/[^\p{L}\p{N}]/gu, "");
+const spellings: Record<string, readonly string[]> = {
+  user: ["userid", "customerid", "memberid", "id", "uid", "会员号", "用户编号", "客户编号"],
+  customer: ["customerid", "userid", "memberid", "会员号", "客户编号"],
+  anonymous: ["anonymousid", "deviceid"],
+  at: [
+    "date",
+    "time",
+    "datetime",
+    "timestamp",
+    "createdat",
+    "invoicedate",
+    "时间",
+    "日期",
+    "下单时间",
+  ],
+  order: ["orderid", "orderno", "ordernumber", "invoice", "invoiceno", "订单号"],
+  sku: ["productid", "stockcode", "code", "itemid", "商品编号", "货号"],
+  name: ["title", "description", "productname", "event", "名称", "商品名称", "姓名"],
+  quantity: ["qty", "count", "数量"],
+  unitPrice: ["price", "unitprice", "单价", "价格"],
+  stock: ["inventory", "onhand", "库存"],
+  email: ["mail", "emailaddress", "邮箱"],
+  phone: ["mobile", "tel", "telephone", "手机", "手机号", "电话"],
+  city: ["town", "城市"],
+  country: ["国家"],
+  category: ["类目", "分类"],
+  brand: ["品牌"],
+  other: ["friend", "friendid", "followee", "invitee", "otherid"],
+  kind: ["type", "relation", "类型"],
+  value: ["price", "reading", "值"],
+  measure: ["competitor", "metric", "holiday"],
+  place: ["region", "location", "地区"],
+};
+/** Guesses which column is which field; each column is one field at most. */
+export function guess(heading: readonly string[], kind: Kind): Record<string, string> {
+  const left = new Map(heading.map((name) => [spelt(name), name]));
+  const found: Record<string, string> = {};
+  for (const by of [(field: string) => [field], (field: string) => spellings[field] ?? []])
+    for (const field of fieldsOf[kind].fields) {
+      if (found[field] !== undefined) continue;
+      const hit = by(field).find((name) => left.has(spelt(name)));
+      if (hit === undefined) continue;
+      found[field] = left.get(spelt(hit))!;
+      left.delete(spelt(hit));
+    }
+  return found;
+}
+
+/** Gives a field of a record; undefined where there is none. */
+export type Get = (field: string) => unknown;
+export type Here = {
+  key: string; // what the record is known by where it names no key of its own
+  now: Date; // when it is dated where it says no time; nothing may be dated later
+  timeZone: string;
+  currency: string;
+  source: Source["kind"];
+  numbers?: ReadonlySet<string>;
+};
+const text = (value: unknown): string =>
+  value === undefined || value === null
+    ? ""
+    : typeof value === "object"
+      ? JSON.stringify(value)
+      : String(value);
+const objectOf = (value: unknown): Record<string, unknown> | null => {
+  if (value === undefined || value === null || value === "") return {};
+  let read = value;
+  if (typeof value === "string")
+    try {
+      read = JSON.parse(value);
+    } catch {
+      return null;
+    }
+  return typeof read === "object" && read !== null && !Array.isArray(read)
+    ? (read as Record<string, unknown>)
+    : null;
+};
+const invalid = (field: string): Refused => ({ reason: "invalid", field });
+
+/** One record of any kind but an order line, as an event of the log; or the field that cannot be read. */
+export function readRecord(
+  kind: Exclude<Kind, "orders">,
+  get: Get,
+  names: readonly string[],
+  here: Here,
+): Incoming | Refused {
+  for (const field of fieldsOf[kind].needed)
+    if (text(get(field)) === "") return { reason: "missing" as Refused["reason"], field };
+  const said = text(get("at")).trim();
+  const at = said === "" ? here.now : whenOf(said, here.timeZone);
+  if (at === null) return invalid("at");
+  const key = text(get("key")) || here.key;
+  const event = (name: string, more: Partial<Parameters<typeof readEvent>[0]>) =>
+    readEvent({ key, name, at, data: {}, traits: {}, ...more }, here.source, here.now);
+  const senders = {
+    user: text(get("user")).trim() || undefined,
+    anonymous: text(get("anonymous")).trim() || undefined,
+  };
+  switch (kind) {
+    case "people": {
+      const told: Record<string, unknown> = {};
+      for (const field of traits) {
+        const value = get(field);
+        if (text(value) !== "")
+          told[field] =
+            field.startsWith("birth_") && /^\d+$/.test(text(value)) ? Number(value) : value;
+      }
+      for (const name of names)
+        if (name.startsWith("traits.")) told[name.slice(7)] = get(name) ?? null;
+      const read = event(identify, { ...senders, traits: told });
+      return isRefused(read) ? { ...read, field: read.field.replace(/^traits\./, "") } : read;
+    }
+    case "products":
+    case "stock": {
+      const data: Record<string, unknown> = {};
+      for (const field of fieldsOf[kind].fields) {
+        if (field === "key" || field === "at") continue;
+        const value = text(get(field)).trim();
+        if (value !== "") data[field === "unitPrice" ? "price" : field] = value;
+      }
+      if (data["price"] !== undefined && data["currency"] === undefined)
+        data["currency"] = here.currency;
+      for (const field of ["price", "stock"])
+        if (data[field] !== undefined) {
+          const value = Number(data[field]);
+          if (!Number.isFinite(value) || value < 0)
+            return invalid(field === "price" ? "unitPrice" : field);
+          if (field === "stock" && !Number.isSafeInteger(value)) return invalid(field);
+          data[field] = value;
+        }
+      return event("Product Updated", { data });
+    }
+    case "events": {
+      const data = objectOf(get("data"));
+      const told = objectOf(get("traits"));
+      if (!data) return invalid("data");
+      if (!told) return invalid("traits");
+      for (const name of names)
+        if (name.startsWith("data.")) {
+          const property = name.slice(5);
+          const value = get(name);
+          if (value === undefined || value === "") continue;
+          const numeric = here.numbers?.has(property) && Number.isFinite(Number(value));
+          data[property] = numeric ? Number(value) : value;
+        }
+      return event(text(get("name")), { ...senders, data, traits: told });
+    }
+    case "relations": {
+      const of = text(get("kind")).trim();
+      if (!(importKinds as readonly string[]).includes(of)) return invalid("kind");
+      const told = importedRelation(of as ImportKind, text(get("other")).trim());
+      return event(told.name, { user: senders.user, data: told.data });
+    }
+    case "market": {
+      const of = text(get("kind")).trim();
+      if (!(marketKinds as readonly string[]).includes(of)) return invalid("kind");
+      const value = text(get("value")).trim();
+      if (of !== "calendar" && !/^-?\d{1,12}(\.\d{1,6})?$/.test(value)) return invalid("value");
+      const data: Record<string, string> = { kind: of, value };
+      for (const field of ["place", "measure", "unit"] as const) {
+        const said = text(get(field)).trim();
+        if (said.length > 200) return { reason: "too_large", field };
+        data[field] = said;
+      }
+      if (value.length > 200) return { reason: "too_large", field: "value" };
+      // The market is nobody's: it says what will be, too. So it is dated when it was told, and carries its own instant.
+      return event(marketTold, { at: here.now, data: { ...data, for: at.toISOString() } });
+    }
+  }
+}
+/** A day is its beginning where the shop is. */
+const whenOf = (said: string, timeZone: string): Date | null =>
+  readInstant(/^\d{4}-\d\d-\d\d$/.test(said) ? `${said} 00:00` : said, timeZone);
+
+export const marketKinds = ["competitor_price", "weather", "calendar"] as const;
+export type MarketKind = (typeof marketKinds)[number];
+/** The event by which a shop's server or a file tells what goes on in the market. */
+export const marketTold = "Market Told";
+export type MarketRow = {
+  kind: MarketKind;
+  place: string;
+  key: string;
+  at: Date;
+  value: string;
+  unit: string;
+};
+/** What such an event says; null where it says nothing that can be kept. */
+export function marketOf(data: Record<string, unknown>): MarketRow | null {
+  const kind = marketKinds.find((one) => one === data["kind"]);
+  const at = new Date(text(data["for"]));
+  const value = text(data["value"]);
+  if (!kind || Number.isNaN(at.getTime()) || value === "" || value.length > 200) return null;
+  const short = (name: string) => text(data[name]).slice(0, 200);
+  return { kind, place: short("place"), key: short("measure"), at, value, unit: short("unit") };
+}
+
+// ── cells ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/**
+ * A cell that a spreadsheet would take for a formula gets a quote before it, and so does one that begins with such quotes
+ * already: so every text comes back as it was. Source: OWASP, "CSV Injection".
+ */
+const live = /^'*[=+\-@\t\r\n＝＋－＠]/u;
+export const harmless = (cell: string): string => (live.test(cell) ? `'${cell}` : cell);
+export const asItWas = (cell: string): string =>
+  cell.startsWith("'") && live.test(cell) ? cell.slice(1) : cell;
+/** A row of a file of ours (RFC 4180). */
+export const csvRow = (cells: readonly string[]): string =>
+  `${cells.map((cell) => quoted(harmless(cell))).join(",")}\r\n`;
+const quoted = (cell: string): string =>
+  /[",\r\n]|^\s|\s$|^$/.test(cell) && cell !== "" ? `"${cell.replaceAll('"', '""')}"` : cell;

@@ -1,0 +1,84 @@
+// Every SQL statement that writes what the market does and how far a rebuilding has come, and their own reads.
+import { bigintList, type Reader, type Tx } from "#kernel/sql.ts";
+import { marketTold, type MarketRow } from "./rules.ts";
+
+export type Slice = { buckets: number[]; froms: bigint[]; tos: bigint[] };
+export type Told = { id: string; at: Date; sourceId: string; data: Record<string, unknown> };
+/** What a slice of the log tells of the market. A public source's word does not count. */
+export const toldIn = (tx: Tx, { buckets, froms, tos }: Slice) => tx<Told[]>`
+  select e.id, e.at, e.source_id, e.data
+  from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[])
+    as r(bucket, "from", "to")
+  join collect_event e on e.bucket = r.bucket and e."offset" between r."from" and r."to"
+  join collect_source s on s.id = e.source_id
+  where e.name = ${marketTold} and s.kind <> 'public' and e.flags & 3 = 0`;
+
+export type Kept = MarketRow & { sourceId: string; eventId: string; toldAt: Date; seenAt: Date };
+/** Of what was told of one instant, the latest by (told_at, event) counts, whichever comes in first. */
+export const keep = (tx: Tx, rows: readonly Kept[]) => tx`
+  insert into exchange_market ${tx(rows)}
+  on conflict (kind, place, key, at) do update set value = excluded.value, unit = excluded.unit,
+    source_id = excluded.source_id, event_id = excluded.event_id, told_at = excluded.told_at,
+    seen_at = excluded.seen_at
+  where (excluded.told_at, excluded.event_id) > (exchange_market.told_at, exchange_market.event_id)`;
+
+export type Rebuild = {
+  id: string;
+  what: "people" | "columns";
+  fromAt: Date | null;
+  untilAt: Date | null;
+  stage: "waiting" | "clearing" | "working" | "done";
+  afterBucket: number;
+  afterId: string;
+  done: bigint;
+  total: bigint;
+  askedAt: Date;
+  finishedAt: Date | null;
+};
+export const openRebuild = (reader: Reader, what: Rebuild["what"]) => reader<Rebuild[]>`
+  select * from exchange_rebuild where what = ${what} and finished_at is null`;
+export const heldRebuild = (tx: Tx, what: Rebuild["what"]) => tx<Rebuild[]>`
+  select * from exchange_rebuild where what = ${what} and finished_at is null
+  for update skip locked`;
+export const askRebuild = (
+  reader: Reader,
+  row: Pick<Rebuild, "id" | "what" | "fromAt" | "untilAt" | "askedAt">,
+) => reader`
+  insert into exchange_rebuild ${reader({ ...row, stage: "waiting" })}
+  on conflict (what) where finished_at is null do nothing`;
+export const rebuilds = (reader: Reader) => reader<Rebuild[]>`
+  select * from exchange_rebuild order by asked_at desc, id limit 50`;
+export const moveRebuild = (
+  reader: Reader,
+  { id, stage, afterBucket, afterId, done, total }: Rebuild,
+) => reader`
+  update exchange_rebuild set stage = ${stage}, after_bucket = ${afterBucket}, after_id = ${afterId},
+    done = ${done}, total = ${total}
+  where id = ${id}`;
+export const endRebuild = (reader: Reader, id: string, at: Date) => reader`
+  update exchange_rebuild set stage = 'done', finished_at = ${at} where id = ${id}`;
+
+type Span = Pick<Rebuild, "fromAt" | "untilAt">;
+/** Everybody, or those with events in [from, until), after a place in the order of (bucket, person). */
+const among = (reader: Reader, { fromAt, untilAt }: Span) =>
+  fromAt === null && untilAt === null
+    ? reader``
+    : reader`and exists (
+        select from people_owner o
+        join collect_event e on e.bucket = o.bucket and e.node_id = o.node_id
+          and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
+        where (o.person_bucket, o.person_id) = (p.bucket, p.person_id)
+          and e.at >= coalesce(${fromAt}::timestamptz, '-infinity')
+          and e.at < coalesce(${untilAt}::timestamptz, 'infinity'))`;
+export const peopleAfter = (tx: Tx, rebuild: Rebuild, limit: number) => tx<
+  { bucket: number; personId: string }[]
+>`
+  select bucket, person_id from people_person p
+  where (bucket, person_id) > (${rebuild.afterBucket}, ${rebuild.afterId}::uuid)
+  ${among(tx, rebuild)}
+  order by bucket, person_id limit ${limit}`;
+export async function countPeople(reader: Reader, span: Span): Promise<bigint> {
+  const [row] = await reader<{ people: bigint }[]>`
+    select count(*) as people from people_person p where true ${among(reader, span)}`;
+  return row!.people;
+}

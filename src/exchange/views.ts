@@ -1,0 +1,105 @@
+// Reads for files that go out, a page at a time by key, so that a million rows need no more room than one page.
+import type { PersonKey, Reader } from "#kernel/sql.ts";
+import { relationNames } from "#relations/rules.ts";
+import { marketTold, type MarketKind, type MarketRow } from "./rules.ts";
+
+const zero = "00000000-0000-0000-0000-000000000000";
+
+export type ProductRow = {
+  sourceId: string;
+  sku: string;
+  name: string;
+  category: string | null;
+  brand: string | null;
+  url: string | null;
+  image: string | null;
+  merchantId: string | null;
+  unitPrice: bigint;
+  currency: string;
+  stock: bigint | null;
+  seenAt: Date;
+};
+export const products = (reader: Reader, after: ProductRow | undefined, limit: number) =>
+  reader<ProductRow[]>`
+    select source_id, sku, name, category, brand, url, image, merchant_id, unit_price, currency, stock, seen_at
+    from catalog_product where (source_id, sku) > (${after?.sourceId ?? zero}::uuid, ${after?.sku ?? ""})
+    order by source_id, sku limit ${limit}`;
+
+export type LogRow = {
+  bucket: number;
+  offset: bigint;
+  id: string;
+  name: string;
+  at: Date;
+  data: Record<string, unknown>;
+  nodeId: string | null;
+  nodeType: string | null;
+  nodeSealed: Buffer | null;
+  sealed: Buffer | null;
+};
+const lines = "Order Line";
+/** A page of the log: order lines, what was told of relations, or every other event. */
+export const log = (
+  reader: Reader,
+  part: "orders" | "relations" | "events",
+  after: LogRow | undefined,
+  limit: number,
+) => reader<LogRow[]>`
+  select e.bucket, e."offset", e.id, e.name, e.at, e.data, e.node_id, n.type as node_type,
+    n.sealed as node_sealed, e.sealed
+  from collect_event e left join people_node n on n.bucket = e.bucket and n.node_id = e.node_id
+  where (e.bucket, e."offset") > (${after?.bucket ?? -1}, ${String(after?.offset ?? 0)}::bigint)
+    and ${
+      part === "orders"
+        ? reader`e.name = ${lines}`
+        : part === "relations"
+          ? reader`e.name = any(${relationNames as string[]}::text[])`
+          : reader`e.name <> all(${[...relationNames, lines, marketTold]}::text[])`
+    }
+  order by e.bucket, e."offset" limit ${limit}`;
+
+export type PersonRow = PersonKey & {
+  seenAt: Date;
+  attributes: Record<string, { v: unknown } | undefined>;
+};
+export const people = (
+  reader: Reader,
+  segment: string | null,
+  after: PersonKey | undefined,
+  limit: number,
+) => reader<PersonRow[]>`
+  select p.bucket, p.person_id, p.seen_at, coalesce(f.attributes, '{}') as attributes
+  from people_person p
+  left join people_profile f on f.bucket = p.bucket and f.person_id = p.person_id
+  where (p.bucket, p.person_id) > (${after?.bucket ?? -1}, ${after?.personId ?? zero}::uuid)
+    ${
+      segment === null
+        ? reader``
+        : reader`and exists (select from segments_member m
+            where m.bucket = p.bucket and m.person_id = p.person_id and m.segment_id = ${segment})`
+    }
+  order by p.bucket, p.person_id limit ${limit}`;
+export async function hasSegment(reader: Reader, id: string): Promise<boolean> {
+  const [row] = await reader<{ there: boolean }[]>`
+    select exists (select from segments_segment where id = ${id}) as there`;
+  return row!.there;
+}
+
+export type KeptRow = MarketRow & { sourceId: string; seenAt: Date };
+export const marketAfter = (reader: Reader, after: MarketRow | undefined, limit: number) =>
+  reader<KeptRow[]>`
+    select kind, place, key, at, value, unit, source_id, seen_at from exchange_market
+    where (kind, place, key, at) >
+      (${after?.kind ?? ""}, ${after?.place ?? ""}, ${after?.key ?? ""}, ${after?.at ?? new Date(0)})
+    order by kind, place, key, at limit ${limit}`;
+export const market = (
+  reader: Reader,
+  asked: { kind: MarketKind; place?: string | undefined; from: Date | null; until: Date | null },
+  limit: number,
+) => reader<KeptRow[]>`
+  select kind, place, key, at, value, unit, source_id, seen_at from exchange_market
+  where kind = ${asked.kind}
+    ${asked.place === undefined ? reader`` : reader`and place = ${asked.place}`}
+    and at >= coalesce(${asked.from}::timestamptz, '-infinity')
+    and at < coalesce(${asked.until}::timestamptz, 'infinity')
+  order by at desc, place, key limit ${limit}`;
