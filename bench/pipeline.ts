@@ -1,19 +1,17 @@
 // The whole way of an event: it comes in over HTTP, becomes part of a profile, moves its person in and out of segments,
-// and whoever listens is told; with 50 segments that ask what people did and 10 webhooks on their entries. The API and
+// and whoever listens is told; with 50 segments that ask what people did and 10 triggers on their entries. The API and
 // the worker run as the two processes that a shop of that size would run.
 //
 // First COPY alone (as `ingest` measures it) gives the machine's own rate; then events come at --share of it, by schedule,
 // for --seconds, and every second it is asked how many were not yet looked at. Beside them a probe sends, five times a
 // second, an event that brings its person into a segment, and waits until they are in. At the end people leave a window.
 //
-// Options: --seconds (300), --share (0.15 of COPY), --segments (50), --webhooks (10), --people (20000), --roles (two; one:
+// Options: --seconds (300), --share (0.15 of COPY), --segments (50), --triggers (10), --people (20000), --roles (two; one:
 // a single process does both).
-import { createServer } from "node:http";
-import { once } from "node:events";
-import type { AddressInfo } from "node:net";
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Rule } from "../src/segments/rules.ts";
+import { listen } from "../src/segments/service.ts";
 import { copier } from "./ingest.ts";
 import type { Measured } from "./effect.ts";
 import { names } from "./tools/events.ts";
@@ -62,20 +60,10 @@ export async function run(report: (measured: Measured) => void, options: Options
   const seconds = numberOf(options, "seconds", 300);
   const share = Number(options["share"] ?? 0.15);
   const people = numberOf(options, "people", 20_000);
-  let told = 0;
-  const receiver = createServer((request, response) => {
-    request.resume().on("end", () => {
-      told++;
-      response.writeHead(204).end();
-    });
-  }).listen(0, "127.0.0.1");
-  await once(receiver, "listening");
-  const { port: listening } = receiver.address() as AddressInfo;
-
   await using program = await running(options["below"]);
-  const env = { LIUKE_FEED_ALLOW: "127.0.0.1" };
-  const { port } = await program.start(options["roles"] === "one" ? "all" : "api", env);
-  if (options["roles"] !== "one") await program.start("worker", env);
+  const { house } = program.opened;
+  const { port } = await program.start(options["roles"] === "one" ? "all" : "api");
+  if (options["roles"] !== "one") await program.start("worker");
   const ask = async (path: string, body: unknown, key = program.operator) => {
     const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
       method: "POST",
@@ -94,11 +82,9 @@ export async function run(report: (measured: Measured) => void, options: Options
   const ids: string[] = [];
   for (let n = 0; n < numberOf(options, "segments", 50); n++)
     ids.push((await define(`bench ${n}`, ruleOf(n))).id);
-  for (let n = 0; n < numberOf(options, "webhooks", 10); n++)
-    await ask("/v1/webhooks", {
-      ...{ name: `bench ${n}`, url: `http://127.0.0.1:${listening}/${n}` },
-      ...{ types: ["segments.entered"], segment: ids[n * 5] ?? ids[0] },
-    });
+  // Who listens to entries is told by the outbox, as a journey's trigger is.
+  for (let n = 0; n < numberOf(options, "triggers", 10); n++)
+    await house.sql.begin((tx) => listen(tx, `bench ${n}`, ids[(n * 5) % ids.length]!));
   const probe = await define("probe", {
     ...{ kind: "events", event: "Probe", is: "ge", count: 1 },
     window: { kind: "hours", hours: 1 },
@@ -158,7 +144,6 @@ export async function run(report: (measured: Measured) => void, options: Options
   const p99 = late.toSorted((a, b) => a - b)[Math.floor(late.length * 0.99)] ?? Infinity;
   say("membership_p50", median(late), "ms");
   say("membership_p99", p99, "ms", `<= ${lateTargetMs}`, p99 <= lateTargetMs);
-  say("told", told, "messages");
   const leaving = await leave();
   say("leaving_p99", leaving, "ms", `<= ${leavingTargetMs}`, leaving <= leavingTargetMs);
   const [row] = await program.owner<{ events: number; members: number }[]>`
@@ -166,7 +151,6 @@ export async function run(report: (measured: Measured) => void, options: Options
       (select count(*) from segments_member)::int as members`;
   say("stored", row!.events, "events");
   say("members", row!.members, "memberships");
-  receiver.close();
 
   async function behind(): Promise<number> {
     const [one] = await program.owner<{ n: number }[]>`

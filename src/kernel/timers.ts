@@ -32,7 +32,7 @@ export async function setTimers(tx: Tx, timers: (Asked & Partial<PersonKey>)[]):
     kind,
     key,
     dueAt,
-    data: tx.json((data ?? {}) as never),
+    data: JSON.stringify(data ?? {}),
   }));
   // Everybody takes the rows in one order, so that no two wait for each other in a circle.
   const last = new Map(all.map((row) => [`${row.personId} ${row.kind} ${row.key}`, row]));
@@ -41,11 +41,20 @@ export async function setTimers(tx: Tx, timers: (Asked & Partial<PersonKey>)[]):
     const latest = latestLook.get(kind);
     if (latest && dueAt < latest) setsBehind.set(kind, (setsBehind.get(kind) ?? 0) + 1);
   }
-  for (let i = 0; i < rows.length; i += 5000)
+  for (let i = 0; i < rows.length; i += 5000) {
+    const some = rows.slice(i, i + 5000);
+    // One that is set as it was is not written again: most are.
     await tx`
-      insert into timer ${tx(rows.slice(i, i + 5000))}
+      insert into timer as t (bucket, person_id, kind, key, due_at, data)
+      select bucket, person_id, kind, key, due_at::timestamptz, data::jsonb
+      from unnest(${some.map((row) => row.bucket)}::smallint[], ${some.map((row) => row.personId)}::uuid[],
+        ${some.map((row) => row.kind)}::text[], ${some.map((row) => row.key)}::text[],
+        ${some.map((row) => row.dueAt.toISOString())}::text[], ${some.map((row) => row.data)}::text[])
+        as n(bucket, person_id, kind, key, due_at, data)
       on conflict (bucket, person_id, kind, key)
-      do update set due_at = excluded.due_at, data = excluded.data, attempts = 0, failed_at = null`;
+      do update set due_at = excluded.due_at, data = excluded.data, attempts = 0, failed_at = null
+      where t.due_at <> excluded.due_at or t.data <> excluded.data or t.attempts <> 0`;
+  }
 }
 export const dropTimer = (tx: Tx, person: PersonKey, kind: string, key: string) => tx`
   delete from timer where bucket = ${person.bucket} and person_id = ${person.personId}

@@ -199,7 +199,7 @@ function askTouched(
 }
 
 /** Where so many people are asked of one segment, one statement asks them all. */
-const togetherFrom = 200;
+const togetherFrom = 5000;
 
 /** Works out these people's place in the segments in question, and in those that name them. */
 async function look(house: House, tx: Tx, { rules, listeners }: Kept, asks: Asks): Promise<void> {

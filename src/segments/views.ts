@@ -472,6 +472,14 @@ export const namesInSlice = (
   from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[])
     as r(bucket, "from", "to")
   join collect_event e on e.bucket = r.bucket and e."offset" between r."from" and r."to"`;
+/** Whose an event is: one look by key an event. Joined as a whole, the view is read once for each of them. */
+const owner = (reader: Reader) => reader`
+  cross join lateral (
+    select o.person_bucket, o.person_id from people_owner o
+    where o.bucket = e.bucket and o.node_id = e.node_id
+      and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
+    limit 1
+  ) o`;
 /** What somebody did in a slice of the log, of these names. `data` where `told` names the event. */
 export const inSlice = (
   reader: Reader,
@@ -484,8 +492,7 @@ export const inSlice = (
   from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[])
     as r(bucket, "from", "to")
   join collect_event e on e.bucket = r.bucket and e."offset" between r."from" and r."to"
-  join people_owner o on e.bucket = o.bucket and e.node_id = o.node_id
-    and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
+  ${owner(reader)}
   where e.flags & 3 = 0 and e.name = any(${names as string[]}::text[])`;
 /** The latest event of each of these people in a slice of the log. */
 export const latestInSlice = (
@@ -497,8 +504,7 @@ export const latestInSlice = (
   from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[])
     as r(bucket, "from", "to")
   join collect_event e on e.bucket = r.bucket and e."offset" between r."from" and r."to"
-  join people_owner o on e.bucket = o.bucket and e.node_id = o.node_id
-    and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
+  ${owner(reader)}
   where o.person_id = any(${people.map((one) => one.personId)}::uuid[])
   order by o.person_id, e.at desc, e.id desc`;
 
