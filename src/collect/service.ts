@@ -53,7 +53,7 @@ export async function accept(
   source: Source,
   events: readonly Incoming[],
 ): Promise<Verdict[]> {
-  return acceptFit(house, tx, source, events, await judgeAll(house, tx, source, events));
+  return acceptFit(house, tx, source, events, await judgeAll(house, tx, source, events), null);
 }
 type Judged = Incoming | Refused;
 const isFit = (one: Judged): one is Incoming => !isRefused(one);
@@ -78,6 +78,7 @@ async function acceptFit(
   source: Source,
   events: readonly Incoming[],
   judged: readonly Judged[],
+  memory: Memory | null,
 ): Promise<Verdict[]> {
   const unfit = judged.flatMap((one, i): Unfit[] => {
     if (isFit(one)) return [];
@@ -88,7 +89,7 @@ async function acceptFit(
   if (unfit.length > 0) await rejectAll(house, tx, source, unfit);
   const fit = judged.filter(isFit);
   const { space } = await knownSource(house, source);
-  const known = remember(house, space, fit);
+  const known = remember(memory, space, fit);
   if (known.unknown.length > 0) await lookUp(house, tx, space, known);
   const written = await write(house, tx, source, fit, known);
   let next = 0;
@@ -181,8 +182,7 @@ type Nodes = {
   remembered: Map<number, bigint>; // the oldest epoch that nodes of a bucket are remembered from
   unknown: people.Sender[];
 };
-function remember(house: House, sourceId: string, events: readonly Incoming[]): Nodes {
-  const memory = memories.get(house);
+function remember(memory: Memory | null, sourceId: string, events: readonly Incoming[]): Nodes {
   const known: Nodes = { nodes: new Map(), remembered: new Map(), unknown: [] };
   const { nodes, remembered, unknown } = known;
   for (const { at, sender, links = [] } of events)
@@ -270,15 +270,16 @@ async function takeAll(house: House, source: Source, round: Request[]): Promise<
   const events = round.flatMap((request) => request.events);
   const unfit = round.flatMap((request) => request.unfit);
   const judged = await judgeAll(house, house.sql, source, events);
+  const memory = memories.get(house) ?? null;
   const fit = judged.filter(isFit);
-  const known = remember(house, (await knownSource(house, source)).space, fit);
+  const known = remember(memory, (await knownSource(house, source)).space, fit);
   const isPlain = unfit.length === 0 && fit.length === judged.length && known.unknown.length === 0;
   const verdicts = isPlain
     ? await write(house, house.sql, source, fit, known)
     : await house.sql.begin(async (tx): Promise<Verdict[]> => {
         await tx`set local lock_timeout = '10s'`; // an import commits its batch well within that
         if (unfit.length > 0) await rejectAll(house, tx, source, unfit);
-        return acceptFit(house, tx, source, events, judged);
+        return acceptFit(house, tx, source, events, judged, memory);
       });
   let from = 0;
   return round.map(({ events: { length } }) => verdicts.slice(from, (from += length)));
@@ -613,7 +614,8 @@ export async function takeLines(
     const events = lines.flatMap((line) => ("event" in line ? [line.event] : []));
     const judged = events.length > 0 ? await judgeAll(house, tx, source, events) : [];
     const fit = judged.filter(isFit);
-    const verdicts = fit.length > 0 ? await acceptFit(house, tx, source, fit, fit) : [];
+    const memory = memories.get(house) ?? null;
+    const verdicts = fit.length > 0 ? await acceptFit(house, tx, source, fit, fit, memory) : [];
     let next = 0;
     const unfit = lines.flatMap((line) => {
       if ("unfit" in line) return [line];
@@ -735,7 +737,7 @@ export async function resend(
       continue;
     }
     const fit = judged.filter(isFit);
-    const verdicts = await acceptFit(house, tx, source, fit, fit);
+    const verdicts = await acceptFit(house, tx, source, fit, fit, null);
     if (verdicts.includes("erased")) {
       await refused({ reason: "erased", field: "" });
       continue;

@@ -194,8 +194,10 @@ export async function addIdentifiers(
     const firsts = firstNodes(await store.nodesOf(tx, whose));
     await store.putLinks(
       tx,
-      mine.flatMap(({ person, bucket, nodeId, at }) => {
+      mine.flatMap(({ person, identifier, bucket, nodeId, at }) => {
         const own = firsts.get(person.personId);
+        // Two numbers of the shop's are one guest only by such a word.
+        const kind = identifier.type === "user_id" ? ("hand" as const) : ("bind" as const);
         return !own || own.nodeId === nodeId
           ? []
           : [
@@ -206,7 +208,7 @@ export async function addIdentifiers(
                   otherBucket: bucket,
                   otherNodeId: nodeId,
                 },
-                ...{ eventId: house.newId(), nth: 0, at, kind: "bind" as const, trusted: true },
+                ...{ eventId: house.newId(), nth: 0, at, kind, trusted: true },
               },
             ];
       }),
@@ -625,5 +627,7 @@ export async function erase(
   for (const eraser of erasers) await eraser(tx, person.value, nodes);
   await dropWaiting(tx, person.value);
   await store.eraseRows(tx, person.value);
+  // And once more, for what was noted because these rows went.
+  for (const eraser of erasers) await eraser(tx, person.value, nodes);
   return ok({ erasure: id });
 }

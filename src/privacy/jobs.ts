@@ -24,6 +24,7 @@ export async function eraseColumns(house: House, erasers: readonly Eraser[]): Pr
       await dropWaiting(tx, person);
       for (const eraser of erasers) await eraser(tx, person, nodes);
       await people.eraseRows(tx, person);
+      for (const eraser of erasers) await eraser(tx, person, nodes);
     });
   // A batch that is being sent may have been read before the erasure, and arrive after the columns were cleaned.
   const underWay = new Set(await batchesUnderWay(house.sql));
