@@ -78,7 +78,6 @@ export const erasers: readonly Eraser[] = [
   formsService.erase,
   ordersService.erase,
   predictService.erase,
-  segmentsService.erase,
   recommendService.erase,
   offersService.erase,
   messagesService.erase,
@@ -86,6 +85,9 @@ export const erasers: readonly Eraser[] = [
   journeysService.erase,
   feedsService.erase,
   accessService.erase,
+  people.eraseRows,
+  // Its triggers write down whose tags, spans and person went: it sweeps last.
+  segmentsService.erase,
 ];
 /** What follows from the log alone, in the order in which it is worked out anew. */
 export const refolders: readonly people.Refold[] = [

@@ -50,7 +50,9 @@ export function web(house: House, routes: readonly Route[]) {
     const text = await response.text();
     return {
       status: response.status,
-      body: text.startsWith("{") ? (JSON.parse(text) as Record<string, unknown>) : {},
+      body: /[/+]json(;|$)/.test(response.headers.get("content-type") ?? "")
+        ? (JSON.parse(text) as Record<string, unknown>)
+        : {},
       headers: response.headers,
     };
   };

@@ -170,7 +170,7 @@ test("whoever is erased is gone with every key, and an event that is being writt
       service.erase(
         { tx, house, now: clock.shop, at: clock.machine, newId: house.newId } as never,
         ann.personId,
-        [collect.erase],
+        [collect.erase, service.eraseRows],
       ),
     );
   // An event under this node is on its way when the erasure begins: the erasure waits, and takes it too.

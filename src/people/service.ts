@@ -607,7 +607,7 @@ export const ship = (house: House): Promise<number> =>
 /** Lets the columns be told again whose every node is. */
 export const reship = store.reship;
 
-/** The person's own rows here; for `privacy/jobs.ts`, where something was committed after the erasure. */
+/** The person's own rows here; among the erasers it stands behind those who find theirs by an identifier. */
 export const eraseRows = store.eraseRows;
 /** Everything of one person in one transaction. The columns follow in `eraseColumns` of privacy's jobs. */
 export async function erase(
@@ -626,8 +626,5 @@ export async function erase(
   await privacy.forget(tx, person.value, nodes, { id, now, at });
   for (const eraser of erasers) await eraser(tx, person.value, nodes);
   await dropWaiting(tx, person.value);
-  await store.eraseRows(tx, person.value);
-  // And once more, for what was noted because these rows went.
-  for (const eraser of erasers) await eraser(tx, person.value, nodes);
   return ok({ erasure: id });
 }

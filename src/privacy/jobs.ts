@@ -1,6 +1,5 @@
 // What an erasure leaves for later: the columns, and what was on its way through the house while it happened.
 import type { House } from "#kernel/endpoint.ts";
-import * as people from "#people/service.ts";
 import { dropWaiting } from "#kernel/waiting.ts";
 import { closeErasures, dueErasures, type Eraser } from "./service.ts";
 import { batchesUnderWay } from "./views.ts";
@@ -22,8 +21,6 @@ export async function eraseColumns(house: House, erasers: readonly Eraser[]): Pr
     await house.sql.begin(async (tx) => {
       const person = { bucket, personId };
       await dropWaiting(tx, person);
-      for (const eraser of erasers) await eraser(tx, person, nodes);
-      await people.eraseRows(tx, person);
       for (const eraser of erasers) await eraser(tx, person, nodes);
     });
   // A batch that is being sent may have been read before the erasure, and arrive after the columns were cleaned.

@@ -349,7 +349,7 @@ export const snapshots = endpoint({
 });
 
 /** A segment as it is now, or a list that was kept of one. */
-const side = z.string().regex(/^(segment|snapshot):[0-9a-f-]{36}$/);
+const side = z.string().regex(/^(segment|snapshot):[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
 const part = z.object({
   people: z.number(),
   /** Of these people, by lifecycle stage; "" where none is known. */

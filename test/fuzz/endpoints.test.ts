@@ -76,6 +76,9 @@ async function judge({ path, init }: Asked): Promise<number> {
   if (response.status >= 500) throw new Error(said);
   if (response.status < 400) return response.status;
   if (leaks.test(text)) throw new Error(`leaks: ${said}`);
+  // A page for people says what is wrong in its own words.
+  if (path.startsWith("/f/") && response.headers.get("content-type")?.startsWith("text/html"))
+    return response.status;
   const body = JSON.parse(text) as { code: string; fields?: unknown };
   if (!Object.hasOwn(failures, body.code)) throw new Error(`unknown code: ${said}`);
   if (body.code !== "request.invalid") return response.status;
