@@ -595,6 +595,7 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
     await settled(page);
     await page.getByLabel("Name", { exact: true }).fill("Till");
     await page.getByLabel(/Send orders and events/).check();
+    await page.getByLabel("Source", { exact: true }).selectOption("new");
     await page.getByLabel("Name of the source").fill("Shop floor");
     await page.getByRole("button", { name: "Make the key" }).click();
     const line = await page.locator(".secret pre").textContent();
