@@ -303,7 +303,9 @@ test("after an erasure older events are refused, also beside newer ones, which a
     at: clock.machine,
     newId: house.newId,
   } as never as object;
-  await house.sql.begin((tx) => people.erase({ ...context, tx } as never, old.personId, [erase]));
+  await house.sql.begin((tx) =>
+    people.erase({ ...context, tx } as never, old.personId, [erase, people.eraseRows]),
+  );
   expect(await find()).toBeNull();
 
   const late = view();

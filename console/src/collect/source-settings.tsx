@@ -3,7 +3,7 @@ import { useState } from "react";
 import { api, call, type Answer } from "../ui/call.ts";
 import { Copy } from "../ui/copy.tsx";
 import { Choice, Field, Form } from "../ui/form.tsx";
-import { Broken, Part } from "../ui/page.tsx";
+import { Broken, Part, Wait } from "../ui/page.tsx";
 import { useCall, useMay } from "../ui/session.tsx";
 import { useFormat, useWords } from "../ui/words.tsx";
 import { snippetFor } from "./snippets.ts";
@@ -22,8 +22,10 @@ export function SourceSettings({ source }: { source: string }) {
   if (known.error) return <Broken error={known.error} again={known.refetch} />;
   if (!known.data)
     return (
-      <Part title={t.sourceSettings.title}>
-        <p className="quiet">{t.busy}</p>
+      <Part title={t.sourceSettings.title} className="grows">
+        <p>
+          <Wait width={32} />
+        </p>
       </Part>
     );
   return <Known of={known.data} key={known.data.id} />;

@@ -91,7 +91,7 @@ export function Changes({ segment }: { segment: string }) {
   );
   if (error) return <Broken error={error} again={refetch} />;
   return (
-    <Part title={t.segments.changes}>
+    <Part title={t.segments.changes} className="grows">
       {data?.changes.length === 0 ? (
         <p className="quiet">{t.segments.noChanges}</p>
       ) : (
