@@ -69,6 +69,8 @@ import * as segments from "#segments/routes.ts";
 import * as segmentsEvents from "#segments/events.ts";
 import * as segmentsJobs from "#segments/jobs.ts";
 import * as segmentsService from "#segments/service.ts";
+import * as traits from "#traits/routes.ts";
+import * as traitsJobs from "#traits/jobs.ts";
 
 /** Who holds rows of a person. The log goes before the nodes that lead to it. */
 export const erasers: readonly Eraser[] = [
@@ -95,6 +97,7 @@ export const refolders: readonly people.Refold[] = [
   ordersService.refold,
   companiesService.refold,
   relationsService.refold,
+  traitsJobs.refold,
 ];
 /** What was done with a person and goes with them, in the order in which it is moved. */
 export const movers: readonly people.Mover[] = [
@@ -133,6 +136,7 @@ export const allRoutes: readonly Route[] = [
   ...collectRoutes.routes,
   ...doors.routes,
   ...peopleRoutes.routes,
+  ...traits.routes,
   ...plan.routes,
   ...exchange.routes,
   ...relations.routes,
@@ -159,6 +163,7 @@ export const consumers: readonly ((house: House, tx: Tx, slice: collect.Slice) =
     relationsJobs.consume,
     companiesJobs.consume,
     exchangeJobs.consume,
+    traitsJobs.consume,
     segmentsJobs.consume, // last: it asks what the others made
   ];
 export const reactions: readonly Reaction[] = [
@@ -171,6 +176,7 @@ export const reactions: readonly Reaction[] = [
 const timersWith = (post: Post | null): readonly TimerKind[] => [
   ...predictJobs.timers,
   ...segmentsJobs.timers,
+  ...traitsJobs.timers,
   ...offersJobs.timers,
   ...messagesJobs.timers,
   ...journeysJobs.timers,

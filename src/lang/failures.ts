@@ -44,6 +44,22 @@ export const failures = {
     en: "The system is recovering. Try again soon.",
   },
   "request.broken": { status: 500, zh: "系统出错了。", en: "Something broke on our side." },
+  "traits.unknown": { status: 404, zh: "没有这个特征。", en: "There is no such trait." },
+  "traits.name_taken": {
+    status: 409,
+    zh: "这个名字已被系统算出的另一项资料占用，请换一个。",
+    en: "The system keeps another figure under this name. Choose a different one.",
+  },
+  "traits.too_many": {
+    status: 409,
+    zh: "最多定义 200 个特征，请先删掉不用的。",
+    en: "There may be 200 traits at most. Remove one that is not used first.",
+  },
+  "traits.going": {
+    status: 409,
+    zh: "同名的特征正在删除，请稍后再试。",
+    en: "A trait of this name is still being removed. Try again in a moment.",
+  },
   "forms.unknown": { status: 404, zh: "没有这张表单。", en: "There is no such form." },
   "forms.closed": {
     status: 410,

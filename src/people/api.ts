@@ -111,6 +111,9 @@ export const show = endpoint({
         source: z.string(),
         at: instant,
         confidence: z.number(),
+        event: z.uuid().nullable(), // the event that told it, or the last that counts in it
+        /** Of a trait: what it is called, its unit, and how it was worked out, window and all. */
+        trait: z.object({ label: sentence, unit: z.string().nullable(), how: sentence }).nullable(),
       }),
     ),
     tags: z.array(

@@ -200,6 +200,8 @@ test("one member: everything with its source and why, direct fields for whoever 
     source: "orders",
     at: "2026-02-10T10:00:00.000Z",
     confidence: 1,
+    event: null,
+    trait: null,
   });
   expect(body["tags"]).toContainEqual({
     tag: "lifecycle",

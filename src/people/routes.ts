@@ -4,6 +4,7 @@ import { fail, ok, type Result } from "#kernel/result.ts";
 import type { PersonKey } from "#kernel/sql.ts";
 import { looksDirect } from "#privacy/rules.ts";
 import * as privacy from "#privacy/service.ts";
+import * as traits from "#traits/service.ts";
 import * as api from "./api.ts";
 import { changeSentence, entrySentence, whySentence } from "./model/sentence.ts";
 import { masked, ownAttributes, reservedTags, shownUserId, type Profile } from "./rules.ts";
@@ -133,8 +134,9 @@ const show = answer(api.show, async (reading, { person: personId }) => {
   const header = await views.header(house.sql, key);
   if (!header) return fail("people.unknown");
   const may = mayFind(reading);
-  const [label, tags, values, about, nodes] = await Promise.all([
+  const [label, hows, tags, values, about, nodes] = await Promise.all([
     labels(reading, [key]),
+    traits.hows(house.sql),
     views.tags(house.sql, key, now),
     service.allFields(house, house.sql, key),
     views.fieldsAbout(house.sql, key),
@@ -148,7 +150,10 @@ const show = answer(api.show, async (reading, { person: personId }) => {
     seenAt: header.seenAt.toISOString(),
     attributes: Object.entries(header.attributes)
       .filter(([, { v }]) => v !== null)
-      .map(([name, { v, s, at, c }]) => ({ name, value: v, source: s, at, confidence: c }))
+      .map(([name, { v, s, at, c, id = null }]) => {
+        const trait = hows.get(s) ?? null;
+        return { name, value: v, source: s, at, confidence: c, event: id, trait };
+      })
       .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     tags: tags.map((tag) => ({
       ...tag,

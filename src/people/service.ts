@@ -404,6 +404,20 @@ export async function setAttributes(tx: Tx, rows: AttributeChange[], now: Date):
     );
 }
 
+/** Takes attributes away, as far as they are of that source. */
+export async function dropAttributes(
+  tx: Tx,
+  rows: readonly { person: PersonKey; name: string; source: string }[],
+  now: Date,
+): Promise<void> {
+  for (let i = 0; i < rows.length; i += 20_000)
+    await store.dropAttributes(
+      tx,
+      rows.slice(i, i + 20_000).map(({ person, name, source }) => ({ ...person, name, source })),
+      now,
+    );
+}
+
 export type TagChange = {
   person: PersonKey;
   tag: string;

@@ -108,6 +108,28 @@ export const mergeAttributes = (tx: Tx, rows: AttributeRow[], at: Date) => tx`
   on conflict (bucket, person_id) do update
     set attributes = p.attributes || excluded.attributes, updated_at = excluded.updated_at`;
 
+/** Takes attributes away, of one source; people in one order, as above. */
+export const dropAttributes = (
+  tx: Tx,
+  rows: readonly (PersonKey & { name: string; source: string })[],
+  at: Date,
+) => tx`
+  with gone as materialized (
+    select p.bucket, p.person_id, array_agg(n.name) as names
+    from unnest(${rows.map((r) => r.bucket)}::smallint[], ${rows.map((r) => r.personId)}::uuid[],
+      ${rows.map((r) => r.name)}::text[], ${rows.map((r) => r.source)}::text[])
+      as n(bucket, person_id, name, source)
+    join people_profile p on p.bucket = n.bucket and p.person_id = n.person_id
+      and p.attributes->n.name->>'s' = n.source
+    group by p.bucket, p.person_id
+  ), held as materialized (
+    select p.bucket, p.person_id, g.names from people_profile p
+    join gone g on p.bucket = g.bucket and p.person_id = g.person_id
+    order by p.bucket, p.person_id for no key update of p
+  )
+  update people_profile p set attributes = p.attributes - h.names, updated_at = ${at}
+  from held h where p.bucket = h.bucket and p.person_id = h.person_id`;
+
 export type TagRow = PersonKey & {
   tag: string;
   value: string | null;

@@ -10,6 +10,9 @@ export const rooms = [
       "lifecycle:read",
       "segments:read",
       "segments:write",
+      "traits:read",
+      "traits:write",
+      "tags:write",
     ],
   },
   {

@@ -1,0 +1,175 @@
+// Who has which figure: everybody after a declaration, in helpings; whoever did something at once; and whoever something
+// left the window of, at that instant.
+import type { Slice } from "#collect/service.ts";
+import type { House } from "#kernel/endpoint.ts";
+import type { PersonKey, Tx } from "#kernel/sql.ts";
+import { setTimers, type TimerKind } from "#kernel/timers.ts";
+import * as people from "#people/service.ts";
+import { resultOf, type Trait } from "./rules.ts";
+import * as service from "./service.ts";
+import * as store from "./store.ts";
+import * as views from "./views.ts";
+
+type Kept = { generation: bigint; traits: readonly Trait[]; byEvent: ReadonlyMap<string, Trait[]> };
+/** What is declared, as this process last read it. Read again when its generation says so. */
+const kept = new WeakMap<object, Kept>();
+async function declared(house: House, tx: Tx): Promise<Kept> {
+  const generation = await store.heldGeneration(tx);
+  const had = kept.get(house);
+  if (had?.generation === generation) return had;
+  const traits = (await store.all(tx)).flatMap(({ state, definition }) =>
+    state === "going" ? [] : [definition],
+  );
+  const read = { generation, traits, byEvent: Map.groupBy(traits, ({ event }) => event) };
+  kept.set(house, read);
+  return read;
+}
+
+type Ask = { trait: Trait; people: readonly PersonKey[] };
+const unique = (all: readonly PersonKey[]): PersonKey[] => [
+  ...new Map(all.map(({ bucket, personId }) => [personId, { bucket, personId }])).values(),
+];
+const turn = "traits.turn";
+
+/**
+ * Works out traits for people: one statement a trait, one read of what is said of them, and one write of what is said
+ * otherwise. Says how many figures changed.
+ */
+async function look(house: House, tx: Tx, asked: readonly Ask[]): Promise<number> {
+  const asks = asked.filter((one) => one.people.length > 0);
+  if (asks.length === 0) return 0;
+  const everybody = unique(asks.flatMap((one) => one.people));
+  const now = house.clocks.shop();
+  // Sent together, and the lock first: the server reads nothing before it is held.
+  const locked = store.lockPeople(tx, everybody).execute();
+  const [, said, ...found] = await Promise.all([
+    locked,
+    views.said(
+      tx,
+      everybody,
+      asks.map(({ trait }) => trait.name),
+    ),
+    ...asks.map(({ trait, people: those }) => views.pieces(tx, trait, now, those)),
+  ]);
+  const had = new Map(said.map((one) => [`${one.personId} ${one.name}`, one]));
+  const set: people.AttributeChange[] = [];
+  const gone: { person: PersonKey; name: string; source: string }[] = [];
+  const turns: Parameters<typeof setTimers>[1] = [];
+  for (const [i, { trait, people: those }] of asks.entries()) {
+    const { name } = trait;
+    const source = service.sourceOf(name);
+    const theirs = new Map(found[i]!.map((row) => [row.personId, row]));
+    for (const person of those) {
+      const pieces = theirs.get(person.personId);
+      const is = pieces && resultOf(trait, pieces, now.getTime());
+      const was = had.get(`${person.personId} ${name}`);
+      if (is?.turn)
+        turns.push({ ...keyOf(person), kind: turn, key: name, dueAt: new Date(is.turn) });
+      if (!is || is.value === null) {
+        if (was) gone.push({ person: keyOf(person), name, source });
+      } else if (
+        !was ||
+        was.id !== is.id ||
+        Date.parse(was.at) !== is.at ||
+        JSON.stringify(was.value) !== JSON.stringify(is.value)
+      )
+        set.push({
+          ...{ person: keyOf(person), name, source, value: is.value },
+          ...{ at: new Date(is.at), confidence: 1, eventId: is.id },
+        });
+    }
+  }
+  if (set.length > 0) await people.setAttributes(tx, set, now);
+  if (gone.length > 0) await people.dropAttributes(tx, gone, now);
+  if (turns.length > 0) await setTimers(tx, turns);
+  return set.length + gone.length;
+}
+const keyOf = ({ bucket, personId }: PersonKey): PersonKey => ({ bucket, personId });
+
+/** What traits make of a slice of the log: those that ask about its events, for the people whose events they are. */
+export async function consume(house: House, tx: Tx, slice: Slice): Promise<void> {
+  const { byEvent } = await declared(house, tx);
+  if (byEvent.size === 0) return;
+  const touched = await views.touched(tx, slice, [...byEvent.keys()]);
+  if (touched.length === 0) return;
+  const byName = Map.groupBy(touched, ({ name }) => name);
+  await look(
+    house,
+    tx,
+    [...byName].flatMap(([name, those]) =>
+      byEvent.get(name)!.map((trait) => ({ trait, people: those })),
+    ),
+  );
+}
+
+/** Works out anew every trait of these people: after a merge, its undoing or a late event. Repeatable. */
+export async function refold(house: House, tx: Tx, those: PersonKey[]): Promise<void> {
+  const { traits } = await declared(house, tx);
+  await look(
+    house,
+    tx,
+    traits.map((trait) => ({ trait, people: those })),
+  );
+}
+
+/** So many people in one transaction, after a declaration. */
+const helping = 2000;
+/** The next helping of what follows from a declaration. Says whether there is more. */
+async function fill(house: House, tx: Tx, name: string): Promise<boolean> {
+  const { traits } = await declared(house, tx);
+  const row = await store.held(tx, name);
+  if (!row || row.state === "ready") return false;
+  const those = await views.everyone(
+    tx,
+    { bucket: row.afterBucket, personId: row.afterId },
+    helping,
+  );
+  const last = those.at(-1);
+  if (!last) {
+    if (row.state === "going") await store.drop(tx, name);
+    else await store.ready(tx, name);
+    return false;
+  }
+  if (row.state === "going") {
+    await store.lockPeople(tx, those);
+    await people.dropAttributes(
+      tx,
+      those.map((person) => ({ person: keyOf(person), name, source: service.sourceOf(name) })),
+      house.clocks.shop(),
+    );
+  } else {
+    const trait = traits.find((one) => one.name === name)!;
+    await look(house, tx, [{ trait, people: those }]);
+  }
+  await store.goOn(tx, name, last, those.length);
+  return true;
+}
+
+export const timers: TimerKind[] = [
+  {
+    kind: turn,
+    clock: "shop",
+    batch: 500,
+    ring: async (house, tx, due) => {
+      const { traits } = await declared(house, tx);
+      const byName = Map.groupBy(due, ({ key }) => key);
+      await look(
+        house,
+        tx,
+        traits.flatMap((trait) => {
+          const those = byName.get(trait.name);
+          return those ? [{ trait, people: unique(those) }] : [];
+        }),
+      );
+    },
+  },
+  {
+    kind: service.fillTimer,
+    clock: "machine",
+    batch: 1,
+    ring: async (house, tx, due) => {
+      for (const { key } of due)
+        if (await fill(house, tx, key)) await service.setFill(house, tx, key);
+    },
+  },
+];

@@ -1,0 +1,217 @@
+// A trait is a figure that we work out for everybody from what they did: how often they looked at shoes in thirty days,
+// what they spent this year, which category they bought last. Whoever does something new has the new figure at once, and
+// what leaves the window leaves the figure at that instant.
+//
+// What exactly it is, the same in PostgreSQL and for one person here:
+// - Its events have its name, fit every filter, and lie in the window (now − hours, now]; without a window, at or before
+//   now. What is dated after now has not happened yet. Events of bots and staff, and what a page only claims of an order,
+//   are left out. Their order is that of (at, id).
+// - A property is a path of names into what the event says, "a.b"; in a list a whole number from 0 is a place. What is not
+//   there or null is not known, and an event without its property does not count for a function that asks for one.
+// - A number is one of JSON, or a text that is a plain decimal ("39.90", at most 15 digits before the point and 9 after),
+//   below 10^15 in size; it is a decimal and no double, rounded half away from zero to 9 places, so that 0.1 + 0.2 is 0.3
+//   however many are added. "12" and 12 are the same number; "12 pairs" is none.
+// - A value is a text of 1 to 200 characters, a number of JSON, or a truth. Two are equal when type and value are: the text
+//   "1" is not the number 1, and "Tea" is not "tea".
+// - Filters compare a number with a number, a text with a text by code points, a truth with a truth. Of what is not known or
+//   of another kind no comparison is true, "is not" neither.
+// - Where no event counts, nothing is said: no trait is 0 because nothing happened. Rules of segments ask for absence.
+// - Sum, average, least and greatest ask for numbers; the average is rounded half away from zero to 6 places. What was most
+//   frequent: of equally many the value seen latest, then the one whose text comes first. First and last: the value of the
+//   first or last event. The list of distinct values begins with the one seen latest, then by text, and holds 100. Days
+//   since: whole stretches of 24 hours since the latest event, at most 3,650.
+// - A result is a number of JSON: exact up to 15 digits, beyond that the nearest double.
+
+export type Comparison = "eq" | "ne" | "lt" | "le" | "gt" | "ge";
+export type Filter =
+  | { property: string; is: Comparison; value: string | number }
+  | { property: string; is: "eq" | "ne"; value: boolean }
+  | { property: string; is: "in"; values: string[] | number[] }
+  | { property: string; is: "exists" };
+
+export const functions = [
+  "count",
+  "sum",
+  "average",
+  "min",
+  "max",
+  "first",
+  "last",
+  "most_frequent",
+  "distinct",
+  "days_since",
+] as const;
+export type Fn = (typeof functions)[number];
+/** Those that ask for a property, and of which kind. */
+export const asks = (fn: Fn): "number" | "value" | null =>
+  fn === "count" || fn === "days_since"
+    ? null
+    : fn === "sum" || fn === "average" || fn === "min" || fn === "max"
+      ? "number"
+      : "value";
+
+export type Sentence = { zh: string; en: string };
+export type Trait = {
+  /** Of the attribute too. */
+  name: string;
+  label: Sentence;
+  fn: Fn;
+  event: string;
+  property?: string | undefined;
+  where?: Filter[] | undefined;
+  /** The window looks back so many hours; null: to the beginning. */
+  hours: number | null;
+  /** Said behind the figure: "元", "times". */
+  unit?: string | undefined;
+};
+
+/** Two years and a day. */
+export const hoursLimit = 731 * 24;
+export const traitsLimit = 200;
+export const filtersLimit = 10;
+export const distinctLimit = 100;
+export const daysLimit = 3650;
+/** Names of a path, and places in a list. */
+export const pathLimit = 5;
+const valueLimit = 200;
+
+/** Is this a path as rules read it? Places in a list are written without leading zeros. */
+export const isPath = (path: string): boolean => {
+  const parts = path.split(".");
+  return (
+    parts.length <= pathLimit &&
+    !path.startsWith("$") &&
+    parts.every(
+      (part) =>
+        part.length >= 1 &&
+        part.length <= 100 &&
+        // What a database would read as a place in a list has one spelling.
+        (!/^\s*[+-]?\d+$/.test(part) || /^(0|[1-9]\d{0,2})$/.test(part)),
+    )
+  );
+};
+
+/** What an event says at a path. */
+export function at(data: unknown, path: string): unknown {
+  let found = data;
+  for (const part of path.split(".")) {
+    if (typeof found !== "object" || found === null) return undefined;
+    if (Array.isArray(found)) found = /^\d+$/.test(part) ? found[Number(part)] : undefined;
+    else found = Object.hasOwn(found, part) ? (found as Record<string, unknown>)[part] : undefined;
+  }
+  return found;
+}
+
+const places = 9;
+const plain = /^-?[0-9]{1,15}(\.[0-9]{1,9})?$/;
+/** A number as a whole number of 10^−9, or null. */
+export function decimalOf(value: unknown): bigint | null {
+  if (typeof value === "string") return plain.test(value) ? scaled(value) : null;
+  if (typeof value !== "number" || !(Math.abs(value) < 1e15)) return null;
+  return scaled(String(value));
+}
+/** A decimal of any length, with or without exponent, rounded half away from zero. */
+function scaled(text: string): bigint {
+  const [, minus, whole = "", part = "", exponent = "0"] =
+    /^(-?)(\d*)(?:\.(\d*))?(?:e([+-]?\d+))?$/.exec(text)!;
+  const shift = places - part.length + Number(exponent);
+  const digits = BigInt(`${whole}${part}`);
+  const size = shift >= 0 ? digits * 10n ** BigInt(shift) : divided(digits, 10n ** BigInt(-shift));
+  return minus ? -size : size;
+}
+/** Rounded half away from zero; `by` is above zero. */
+function divided(value: bigint, by: bigint): bigint {
+  const size = value < 0n ? -value : value;
+  const rounded = (2n * size + by) / (2n * by);
+  return value < 0n ? -rounded : rounded;
+}
+/** A whole number of 10^−9 as the shortest decimal text. */
+export function decimalText(value: bigint): string {
+  const size = value < 0n ? -value : value;
+  const digits = String(size).padStart(places + 1, "0");
+  const part = digits.slice(-places).replace(/0+$/, "");
+  return `${value < 0n ? "-" : ""}${digits.slice(0, -places)}${part === "" ? "" : `.${part}`}`;
+}
+
+/** What a property says, as text with its type before it; null where it is no value. */
+export function keyOf(value: unknown): string | null {
+  if (typeof value === "string") {
+    const length = [...value].length;
+    return length >= 1 && length <= valueLimit ? `s${value}` : null;
+  }
+  if (typeof value === "boolean") return `b${value}`;
+  if (typeof value !== "number") return null;
+  const number = decimalOf(value);
+  return number === null ? null : `n${decimalText(number)}`;
+}
+/** The value that a key is of. */
+export const valueOf = (key: string): string | number | boolean =>
+  key[0] === "s" ? key.slice(1) : key[0] === "n" ? Number(key.slice(1)) : key === "btrue";
+
+/** Below 0, 0 or above 0, by code points: JavaScript's own order is that of UTF-16. */
+export function byCodePoint(a: string, b: string): number {
+  for (let i = 0; i < a.length && i < b.length;) {
+    const [left, right] = [a.codePointAt(i)!, b.codePointAt(i)!];
+    if (left !== right) return left - right;
+    i += left > 0xffff ? 2 : 1;
+  }
+  return a.length - b.length;
+}
+
+/** What was made of one person's events, before it is a figure. Instants in ms of UTC, decimals as text. */
+export type Pieces = {
+  /** Events that count; numbers and values are those of the property. */
+  n: number;
+  sum: string | null;
+  least: string | null;
+  most: string | null;
+  /** Keys: of the first or last event, the most frequent, or those of the list in order. */
+  keys: string[];
+  firstAt: number | null;
+  lastAt: number | null;
+  lastId: string | null;
+  /** The first such event that is dated after now. */
+  aheadAt: number | null;
+};
+export type Value = string | number | boolean | (string | number | boolean)[];
+/** `at` and `id`: of the latest event that counts. `turn`: when time alone may change it next, in ms. */
+export type Result = { value: Value | null; at: number; id: string; turn: number | null };
+
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
+/** What leaves a window next makes a difference to the latest event only where it is the latest. */
+const leavesWith = (fn: Fn): "first" | "last" =>
+  fn === "last" || fn === "days_since" ? "last" : "first";
+
+/** The figure that pieces come to. */
+export function resultOf({ fn, hours }: Trait, of: Pieces, now: number): Result {
+  const turns: number[] = of.aheadAt === null ? [] : [of.aheadAt];
+  const { firstAt, lastAt, lastId } = of;
+  if (firstAt === null || lastAt === null || lastId === null || of.n === 0)
+    return { value: null, at: 0, id: "", turn: turns[0] ?? null };
+  if (hours !== null) turns.push((leavesWith(fn) === "last" ? lastAt : firstAt) + hours * hourMs);
+  const days = Math.min(daysLimit, Math.floor((now - lastAt) / dayMs));
+  if (fn === "days_since" && days < daysLimit) turns.push(lastAt + (days + 1) * dayMs);
+  const turn = turns.length > 0 ? Math.min(...turns) : null;
+  return { value: figureOf(fn, of, days), at: lastAt, id: lastId, turn };
+}
+function figureOf(fn: Fn, { n, sum, least, most, keys }: Pieces, days: number): Value | null {
+  switch (fn) {
+    case "count":
+      return n;
+    case "days_since":
+      return days;
+    case "sum":
+      return Number(sum);
+    case "average":
+      return Number(decimalText(divided(scaled(sum!), BigInt(n) * 1000n) * 1000n));
+    case "min":
+      return Number(least);
+    case "max":
+      return Number(most);
+    case "distinct":
+      return keys.slice(0, distinctLimit).map(valueOf);
+    default:
+      return keys[0] === undefined ? null : valueOf(keys[0]);
+  }
+}

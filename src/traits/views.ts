@@ -1,0 +1,188 @@
+// Reads over people and the log: what traits come to, for everybody at once or for these people. Values are bound, all of
+// them. rules.ts says what a trait is, model/evaluate.ts the same of one person.
+import type { Fragment } from "postgres";
+import { bigintList, type PersonKey, type Reader } from "#kernel/sql.ts";
+import { asks, decimalOf, decimalText, distinctLimit } from "./rules.ts";
+import type { Comparison, Filter, Pieces, Trait } from "./rules.ts";
+
+type Slice = { buckets: number[]; froms: bigint[]; tos: bigint[] };
+
+const pathOf = (property: string) => property.split(".");
+const operator = (reader: Reader, is: Comparison): Fragment => {
+  switch (is) {
+    case "eq":
+      return reader`=`;
+    case "ne":
+      return reader`<>`;
+    case "lt":
+      return reader`<`;
+    case "le":
+      return reader`<=`;
+    case "gt":
+      return reader`>`;
+    case "ge":
+      return reader`>=`;
+  }
+};
+/** Of an event e. Null counts as false: it stands in a `where`. */
+function filtered(reader: Reader, filter: Filter): Fragment {
+  const value = reader`(e.data #> ${pathOf(filter.property)}::text[])`;
+  const decimal = (number: number) => decimalText(decimalOf(number) ?? 0n);
+  switch (filter.is) {
+    case "exists":
+      return reader`jsonb_typeof(${value}) <> 'null'`;
+    case "in": {
+      const [first] = filter.values;
+      if (typeof first === "number") {
+        const numbers = (filter.values as number[]).map(decimal);
+        return reader`traits_number(${value}) = any(${numbers}::text[]::numeric[])`;
+      }
+      return reader`(jsonb_typeof(${value}) = 'string'
+        and ${value} #>> '{}' = any(${filter.values as string[]}::text[]))`;
+    }
+    default: {
+      const is = operator(reader, filter.is);
+      if (typeof filter.value === "boolean")
+        return reader`(jsonb_typeof(${value}) = 'boolean'
+          and ${value} ${is} to_jsonb(${String(filter.value)}::text::boolean))`;
+      if (typeof filter.value === "number")
+        return reader`traits_number(${value}) ${is} ${decimal(filter.value)}::text::numeric`;
+      return reader`(jsonb_typeof(${value}) = 'string'
+        and (${value} #>> '{}') collate "C" ${is} ${filter.value}::text)`;
+    }
+  }
+}
+
+/** Neither of a bot nor of staff nor a claim. Said so that the planner takes it for true of almost all. */
+const unflagged = (reader: Reader) => reader`(e.flags = 0 or e.flags & 67 = 0)`;
+
+/** Events of a trait, as e with the person whose they are and v, the property as the function asks for it. */
+function such(reader: Reader, trait: Trait, now: Date, among: readonly PersonKey[]): Fragment {
+  const kind = asks(trait.fn);
+  const value =
+    kind === null
+      ? reader`null::text`
+      : kind === "number"
+        ? reader`traits_number(e.data #> ${pathOf(trait.property!)}::text[])`
+        : reader`traits_key(e.data #> ${pathOf(trait.property!)}::text[])`;
+  const where = [
+    reader`e.name = ${trait.event} and ${unflagged(reader)}`,
+    ...(trait.hours === null
+      ? []
+      : [reader`e.at > ${new Date(now.getTime() - trait.hours * 3_600_000)}`]),
+    ...(trait.where ?? []).map((one) => filtered(reader, one)),
+  ].reduce((left, right) => reader`${left} and ${right}`);
+  // The two halves of people_owner each for itself: a node that is one person's asks no event for its place in time.
+  const half = (owner: Fragment, more: Fragment) => reader`
+    select o.person_bucket as bucket, o.person_id, e.at, e.id, ${value} as v
+    from unnest(${among.map((one) => one.bucket)}::smallint[],
+      ${among.map((one) => one.personId)}::uuid[]) as w(bucket, person_id)
+    join ${owner} o on o.person_bucket = w.bucket and o.person_id = w.person_id
+    join collect_event e on e.bucket = o.bucket and e.node_id = o.node_id
+    where ${more} and ${where}`;
+  return reader`(
+    select * from (
+      ${half(reader`people_node`, reader`not o.split`)}
+      union all
+      ${half(
+        reader`people_span`,
+        reader`(e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)`,
+      )}
+    ) e ${kind === null ? reader`` : reader`where v is not null`}) e`;
+}
+
+type Row = PersonKey & Pieces;
+const ms = (reader: Reader, at: Fragment) =>
+  reader`round(extract(epoch from ${at}) * 1000)::float8`;
+/** The pieces of a trait's figure for these people, in one statement; whoever has none is left out. */
+export function pieces(reader: Reader, trait: Trait, now: Date, among: readonly PersonKey[]) {
+  const events = such(reader, trait, now, among);
+  const past = reader`filter (where at <= ${now})`;
+  const last = reader`(array_agg(id order by at desc, id desc) ${past})[1]`;
+  const ahead = ms(reader, reader`min(at) filter (where at > ${now})`);
+  if (trait.fn === "distinct" || trait.fn === "most_frequent") {
+    const order = reader`latest desc nulls last, v collate "C"`;
+    const seen = reader`filter (where times > 0)`;
+    return reader<Row[]>`
+      select bucket, person_id, coalesce(sum(times), 0)::int as n, null::text as sum, null::text as least,
+        null::text as most, ${
+          trait.fn === "distinct"
+            ? reader`coalesce((array_agg(v order by ${order}) ${seen})[1:${distinctLimit}::int], '{}')`
+            : reader`coalesce((array_agg(v order by times desc, ${order}) ${seen})[1:1], '{}')`
+        } as keys,
+        ${ms(reader, reader`min(earliest)`)} as first_at, ${ms(reader, reader`max(latest)`)} as last_at,
+        (array_agg(last_id order by latest desc, last_id desc) ${seen})[1] as last_id, min(ahead) as ahead_at
+      from (
+        select bucket, person_id, v, count(*) ${past} as times, min(at) ${past} as earliest,
+          max(at) ${past} as latest, ${last} as last_id, ${ahead} as ahead
+        from ${events} group by bucket, person_id, v
+      ) e group by bucket, person_id`;
+  }
+  const kind = asks(trait.fn);
+  const key = (order: Fragment) => reader`(array_agg(v order by ${order}) ${past})[1:1]`;
+  return reader<Row[]>`
+    select bucket, person_id, (count(*) ${past})::int as n,
+      ${kind === "number" ? reader`(sum(v) ${past})::text` : reader`null::text`} as sum,
+      ${kind === "number" ? reader`(min(v) ${past})::text` : reader`null::text`} as least,
+      ${kind === "number" ? reader`(max(v) ${past})::text` : reader`null::text`} as most,
+      ${
+        trait.fn === "first"
+          ? reader`coalesce(${key(reader`at, id`)}, '{}')`
+          : trait.fn === "last"
+            ? reader`coalesce(${key(reader`at desc, id desc`)}, '{}')`
+            : reader`'{}'::text[]`
+      } as keys,
+      ${ms(reader, reader`min(at) ${past}`)} as first_at, ${ms(reader, reader`max(at) ${past}`)} as last_at,
+      ${last} as last_id, ${ahead} as ahead_at
+    from ${events} group by bucket, person_id`;
+}
+
+/** Whom events of these names in a slice of the log concern, with the name. */
+export const touched = (
+  reader: Reader,
+  { buckets, froms, tos }: Slice,
+  names: readonly string[],
+) => reader<(PersonKey & { name: string })[]>`
+  select distinct o.person_bucket as bucket, o.person_id, e.name
+  from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[])
+    as s(bucket, "from", "to")
+  join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
+    and e.name = any(${names as string[]}::text[]) and ${unflagged(reader)}
+  cross join lateral (
+    select o.person_bucket, o.person_id from people_owner o
+    where o.bucket = e.bucket and o.node_id = e.node_id
+      and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
+    limit 1
+  ) o`;
+
+/** What these people's profiles say under these names, as far as a trait said it. */
+export const said = (reader: Reader, people: readonly PersonKey[], names: readonly string[]) =>
+  reader<(PersonKey & { name: string; value: unknown; at: string; id: string | null })[]>`
+    select f.bucket, f.person_id, a.name, f.attributes->a.name->'v' as value,
+      f.attributes->a.name->>'at' as at, f.attributes->a.name->>'id' as id
+    from unnest(${people.map((one) => one.bucket)}::smallint[],
+      ${people.map((one) => one.personId)}::uuid[]) as w(bucket, person_id)
+    join people_profile f on f.bucket = w.bucket and f.person_id = w.person_id
+    cross join unnest(${names as string[]}::text[]) as a(name)
+    where f.attributes->a.name->>'s' = 'trait:' || a.name`;
+
+/** The next people in order of their key. */
+export const everyone = (reader: Reader, after: PersonKey, limit: number) => reader<PersonKey[]>`
+  select bucket, person_id from people_person
+  where (bucket, person_id) > (${after.bucket}, ${after.personId}::uuid)
+  order by bucket, person_id limit ${limit}`;
+/** Some people who did this last, the latest first. */
+export const latestOf = (reader: Reader, event: string, now: Date, limit: number) => reader<
+  PersonKey[]
+>`
+  select bucket, person_id from (
+    select o.person_bucket as bucket, o.person_id, max(e.at) as at
+    from (
+      select * from collect_event
+      where name = ${event} and node_id is not null and at <= ${now} order by at desc limit 500
+    ) e
+    join people_owner o on o.bucket = e.bucket and o.node_id = e.node_id
+      and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
+    where ${unflagged(reader)}
+    group by 1, 2
+  ) o order by at desc, person_id limit ${limit}`;
