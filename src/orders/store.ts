@@ -317,6 +317,13 @@ export const withOrders = (tx: Tx, people: readonly PersonKey[]) => tx<PersonKey
     or exists (select from people_profile f
       where (f.bucket, f.person_id) = (p.bucket, p.person_id) and f.attributes ? 'orders'))`;
 
+/**
+ * Newer than what is known, or of the same instant and the first by its letters: of one order's lines that name two
+ * countries, the same one counts whichever comes in first, from whatever source.
+ */
+const isNews = (tx: Tx) => tx`coalesce(
+  ((f.attributes->'country'->>'at')::timestamptz, e.data->>'country' collate "C")
+    <= (e.at, f.attributes->'country'->>'v' collate "C"), true)`;
 /** The country a person's newest line of the slice was sent to, where nothing newer is known. */
 export const countriesOf = (tx: Tx, slice: Slice) => tx<Country[]>`
   select distinct on (w.person_bucket, w.person_id) w.person_bucket as bucket, w.person_id,
@@ -324,8 +331,8 @@ export const countriesOf = (tx: Tx, slice: Slice) => tx<Country[]>`
   ${from(tx, slice)} ${owner(tx)}
   left join people_profile f on f.bucket = w.person_bucket and f.person_id = w.person_id
   where e.name = ${lineName} and e.data ? 'country' and w.person_id is not null
-    and coalesce((f.attributes->'country'->>'at')::timestamptz <= e.at, true)
-  order by w.person_bucket, w.person_id, e.at desc, e.id desc`;
+    and ${isNews(tx)}
+  order by w.person_bucket, w.person_id, e.at desc, e.data->>'country' collate "C"`;
 type Country = PersonKey & { country: string; at: Date };
 /** The same from everything that the log has of them. */
 export const countriesOfPeople = (tx: Tx, people: readonly PersonKey[]) => tx<Country[]>`
@@ -336,8 +343,8 @@ export const countriesOfPeople = (tx: Tx, people: readonly PersonKey[]) => tx<Co
     and (e.at, e.id) >= (w.from_at, w.from_id) and (e.at, e.id) < (w.until_at, w.until_id)
   left join people_profile f on f.bucket = p.bucket and f.person_id = p.person_id
   where e.name = ${lineName} and e.data ? 'country' and e.flags & ${leftOut} = 0
-    and coalesce((f.attributes->'country'->>'at')::timestamptz <= e.at, true)
-  order by p.bucket, p.person_id, e.at desc, e.id desc`;
+    and ${isNews(tx)}
+  order by p.bucket, p.person_id, e.at desc, e.data->>'country' collate "C"`;
 
 export async function eraseRows(
   tx: Tx,
