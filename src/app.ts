@@ -171,6 +171,7 @@ export const reactions: readonly Reaction[] = [
   ...companiesJobs.reactions,
   ...predictJobs.reactions,
   ...segmentsJobs.reactions,
+  ...traitsJobs.reactions, // after segments: it asks who is in them
   ...feedsJobs.reactionsTo(offered.map(({ name }) => name)), // last: what it holds is held until commit
 ];
 const timersWith = (post: Post | null): readonly TimerKind[] => [

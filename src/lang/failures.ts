@@ -60,6 +60,22 @@ export const failures = {
     zh: "同名的特征正在删除，请稍后再试。",
     en: "A trait of this name is still being removed. Try again in a moment.",
   },
+  "traits.tag_unknown": { status: 404, zh: "没有这个标签。", en: "There is no such tag." },
+  "traits.tag_going": {
+    status: 409,
+    zh: "这个标签的规则正在删除，请稍后再试。",
+    en: "The rules of this tag are still being removed. Try again in a moment.",
+  },
+  "traits.too_many_tags": {
+    status: 409,
+    zh: "最多给 200 个标签定规则，请先去掉不用的。",
+    en: "At most 200 tags may have rules. Remove one that is not used first.",
+  },
+  "traits.circular": {
+    status: 409,
+    zh: "这个人群本身又取决于这个标签，这样会反复打上又去掉。请换一个人群。",
+    en: "This segment itself depends on the tag, which would come and go without end. Choose another segment.",
+  },
   "forms.unknown": { status: 404, zh: "没有这张表单。", en: "There is no such form." },
   "forms.closed": {
     status: 410,

@@ -222,6 +222,7 @@ export const tag = endpoint({
   input: person.extend({
     tag: code,
     value: z.string().trim().min(1).max(64).nullable(), // null takes it away
+    reason: z.string().trim().min(1).max(200).optional(), // why, in a few words that name nobody
     expiresAt: z.iso.datetime({ offset: true }).optional(),
   }),
   output: z.object({ changed: z.boolean() }),

@@ -214,12 +214,12 @@ const tagHistory = answer(api.tagHistory, async (reading, { person: personId, ta
   });
 });
 
-const tag = implement(api.tag, async ({ tx, now, newId, actor }, asked) => {
-  const { person: personId, tag: name, value, expiresAt } = asked;
+const tag = implement(api.tag, async ({ tx, house, now, newId, actor }, asked) => {
+  const { person: personId, tag: name, value, expiresAt, reason } = asked;
   const person = await service.find(tx, personId);
   if (!person.ok) return person;
   if (reservedTags.has(name)) return fail("people.tag_reserved");
-  if (value !== null && looksDirect(value)) return fail("people.tag_names");
+  if ([value, reason].some((text) => text && looksDirect(text))) return fail("people.tag_names");
   const until = expiresAt === undefined ? null : new Date(expiresAt);
   if (until && until <= now) return fail("people.tag_expired");
   const changed = await service.setTags(tx, newId, [
@@ -229,11 +229,13 @@ const tag = implement(api.tag, async ({ tx, now, newId, actor }, asked) => {
       value,
       kind: "hand",
       source: "hand",
-      reason: { by: actor.id },
+      reason: { by: actor.id, ...(reason === undefined ? {} : { words: reason }) },
       at: now,
       ...(until ? { expiresAt: until } : {}),
     },
   ]);
+  // What a hand let go of is what the rules say again.
+  if (value === null) await traits.afterHand(house, tx, [{ person: person.value, tag: name }]);
   return ok({ changed: changed.length > 0 });
 });
 

@@ -5,6 +5,7 @@ import { giveRows, keyOf, takeRows, takeSome, type Row } from "#kernel/moving.ts
 import { fail, ok, type Result } from "#kernel/result.ts";
 import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
 import { emitAll } from "#kernel/outbox.ts";
+import { setTimers } from "#kernel/timers.ts";
 import { dropWaiting } from "#kernel/waiting.ts";
 import * as feeds from "#feeds/service.ts";
 import { normalised } from "#privacy/rules.ts";
@@ -463,10 +464,31 @@ export async function setTags(
         })),
       )),
     );
+  const ending = rows.flatMap(({ person, tag, value, expiresAt }) =>
+    value !== null && expiresAt ? [{ ...person, kind: tagEnds, key: tag, dueAt: expiresAt }] : [],
+  );
+  if (ending.length > 0) await setTimers(tx, ending);
   if (changed.length > 0 && (await feeds.isHeard(tx, tagged.name)))
     await tell(tx, newId, rows, changed);
   return changed;
 }
+/** The timer of a tag that ends: one a tag of a person. */
+export const tagEnds = "people.tag_ends";
+/** Takes away those of these tags whose time has come; the log says that it was time. */
+export async function endTags(
+  house: House,
+  tx: Tx,
+  due: readonly (PersonKey & { key: string })[],
+): Promise<void> {
+  const over = await store.endedTags(tx, due, house.clocks.shop());
+  const rows = over.map(({ bucket, personId, tag, kind, expiresAt }): TagChange => ({
+    person: { bucket, personId },
+    ...{ tag, value: null, kind, source: "expired", reason: { expired: true }, at: expiresAt },
+  }));
+  if (rows.length > 0) await setTags(tx, house.newId, rows);
+}
+export const tagsHeld = store.tagsHeld;
+export { changeSentence, whySentence } from "./model/sentence.ts";
 /** For other systems. Each change is of one of the rows that were asked for. */
 async function tell(
   tx: Tx,

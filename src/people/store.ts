@@ -1,6 +1,7 @@
 // Every SQL statement that writes people, and its own reads.
 import { nobody } from "#kernel/ids.ts";
 import { bigintList, byteList, type PersonKey, type Reader, type Tx } from "#kernel/sql.ts";
+import type { TagKind } from "./rules.ts";
 
 /** The way to a person; whoever turned out to be another is found as the other. */
 export const way = (reader: Reader, personId: string) =>
@@ -180,6 +181,29 @@ export const changeTags = (tx: Tx, rows: TagRow[]) => tx<
       log_id = case when t.value = excluded.value then t.log_id else excluded.log_id end
   )
   select * from changed`;
+
+/** Of these tags of people, those whose time has come. */
+export const endedTags = (tx: Tx, due: readonly (PersonKey & { key: string })[], now: Date) => tx<
+  (PersonKey & { tag: string; kind: TagKind; expiresAt: Date })[]
+>`
+  select t.bucket, t.person_id, t.tag, t.kind, t.expires_at
+  from unnest(${due.map((d) => d.bucket)}::smallint[], ${due.map((d) => d.personId)}::uuid[],
+    ${due.map((d) => d.key)}::text[]) as d(bucket, person_id, tag)
+  join people_tag t on (t.bucket, t.person_id, t.tag) = (d.bucket, d.person_id, d.tag)
+  where t.expires_at <= ${now} order by t.bucket, t.person_id, t.tag for update of t`;
+/** What these people have of these tags, with whatever has expired and is still there left out. */
+export const tagsHeld = (
+  reader: Reader,
+  people: readonly PersonKey[],
+  tags: readonly string[],
+  now: Date,
+) => reader<(PersonKey & { tag: string; value: string; kind: TagKind; source: string })[]>`
+  select t.bucket, t.person_id, t.tag, t.value, t.kind, t.source
+  from unnest(${people.map((p) => p.bucket)}::smallint[], ${people.map((p) => p.personId)}::uuid[])
+    as p(bucket, person_id)
+  join people_tag t on t.bucket = p.bucket and t.person_id = p.person_id
+    and t.tag = any(${tags as string[]}::text[])
+  where t.expires_at is null or t.expires_at > ${now}`;
 
 export type FieldRow = PersonKey & {
   field: string;

@@ -113,7 +113,7 @@ export type Tag = {
 };
 export const tags = (reader: Reader, { bucket, personId }: PersonKey, now: Date) =>
   reader<Tag[]>`
-    select t.tag, t.value, t.kind, t.source, t.reason, t.confidence::float8 as confidence, t.at,
+    select t.tag, t.value, t.kind, t.source, t.reason, t.confidence::text::float8 as confidence, t.at,
       t.expires_at, l.cause
     from people_tag t
     left join people_tag_log l

@@ -1,6 +1,14 @@
 import { z } from "zod";
 import { endpoint } from "#kernel/endpoint.ts";
-import { asks, filtersLimit, functions, hoursLimit, isPath } from "./rules.ts";
+import {
+  asks,
+  filtersLimit,
+  functions,
+  hoursLimit,
+  isPath,
+  tagBatchLimit,
+  tagRulesLimit,
+} from "./rules.ts";
 
 const instant = z.iso.datetime();
 const sentence = z.object({ zh: z.string(), en: z.string() });
@@ -102,6 +110,170 @@ export const preview = endpoint({
         userId: z.string().nullable(),
         value: z.unknown(), // null: nothing counts
         at: instant.nullable(), // of the latest event that counts
+      }),
+    ),
+  }),
+  failures: [],
+});
+
+// ── tags ──
+
+const value = z.string().trim().min(1).max(64);
+const condition = z.union([
+  z.strictObject({ attribute: code, is: comparison, value: z.number().min(-9e15).max(9e15) }),
+  z.strictObject({ attribute: code, in: z.array(text).min(1).max(50) }),
+]);
+const tagKind = z.enum(["rule", "statistic", "model", "hand"]);
+
+export const tags = endpoint({
+  method: "GET",
+  path: "/v1/tags",
+  permission: "traits:read",
+  summary: { zh: "全部标签：种类、取值和人数", en: "Every tag: its kind, values and people" },
+  input: z.strictObject({}),
+  output: z.object({
+    tags: z.array(
+      z.object({
+        tag: z.string(),
+        label: sentence.nullable(), // of a tag that has rules
+        kinds: z.array(tagKind),
+        people: z.number(),
+        values: z.array(z.object({ value: z.string(), people: z.number() })), // the 20 most frequent
+        /** Of a tag that has rules. */
+        declared: z
+          .object({
+            state: z.enum(["filling", "ready", "going"]),
+            done: z.number(),
+            total: z.number(),
+            circular: z.boolean(), // it follows from itself, so its rules rest
+          })
+          .nullable(),
+      }),
+    ),
+  }),
+  failures: [],
+});
+
+export const showTag = endpoint({
+  method: "GET",
+  path: "/v1/tags/:tag",
+  permission: "traits:read",
+  summary: {
+    zh: "一个标签：规则、每天的变化和最近的改动",
+    en: "One tag: its rules, how it changed day by day, and the latest changes",
+  },
+  input: z.strictObject({
+    tag: code,
+    days: z.coerce.number().int().min(1).max(90).default(30),
+    after: z.string().max(120).optional(), // the last page's `next`
+    limit: z.coerce.number().int().min(1).max(200).default(50),
+  }),
+  output: z.object({
+    tag: z.string(),
+    label: sentence.nullable(),
+    shown: z.boolean(), // to the person
+    rules: z.array(z.object({ value: z.string(), segment: z.uuid(), name: sentence, sentence })),
+    days: z.array(z.object({ day: z.iso.date(), given: z.number(), gone: z.number() })),
+    changes: z.array(
+      z.object({
+        id: z.uuid(),
+        personId: z.uuid(),
+        userId: z.string().nullable(),
+        before: z.string().nullable(),
+        after: z.string().nullable(),
+        source: z.string(),
+        sentence, // from what to what
+        why: sentence,
+        cause: z.uuid().nullable(),
+        at: instant,
+      }),
+    ),
+    next: z.string().nullable(),
+  }),
+  failures: ["traits.tag_unknown"],
+});
+
+export const declareTag = endpoint({
+  method: "PUT",
+  path: "/v1/tags/:tag",
+  permission: "traits:write",
+  summary: {
+    zh: "给标签定规则：谁在某个人群里，谁就有这个标签",
+    en: "Declare a tag: whoever is in a segment carries it",
+  },
+  input: z.strictObject({
+    tag: code,
+    label,
+    shown: z.boolean(),
+    /** Of several rules the first that fits counts. */
+    rules: z
+      .array(
+        z.union([
+          z.strictObject({ value, segment: z.uuid() }),
+          z.strictObject({ value, when: condition }),
+        ]),
+      )
+      .min(1)
+      .max(tagRulesLimit),
+  }),
+  output: z.object({ tag: z.string(), version: z.int() }),
+  failures: [
+    "people.tag_reserved",
+    "people.tag_names",
+    "traits.too_many_tags",
+    "traits.tag_going",
+    "traits.circular",
+    "segments.unknown",
+  ],
+});
+
+export const removeTag = endpoint({
+  method: "DELETE",
+  path: "/v1/tags/:tag",
+  permission: "traits:write",
+  summary: {
+    zh: "去掉标签的规则，规则打上的标签一并去掉",
+    en: "Remove a tag's rules, and the tags they gave",
+  },
+  input: z.strictObject({ tag: code }),
+  output: z.object({}),
+  failures: ["traits.tag_unknown"],
+});
+
+/** One tag that a model says of somebody, by our id of them or by the number of the key's source. */
+export const modelTag = z
+  .strictObject({
+    person: z.uuid().optional(),
+    user: z.string().trim().min(1).max(200).optional(),
+    tag: code,
+    value: value.nullable(), // null takes it away
+    confidence: z.number().min(0).max(1),
+    reason: z.string().trim().min(1).max(200).optional(),
+    expiresAt: z.iso.datetime({ offset: true }).optional(),
+  })
+  .refine(({ person, user }) => (person === undefined) !== (user === undefined), {
+    path: ["user"],
+  });
+export const modelTags = endpoint({
+  method: "POST",
+  path: "/v1/tags",
+  permission: "tags:write",
+  summary: {
+    zh: "批量写入模型标签，逐条给出结果",
+    en: "Tags of a model in one go, with a verdict for each",
+  },
+  input: z.strictObject({
+    /** The model's own name and version. */
+    model: z.string().regex(/^[\w.-]{1,80}$/),
+    /** Each as {person or user, tag, value, confidence, reason?, expiresAt?}; judged one by one. */
+    tags: z.array(z.unknown()).min(1).max(tagBatchLimit),
+  }),
+  output: z.object({
+    results: z.array(
+      z.object({
+        verdict: z.enum(["changed", "same", "refused"]),
+        reason: z.string().nullable(),
+        field: z.string().nullable(),
       }),
     ),
   }),

@@ -2,6 +2,7 @@
 // left the window of, at that instant.
 import type { Slice } from "#collect/service.ts";
 import type { House } from "#kernel/endpoint.ts";
+import type { Reaction } from "#kernel/outbox.ts";
 import type { PersonKey, Tx } from "#kernel/sql.ts";
 import { setTimers, type TimerKind } from "#kernel/timers.ts";
 import * as people from "#people/service.ts";
@@ -9,21 +10,6 @@ import { resultOf, type Trait } from "./rules.ts";
 import * as service from "./service.ts";
 import * as store from "./store.ts";
 import * as views from "./views.ts";
-
-type Kept = { generation: bigint; traits: readonly Trait[]; byEvent: ReadonlyMap<string, Trait[]> };
-/** What is declared, as this process last read it. Read again when its generation says so. */
-const kept = new WeakMap<object, Kept>();
-async function declared(house: House, tx: Tx): Promise<Kept> {
-  const generation = await store.heldGeneration(tx);
-  const had = kept.get(house);
-  if (had?.generation === generation) return had;
-  const traits = (await store.all(tx)).flatMap(({ state, definition }) =>
-    state === "going" ? [] : [definition],
-  );
-  const read = { generation, traits, byEvent: Map.groupBy(traits, ({ event }) => event) };
-  kept.set(house, read);
-  return read;
-}
 
 type Ask = { trait: Trait; people: readonly PersonKey[] };
 const unique = (all: readonly PersonKey[]): PersonKey[] => [
@@ -88,7 +74,7 @@ const keyOf = ({ bucket, personId }: PersonKey): PersonKey => ({ bucket, personI
 
 /** What traits make of a slice of the log: those that ask about its events, for the people whose events they are. */
 export async function consume(house: House, tx: Tx, slice: Slice): Promise<void> {
-  const { byEvent } = await declared(house, tx);
+  const { byEvent } = await service.declared(house, tx);
   if (byEvent.size === 0) return;
   const touched = await views.touched(tx, slice, [...byEvent.keys()]);
   if (touched.length === 0) return;
@@ -102,22 +88,23 @@ export async function consume(house: House, tx: Tx, slice: Slice): Promise<void>
   );
 }
 
-/** Works out anew every trait of these people: after a merge, its undoing or a late event. Repeatable. */
+/** Works out anew every trait and every tag by rule of these people: after a merge, its undoing or a late event. Repeatable. */
 export async function refold(house: House, tx: Tx, those: PersonKey[]): Promise<void> {
-  const { traits } = await declared(house, tx);
+  const { traits, tags } = await service.declared(house, tx);
   await look(
     house,
     tx,
     traits.map((trait) => ({ trait, people: those })),
   );
+  await service.retag(house, tx, tags, those);
 }
 
 /** So many people in one transaction, after a declaration. */
 const helping = 2000;
 /** The next helping of what follows from a declaration. Says whether there is more. */
-async function fill(house: House, tx: Tx, name: string): Promise<boolean> {
-  const { traits } = await declared(house, tx);
-  const row = await store.held(tx, name);
+async function fill(house: House, tx: Tx, what: store.What): Promise<boolean> {
+  const { traits, tags } = await service.declared(house, tx);
+  const row = await store.held(tx, what);
   if (!row || row.state === "ready") return false;
   const those = await views.everyone(
     tx,
@@ -126,11 +113,16 @@ async function fill(house: House, tx: Tx, name: string): Promise<boolean> {
   );
   const last = those.at(-1);
   if (!last) {
-    if (row.state === "going") await store.drop(tx, name);
-    else await store.ready(tx, name);
+    if (row.state === "going") await store.drop(tx, what);
+    else await store.ready(tx, what);
     return false;
   }
-  if (row.state === "going") {
+  const { name } = what;
+  const going = row.state === "going";
+  if (what.key === "tag") {
+    const tag = tags.filter((one) => one.tag === name);
+    await (going ? service.untag(house, tx, name, those) : service.retag(house, tx, tag, those));
+  } else if (going) {
     await store.lockPeople(tx, those);
     await people.dropAttributes(
       tx,
@@ -141,7 +133,7 @@ async function fill(house: House, tx: Tx, name: string): Promise<boolean> {
     const trait = traits.find((one) => one.name === name)!;
     await look(house, tx, [{ trait, people: those }]);
   }
-  await store.goOn(tx, name, last, those.length);
+  await store.goOn(tx, what, last, those.length);
   return true;
 }
 
@@ -151,7 +143,7 @@ export const timers: TimerKind[] = [
     clock: "shop",
     batch: 500,
     ring: async (house, tx, due) => {
-      const { traits } = await declared(house, tx);
+      const { traits } = await service.declared(house, tx);
       const byName = Map.groupBy(due, ({ key }) => key);
       await look(
         house,
@@ -168,8 +160,76 @@ export const timers: TimerKind[] = [
     clock: "machine",
     batch: 1,
     ring: async (house, tx, due) => {
-      for (const { key } of due)
-        if (await fill(house, tx, key)) await service.setFill(house, tx, key);
+      for (const { data } of due) {
+        const name = String(data["name"]);
+        const what = data["key"] === "tag" ? store.tagOf(name) : store.traitOf(name);
+        if (await fill(house, tx, what)) await service.setFill(house, tx, what);
+      }
     },
+  },
+  {
+    kind: people.tagEnds,
+    clock: "shop",
+    batch: 500,
+    ring: async (house, tx, due) => {
+      await people.endTags(house, tx, due);
+      // What a hand held is the rules' again.
+      await service.afterHand(
+        house,
+        tx,
+        due.map((one) => ({ person: keyOf(one), tag: one.key })),
+      );
+    },
+  },
+];
+
+/** Everybody is gone through again for these tags: more came or went than was told one by one. */
+async function refill(house: House, tx: Tx, tags: service.Declarations["tags"]): Promise<void> {
+  if (tags.length === 0) return;
+  const total = await store.everybodyCount(tx);
+  for (const { tag } of tags) {
+    const what = store.tagOf(tag);
+    await store.restart(tx, what, "filling", total);
+    await service.setFill(house, tx, what);
+  }
+}
+const moved = (on: string): Reaction => ({
+  on,
+  react: async (house, tx, events) => {
+    const { tags } = await service.declared(house, tx);
+    const bySegment = Map.groupBy(events, ({ data }) => String(data["segment"]));
+    for (const [segment, theirs] of bySegment) {
+      const causes = new Map(
+        theirs.flatMap(({ personId, data }): [string, string][] => {
+          const cause = data["cause"] as { kind: string; id: string } | null;
+          return cause?.kind === "event" ? [[personId, cause.id]] : [];
+        }),
+      );
+      const asking = tags.filter(({ rules }) => rules.some((rule) => rule.segment === segment));
+      await service.retag(house, tx, asking, unique(theirs), causes);
+    }
+  },
+});
+export const reactions: Reaction[] = [
+  moved("segments.entered"),
+  moved("segments.left"),
+  {
+    on: "segments.defined",
+    react: async (house, tx, events) => {
+      if ((await store.allTags(tx)).length === 0) return;
+      // Whether a tag follows from itself is a matter of what segments ask: read again.
+      await store.nextGeneration(tx);
+      const { tags } = await service.declared(house, tx);
+      const defined = new Set(events.map(({ data }) => String(data["segment"])));
+      await refill(
+        house,
+        tx,
+        tags.filter(({ asks }) => [...defined].some((id) => asks.has(id))),
+      );
+    },
+  },
+  {
+    on: "predict.known",
+    react: async (house, tx) => refill(house, tx, (await service.declared(house, tx)).tags),
   },
 ];

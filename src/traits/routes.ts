@@ -1,7 +1,9 @@
 import { answer, implement } from "#kernel/endpoint.ts";
-import { ok } from "#kernel/result.ts";
+import { addDays, instantOf } from "#kernel/clock.ts";
+import { fail, ok } from "#kernel/result.ts";
 import * as people from "#people/service.ts";
 import { shownUserId } from "#people/rules.ts";
+import * as segments from "#segments/service.ts";
 import * as api from "./api.ts";
 import { sentenceOf } from "./model/sentence.ts";
 import { resultOf, traitsLimit } from "./rules.ts";
@@ -52,7 +54,121 @@ const preview = answer(api.preview, async ({ house, actor, now }, trait) => {
   });
 });
 
+const tags = answer(api.tags, async ({ house, now }) => {
+  const [rows, counts, all] = await Promise.all([
+    store.allTags(house.sql),
+    views.tagCounts(house.sql, now),
+    segments.all(house.sql),
+  ]);
+  const declared = new Map(rows.map((row) => [row.tag, row]));
+  const circular = service.circular(rows, all);
+  const byTag = Map.groupBy(counts, ({ tag }) => tag);
+  const names = [...new Set([...declared.keys(), ...byTag.keys()])].toSorted();
+  return ok({
+    tags: names.map((tag) => {
+      const row = declared.get(tag);
+      const of = byTag.get(tag) ?? [];
+      const values = new Map<string, number>();
+      for (const one of of) values.set(one.value, (values.get(one.value) ?? 0) + one.people);
+      return {
+        tag,
+        label: row?.definition.label ?? null,
+        kinds: [...new Set(of.map(({ kind }) => kind))],
+        people: of.reduce((sum, one) => sum + one.people, 0),
+        values: [...values].slice(0, 20).map(([value, people]) => ({ value, people })),
+        declared: row
+          ? {
+              state: row.state,
+              done: Number(row.done),
+              total: Math.max(Number(row.total), Number(row.done)),
+              circular: circular.has(tag),
+            }
+          : null,
+      };
+    }),
+  });
+});
+
+function afterOf(cursor: string | undefined): { at: Date; id: string } | null {
+  const [, at, id] = /^(\d{4}-\d\d-\d\dT[\d:.]+Z)_([0-9a-f-]{36})$/.exec(cursor ?? "") ?? [];
+  return at && id && !Number.isNaN(Date.parse(at)) ? { at: new Date(at), id } : null;
+}
+const showTag = answer(api.showTag, async ({ house, actor, now, today }, { tag, ...asked }) => {
+  const row = (await store.allTags(house.sql)).find((one) => one.tag === tag);
+  if (!row && !(await views.isTag(house.sql, tag))) return fail("traits.tag_unknown");
+  const days = Array.from({ length: asked.days }, (_, i) => addDays(today, i + 1 - asked.days));
+  const begins = days.map((day) => instantOf(`${day}T00:00`, house.clocks.timeZone));
+  const [counted, lines, all] = await Promise.all([
+    views.tagDays(house.sql, tag, begins, now),
+    views.tagLines(house.sql, tag, now, afterOf(asked.after), asked.limit + 1),
+    segments.all(house.sql),
+  ]);
+  const perDay = new Map(counted.map((one) => [one.day, one]));
+  const page = lines.slice(0, asked.limit);
+  const last = page.at(-1);
+  const names = await people.identifiers(
+    house,
+    house.sql,
+    page.map(({ bucket, personId }) => ({ bucket, personId })),
+    "user_id",
+  );
+  const may = actor.permissions.has("members:find");
+  return ok({
+    tag,
+    label: row?.definition.label ?? null,
+    shown: row?.definition.shown ?? false,
+    rules: (row?.definition.rules ?? []).flatMap(({ value, segment: id }) => {
+      const segment = all.find((one) => one.id === id);
+      if (!segment) return [];
+      const { name, rule } = segment;
+      return [{ value, segment: id, name, sentence: segments.read(house, rule, all) }];
+    }),
+    days: days.map((day, i) => ({
+      day,
+      given: perDay.get(i + 1)?.given ?? 0,
+      gone: perDay.get(i + 1)?.gone ?? 0,
+    })),
+    changes: page.map(({ personId, reason, at, ...line }) => {
+      const name = names.get(personId);
+      const why = { tag, value: line.after ?? line.before, kind: kindOf(line.source), reason };
+      const { id, before, after, source, cause } = line;
+      return {
+        ...{ id, before, after, source, cause },
+        personId,
+        userId: name === undefined ? null : shownUserId(name, may),
+        sentence: people.changeSentence(tag, line.before, line.after),
+        why: people.whySentence(why, house.settings.currency),
+        at: at.toISOString(),
+      };
+    }),
+    next: lines.length > asked.limit && last ? `${last.at.toISOString()}_${last.id}` : null,
+  });
+});
+/** A line of the log says where it is from; its kind follows. */
+const kindOf = (source: string) =>
+  source === "hand"
+    ? ("hand" as const)
+    : source === "rule" || source === "people" || source === "relations"
+      ? ("rule" as const)
+      : source === "predict" || source === "traits"
+        ? ("statistic" as const)
+        : ("model" as const);
+
+const modelTags = implement(api.modelTags, async (context, { model, tags: given }) =>
+  ok({
+    results: await service.modelTags(context, {
+      model,
+      tags: given.map((one) => api.modelTag.safeParse(one)),
+    }),
+  }),
+);
+
 export const routes = [
+  tags,
+  showTag,
+  modelTags,
+  implement(api.declareTag, service.declareTag),
+  implement(api.removeTag, service.removeTag),
   list,
   preview,
   implement(api.declare, service.declare),

@@ -215,3 +215,45 @@ function figureOf(fn: Fn, { n, sum, least, most, keys }: Pieces, days: number): 
       return keys[0] === undefined ? null : valueOf(keys[0]);
   }
 }
+
+// ── tags that follow from rules ──
+
+/**
+ * Whoever is in the segment carries the value; of several the first that fits counts. A tag by hand outweighs it for as
+ * long as it is there, and a model does not touch a tag that has rules.
+ */
+export type TagRule = { value: string; segment: string };
+export type TagDefinition = {
+  tag: string;
+  label: Sentence;
+  /** May the person see it of themselves? */
+  shown: boolean;
+  rules: TagRule[];
+};
+export const tagsLimit = 200;
+export const tagRulesLimit = 20;
+/** Tags of a model in one request. */
+export const tagBatchLimit = 1000;
+
+/**
+ * Does a tag follow from itself? `tagsOf` says which tags a segment asks about, other segments in it included. Such a tag
+ * would come and go without end.
+ */
+export function isCircular(
+  { tag, rules }: TagDefinition,
+  all: readonly TagDefinition[],
+  tagsOf: (segment: string) => Iterable<string>,
+): boolean {
+  const byTag = new Map(all.map((one) => [one.tag, one]));
+  const seen = new Set<string>();
+  const leadsBack = (of: readonly TagRule[]): boolean =>
+    of.some(({ segment }) =>
+      [...tagsOf(segment)].some((asked) => {
+        if (asked === tag) return true;
+        if (seen.has(asked)) return false;
+        seen.add(asked);
+        return leadsBack(byTag.get(asked)?.rules ?? []);
+      }),
+    );
+  return leadsBack(rules);
+}

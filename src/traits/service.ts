@@ -1,11 +1,23 @@
-// What a caller can ask of traits. Each function works in the transaction it is given.
+// What a caller can ask of traits and of tags that follow from rules. Each function works in the transaction it is given.
+import { fieldIn, knownSource } from "#collect/service.ts";
 import type { Context, House } from "#kernel/endpoint.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
-import type { Reader, Tx } from "#kernel/sql.ts";
+import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
 import { setTimers } from "#kernel/timers.ts";
-import { derivedFields } from "#privacy/rules.ts";
+import { reservedTags } from "#people/rules.ts";
+import * as people from "#people/service.ts";
+import { derivedFields, looksDirect } from "#privacy/rules.ts";
+import { dependsOn } from "#segments/rules.ts";
+import * as segments from "#segments/service.ts";
 import { sentenceOf } from "./model/sentence.ts";
-import { traitsLimit, type Sentence, type Trait } from "./rules.ts";
+import {
+  isCircular,
+  tagsLimit,
+  traitsLimit,
+  type Sentence,
+  type TagDefinition,
+  type Trait,
+} from "./rules.ts";
 import * as store from "./store.ts";
 
 /** Attributes that somebody else says: no trait may have such a name. */
@@ -30,10 +42,79 @@ const taken: ReadonlySet<string> = new Set([
 /** As the source of an attribute. */
 export const sourceOf = (name: string): string => `trait:${name}`;
 
-/** The timer of a helping of what follows from a declaration: one a trait. */
+/** The timer of a helping of what follows from a declaration: one a trait or tag. */
 export const fillTimer = "traits.fill";
-export const setFill = (house: House, tx: Tx, name: string) =>
-  setTimers(tx, [{ kind: fillTimer, key: name, dueAt: house.clocks.machine() }]);
+export const setFill = (house: House, tx: Tx, { key, name }: store.What) =>
+  setTimers(tx, [
+    { kind: fillTimer, key: `${key} ${name}`, dueAt: house.clocks.machine(), data: { key, name } },
+  ]);
+
+/** What is declared, as this process last read it. Read again when its generation says so. */
+export type Declarations = {
+  generation: bigint;
+  traits: readonly Trait[];
+  byEvent: ReadonlyMap<string, Trait[]>;
+  /** `asks`: every segment that a tag's rules lead to. `circular`: it follows from itself, so its rules rest. */
+  tags: readonly (TagDefinition & { circular: boolean; asks: ReadonlySet<string> })[];
+  segmentNames: ReadonlyMap<string, Sentence>;
+};
+const kept = new WeakMap<object, Declarations>();
+export async function declared(house: House, tx: Tx): Promise<Declarations> {
+  const generation = await store.heldGeneration(tx);
+  const had = kept.get(house);
+  if (had?.generation === generation) return had;
+  const standing = <T extends { state: string }>(rows: readonly T[]) =>
+    rows.filter(({ state }) => state !== "going");
+  const traits = standing(await store.all(tx)).map(({ definition }) => definition);
+  const definitions = standing(await store.allTags(tx)).map(({ definition }) => definition);
+  const all = definitions.length > 0 ? await segments.all(tx) : [];
+  const asked = askedIn(all);
+  const read: Declarations = {
+    generation,
+    traits,
+    byEvent: Map.groupBy(traits, ({ event }) => event),
+    tags: definitions.map((one) => ({
+      ...one,
+      circular: isCircular(one, definitions, tagsAskedIn(all)),
+      asks: new Set(one.rules.flatMap(({ segment }) => [...asked(segment).segments])),
+    })),
+    segmentNames: new Map(all.map(({ id, name }) => [id, name])),
+  };
+  kept.set(house, read);
+  return read;
+}
+type Segment = Awaited<ReturnType<typeof segments.all>>[number];
+/** The tags that a segment asks about, and the segments: itself, and those in its rule with theirs. */
+function askedIn(all: readonly Segment[]) {
+  const byId = new Map(all.map((one) => [one.id, dependsOn(one.rule)]));
+  return (segment: string): { tags: Set<string>; segments: Set<string> } => {
+    const seen = new Set([segment]);
+    const tags = new Set<string>();
+    for (const id of seen) {
+      const on = byId.get(id);
+      for (const tag of on?.tags ?? []) tags.add(tag);
+      for (const other of on?.segments ?? []) seen.add(other);
+    }
+    return { tags, segments: seen };
+  };
+}
+const tagsAskedIn = (all: readonly Segment[]) => {
+  const asked = askedIn(all);
+  return (segment: string) => asked(segment).tags;
+};
+
+/** Tags that follow from themselves: their rules rest. */
+export const circular = (
+  rows: readonly store.DeclaredTag[],
+  all: readonly Segment[],
+): ReadonlySet<string> => {
+  const definitions = rows.map(({ definition }) => definition);
+  return new Set(
+    definitions.flatMap((one) => (isCircular(one, definitions, tagsAskedIn(all)) ? [one.tag] : [])),
+  );
+};
+
+// ── traits ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 type Refused = "traits.name_taken" | "traits.too_many" | "traits.going";
 /** Declares a trait, or changes the one of that name. Everybody has it once they were gone through, in helpings. */
@@ -48,28 +129,29 @@ export async function declare(
   if (had?.state === "going") return fail("traits.going");
   if (!had && all.length >= traitsLimit) return fail("traits.too_many");
   const version = (had?.version ?? 0) + 1;
-  await store.put(tx, {
-    name: trait.name,
-    definition: trait,
-    version,
-    by: actor.id,
-    declaredAt: at,
-    total: await store.everybodyCount(tx),
-  });
-  await setFill(house, tx, trait.name);
+  const total = await store.everybodyCount(tx);
+  const what = store.traitOf(trait.name);
+  await store.put(tx, what, { version, by: actor.id, declaredAt: at, total }, trait);
+  await setFill(house, tx, what);
   return ok({ name: trait.name, version, sentence: sentenceOf(trait) });
 }
 
 /** Takes a trait away; its figures go with it, in helpings. */
-export async function remove(
+export const remove = (
+  context: Context,
+  { trait }: { trait: string },
+): Promise<Result<Record<string, never>, "traits.unknown">> =>
+  leave(context, store.traitOf(trait), "traits.unknown");
+
+async function leave<C extends string>(
   { tx, house }: Context,
-  { trait: name }: { trait: string },
-): Promise<Result<Record<string, never>, "traits.unknown">> {
+  what: store.What,
+  unknown: C,
+): Promise<Result<Record<string, never>, C>> {
   await store.nextGeneration(tx);
-  const had = await store.byName(tx, name);
-  if (!had || had.state === "going") return fail("traits.unknown");
-  await store.leave(tx, name, await store.everybodyCount(tx));
-  await setFill(house, tx, name);
+  const left = await store.restart(tx, what, "going", await store.everybodyCount(tx));
+  if (left.count === 0) return fail(unknown);
+  await setFill(house, tx, what);
   return ok({});
 }
 
@@ -87,4 +169,250 @@ export async function hows(
       },
     ]),
   );
+}
+
+// ── tags that follow from rules ────────────────────────────────────────────────────────────────────────────────────
+
+const listenerOf = (tag: string) => `traits:${tag}`;
+/** A figure that a tag follows from, where no segment says it yet. */
+export type Condition =
+  | { attribute: string; is: "eq" | "ne" | "lt" | "le" | "gt" | "ge"; value: number }
+  | { attribute: string; in: string[] };
+export type AskedRule = { value: string } & ({ segment: string } | { when: Condition });
+type TagAsked = Omit<TagDefinition, "rules"> & { rules: AskedRule[] };
+type TagRefused =
+  | "people.tag_reserved"
+  | "people.tag_names"
+  | "traits.too_many_tags"
+  | "traits.tag_going"
+  | "traits.circular"
+  | "segments.unknown";
+
+/** Declares a tag with its rules, or changes it. A condition on a figure becomes a segment of its own. */
+export async function declareTag(
+  context: Context,
+  { rules: asked, ...tag }: TagAsked,
+): Promise<Result<{ tag: string; version: number }, TagRefused>> {
+  const { tx, house, at, actor } = context;
+  if (reservedTags.has(tag.tag)) return fail("people.tag_reserved");
+  if (asked.some(({ value }) => looksDirect(value))) return fail("people.tag_names");
+  await store.nextGeneration(tx);
+  const rows = await store.allTags(tx);
+  const had = rows.find((one) => one.tag === tag.tag);
+  if (had?.state === "going") return fail("traits.tag_going");
+  if (!had && rows.length >= tagsLimit) return fail("traits.too_many_tags");
+  const rules: TagDefinition["rules"] = [];
+  for (const one of asked) {
+    if ("segment" in one) {
+      rules.push(one);
+      continue;
+    }
+    const { value, when } = one;
+    const name = { zh: `标签“${tag.label.zh}”：${value}`, en: `Tag “${tag.label.en}”: ${value}` };
+    const made = await segments.define(context, {
+      ...{ name, purpose: "analysis" },
+      rule: "in" in when ? { kind: "text", ...when } : { kind: "number", ...when },
+    });
+    if (!made.ok) return fail("segments.unknown");
+    rules.push({ value, segment: made.value.id });
+  }
+  const all = await segments.all(tx);
+  if (!rules.every(({ segment }) => all.some(({ id }) => id === segment)))
+    return fail("segments.unknown");
+  const definition: TagDefinition = { ...tag, rules };
+  const others = rows.map((one) => one.definition).filter((one) => one.tag !== tag.tag);
+  if (isCircular(definition, [...others, definition], tagsAskedIn(all)))
+    return fail("traits.circular");
+  const version = (had?.version ?? 0) + 1;
+  const what = store.tagOf(tag.tag);
+  const total = await store.everybodyCount(tx);
+  await store.put(tx, what, { version, by: actor.id, declaredAt: at, total }, definition);
+  await segments.unlisten(tx, listenerOf(tag.tag));
+  for (const segment of new Set(rules.map((rule) => rule.segment)))
+    await segments.listen(tx, listenerOf(tag.tag), segment);
+  await setFill(house, tx, what);
+  return ok({ tag: tag.tag, version });
+}
+/** Takes a tag's rules away; what they gave goes with them, in helpings. */
+export async function removeTag(
+  context: Context,
+  { tag }: { tag: string },
+): Promise<Result<Record<string, never>, "traits.tag_unknown">> {
+  const left = await leave(context, store.tagOf(tag), "traits.tag_unknown");
+  if (left.ok) await segments.unlisten(context.tx, listenerOf(tag));
+  return left;
+}
+
+const byRule = "rule";
+/**
+ * Gives these people the tags that their segments say, and takes away what none says any more. `causes`: the event
+ * behind it, by person id. Says how many tags changed.
+ */
+export async function retag(
+  house: House,
+  tx: Tx,
+  tags: Declarations["tags"],
+  those: readonly PersonKey[],
+  causes: ReadonlyMap<string, string> = new Map(),
+): Promise<number> {
+  if (tags.length === 0 || those.length === 0) return 0;
+  const now = house.clocks.shop();
+  await store.lockPeople(tx, those);
+  const { segmentNames } = await declared(house, tx);
+  const asked = tags.flatMap(({ rules }) => rules.map(({ segment }) => segment));
+  const [held, members] = await Promise.all([
+    people.tagsHeld(
+      tx,
+      those,
+      tags.map(({ tag }) => tag),
+      now,
+    ),
+    store.membersAmong(tx, those, [...new Set(asked)]),
+  ]);
+  const had = new Map(held.map((one) => [`${one.personId} ${one.tag}`, one]));
+  const isIn = new Map(members.map((one) => [`${one.personId} ${one.segmentId}`, one]));
+  const rows: people.TagChange[] = [];
+  for (const { tag, rules, circular } of tags)
+    for (const { bucket, personId } of those) {
+      const person = { bucket, personId };
+      const was = had.get(`${personId} ${tag}`);
+      if (was?.kind === "hand") continue;
+      const fits = circular
+        ? undefined
+        : rules.find(({ segment }) => isIn.has(`${personId} ${segment}`));
+      const common = { person, tag, kind: "rule" as const, source: byRule, at: now };
+      if (!fits) {
+        if (was?.kind === "rule" && was.source === byRule)
+          rows.push({ ...common, value: null, reason: {}, cause: causes.get(personId) });
+        continue;
+      }
+      const { value, segment } = fits;
+      if (was?.value === value && was.source === byRule) continue;
+      const cause = causes.get(personId) ?? isIn.get(`${personId} ${segment}`)!.event ?? undefined;
+      rows.push({ ...common, value, reason: { segment, ...segmentNames.get(segment) }, cause });
+    }
+  if (rows.length > 0) await people.setTags(tx, house.newId, rows);
+  return rows.length;
+}
+/** What rules say of a tag again, after a hand let go of it. */
+export async function afterHand(
+  house: House,
+  tx: Tx,
+  changed: readonly { person: PersonKey; tag: string }[],
+): Promise<void> {
+  if (changed.length === 0) return;
+  const { tags } = await declared(house, tx);
+  for (const [tag, of] of Map.groupBy(changed, (one) => one.tag))
+    await retag(
+      house,
+      tx,
+      tags.filter((one) => one.tag === tag),
+      of.map(({ person }) => person),
+    );
+}
+/** Takes away what rules gave of a tag that is going. */
+export async function untag(
+  house: House,
+  tx: Tx,
+  tag: string,
+  those: readonly PersonKey[],
+): Promise<void> {
+  await store.lockPeople(tx, those);
+  const now = house.clocks.shop();
+  const held = await people.tagsHeld(tx, those, [tag], now);
+  await people.setTags(
+    tx,
+    house.newId,
+    held.flatMap(({ bucket, personId, kind, source }): people.TagChange[] =>
+      kind === "rule" && source === byRule
+        ? [
+            {
+              person: { bucket, personId },
+              ...{ tag, value: null, kind: "rule", source: byRule, reason: {}, at: now },
+            },
+          ]
+        : [],
+    ),
+  );
+}
+
+// ── tags of a model ────────────────────────────────────────────────────────────────────────────────────────────────
+
+export type ModelTag = {
+  person?: string | undefined;
+  user?: string | undefined;
+  tag: string;
+  value: string | null;
+  confidence: number;
+  reason?: string | undefined;
+  expiresAt?: string | undefined;
+};
+export type Verdict = { verdict: "changed" | "same" | "refused" } & {
+  reason: string | null;
+  field: string | null;
+};
+const refused = (reason: string, field: string): Verdict => ({ verdict: "refused", reason, field });
+type Read =
+  | { success: true; data: ModelTag }
+  | { success: false; error: Parameters<typeof fieldIn>[0] };
+
+/**
+ * Tags that a model of the shop's says, each judged by itself: what is not right costs no neighbour. A tag by hand and a
+ * tag that has rules are not the model's to change.
+ */
+export async function modelTags(
+  { tx, house, now, newId, actor }: Context,
+  { model, tags }: { model: string; tags: readonly Read[] },
+): Promise<Verdict[]> {
+  const source = actor.source && (await knownSource(house, actor.source));
+  const { tags: ruled } = await declared(house, tx);
+  const verdicts: Verdict[] = [];
+  const rows: (people.TagChange & { place: number })[] = [];
+  const seen = new Set<string>();
+  for (const [i, read] of tags.entries()) {
+    const judged = await judge(read);
+    if ("verdict" in judged) verdicts[i] = judged;
+    else rows.push({ ...judged, place: i });
+  }
+  async function judge(read: Read): Promise<Verdict | people.TagChange> {
+    if (!read.success) return refused("invalid", fieldIn(read.error));
+    const { person: id, user, tag, value, confidence, reason, expiresAt } = read.data;
+    if (reservedTags.has(tag) || ruled.some((one) => one.tag === tag))
+      return refused("not_yours", "tag");
+    if (value !== null && looksDirect(value)) return refused("names_somebody", "value");
+    if (reason !== undefined && looksDirect(reason)) return refused("names_somebody", "reason");
+    const until = expiresAt === undefined ? undefined : new Date(expiresAt);
+    if (until && until <= now) return refused("past", "expiresAt");
+    if (user !== undefined && !source) return refused("no_source", "user");
+    const found = id
+      ? await people.find(tx, id)
+      : await people.byIdentifier(house, tx, "user_id", user!, source!.space);
+    const person = found && "ok" in found ? (found.ok ? found.value : null) : found;
+    if (!person) return refused("unknown", id ? "person" : "user");
+    if (seen.has(`${person.personId} ${tag}`)) return refused("twice", "tag");
+    seen.add(`${person.personId} ${tag}`);
+    return {
+      ...{ person, tag, value, kind: "model", source: source?.name ?? "api", at: now, confidence },
+      reason: { model, ...(reason === undefined ? {} : { words: reason }) },
+      ...(until ? { expiresAt: until } : {}),
+    };
+  }
+  if (rows.length > 0) {
+    const whose = rows.map(({ person }) => person);
+    await store.lockPeople(tx, whose);
+    const held = await people.tagsHeld(tx, whose, [...new Set(rows.map(({ tag }) => tag))], now);
+    const byHand = new Set(
+      held.flatMap(({ personId, tag, kind }) => (kind === "model" ? [] : [`${personId} ${tag}`])),
+    );
+    const keyOf = ({ person, tag }: people.TagChange) => `${person.personId} ${tag}`;
+    const free = rows.filter((row) => !byHand.has(keyOf(row)));
+    const changed = new Set(
+      (await people.setTags(tx, newId, free)).map(({ personId, tag }) => `${personId} ${tag}`),
+    );
+    for (const row of rows)
+      verdicts[row.place] = byHand.has(keyOf(row))
+        ? refused("kept", "tag")
+        : { verdict: changed.has(keyOf(row)) ? "changed" : "same", reason: null, field: null };
+  }
+  return verdicts;
 }

@@ -2,6 +2,7 @@
 // them. rules.ts says what a trait is, model/evaluate.ts the same of one person.
 import type { Fragment } from "postgres";
 import { bigintList, type PersonKey, type Reader } from "#kernel/sql.ts";
+import type { TagKind } from "#people/rules.ts";
 import { asks, decimalOf, decimalText, distinctLimit } from "./rules.ts";
 import type { Comparison, Filter, Pieces, Trait } from "./rules.ts";
 
@@ -186,3 +187,50 @@ export const latestOf = (reader: Reader, event: string, now: Date, limit: number
     where ${unflagged(reader)}
     group by 1, 2
   ) o order by at desc, person_id limit ${limit}`;
+
+// ── tags ──
+
+/** How many have each value of each tag, and how it came about. */
+export const tagCounts = (reader: Reader, now: Date) => reader<
+  { tag: string; value: string; kind: TagKind; people: number }[]
+>`
+  select tag, value, kind, count(*)::int as people from people_tag
+  where expires_at is null or expires_at > ${now}
+  group by tag, value, kind order by tag, people desc, value`;
+export async function isTag(reader: Reader, tag: string): Promise<boolean> {
+  const [row] = await reader<{ is: boolean }[]>`
+    select exists (select from people_tag_log where tag = ${tag}) as "is"`;
+  return row!.is;
+}
+/** Day by day, from the instants at which days begin: how many were given the tag or another value of it, and lost it. */
+export const tagDays = (
+  reader: Reader,
+  tag: string,
+  begins: readonly Date[],
+  until: Date,
+) => reader<{ day: number; given: number; gone: number }[]>`
+  select width_bucket(at, ${begins.map((one) => one.toISOString())}::text[]::timestamptz[])::int as day,
+    (count(*) filter (where after is not null))::int as given,
+    (count(*) filter (where after is null))::int as gone
+  from people_tag_log where tag = ${tag} and at >= ${begins[0]!} and at <= ${until} group by 1`;
+export type TagLine = PersonKey & {
+  id: string;
+  before: string | null;
+  after: string | null;
+  source: string;
+  reason: Record<string, unknown>;
+  cause: string | null;
+  at: Date;
+};
+/** The latest changes of a tag up to now, of everybody. */
+export const tagLines = (
+  reader: Reader,
+  tag: string,
+  now: Date,
+  after: { at: Date; id: string } | null,
+  limit: number,
+) => reader<TagLine[]>`
+  select bucket, person_id, id, before, after, source, reason, cause, at from people_tag_log
+  where tag = ${tag} and at <= ${now}
+    ${after ? reader`and (at, id) < (${after.at}, ${after.id}::uuid)` : reader``}
+  order by at desc, id desc limit ${limit}`;

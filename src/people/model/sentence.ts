@@ -109,6 +109,26 @@ export function whySentence(
       en: `The ${which.map(({ en }) => en).join(" and the ")} already belongs to another member, so nobody was merged or changed.`,
     };
   }
+  const words = (name: string) => (typeof reason[name] === "string" ? reason[name] : "");
+  if (reason["expired"] === true)
+    return { zh: "到期，自动去掉。", en: "Its time was over, so it went." };
+  if (kind === "rule" && words("zh") !== "")
+    return {
+      zh: `因为在人群“${words("zh")}”里。`,
+      en: `Because they are in the segment “${words("en")}”.`,
+    };
+  if (kind === "hand" && words("words") !== "")
+    return {
+      zh: `由同事手动设置：${words("words")}`,
+      en: `Set by hand by a colleague: ${words("words")}`,
+    };
+  if (kind === "model" && words("model") !== "")
+    return words("words") === ""
+      ? { zh: `由模型 ${words("model")} 给出。`, en: `Said by the model ${words("model")}.` }
+      : {
+          zh: `由模型 ${words("model")} 给出：${words("words")}`,
+          en: `Said by the model ${words("model")}: ${words("words")}`,
+        };
   const parts = Object.entries(figures).flatMap(([name, say]) =>
     isFigure(reason[name]) ? [say(reason[name], currency)] : [],
   );

@@ -1,0 +1,305 @@
+import { expect, test } from "vitest";
+import { createKey } from "#access/service.ts";
+import { routes as collectRoutes } from "#collect/routes.ts";
+import { byIdentifier } from "#people/service.ts";
+import { routes as peopleRoutes } from "#people/routes.ts";
+import { routes as segmentRoutes } from "#segments/routes.ts";
+import { pumps } from "../app.ts";
+import { shop, type Shop } from "../../test/shop.ts";
+import { routes } from "./routes.ts";
+
+const hour = 3_600_000;
+const all = [...collectRoutes, ...peopleRoutes, ...segmentRoutes, ...routes];
+let n = 0;
+type Here = Shop & { work: ReturnType<typeof pumps> };
+const opened = async (): Promise<Here> => {
+  const here = await shop(all);
+  return Object.assign(here, { work: pumps(here.house, null) });
+};
+/** Everything that waits is done. */
+async function settled({ work }: Here) {
+  for (let done = 1; done > 0;)
+    done =
+      (await work.consume()) + (await work.relay()) + (await work.ring()) + (await work.segment());
+}
+async function did(here: Here, user: string, price: unknown, times = 1) {
+  const at = new Date(here.clock.shop.getTime() - hour).toISOString();
+  const events = Array.from({ length: times }, () => ({
+    ...{ key: String(n++), name: "Paid", user, at, data: { price } },
+  }));
+  const { body } = await here.ask("POST", "/v1/events", {
+    headers: here.as.server,
+    body: { events },
+  });
+  expect(body["accepted"]).toBe(times);
+  await settled(here);
+}
+const spent = {
+  name: "spent_day",
+  label: { zh: "一天花费", en: "Spent in a day" },
+  fn: "sum",
+  event: "Paid",
+  property: "price",
+  hours: 24,
+  unit: "CNY",
+};
+async function tagsOf(here: Here, user: string) {
+  const { personId } = (await byIdentifier(here.house, here.sql, "user_id", user, here.server.id))!;
+  const { body } = await here.ask("GET", `/v1/members/${personId}`, { headers: here.as.owner });
+  type Tag = { tag: string; value: string; kind: string; sentence: { en: string }; cause: string };
+  const known = body as { tags: Tag[]; attributes: Record<string, unknown>[] };
+  return {
+    ...{ personId, ...known },
+    tags: known.tags.filter(({ tag }) => !["lifecycle", "rfm", "rfm_segment"].includes(tag)),
+  };
+}
+const as = (here: Here) => ({ headers: here.as.owner });
+
+test("a trait is declared, tried on people, shown on a member with its window, and taken away", async () => {
+  await using here = await opened();
+  await did(here, "u1", 0.1);
+  await did(here, "u1", 0.2);
+  const tried = await here.ask("POST", "/v1/traits/preview", { ...as(here), body: spent });
+  expect(tried.body).toMatchObject({
+    sentence: { zh: "最近 1 天“Paid”的 price 合计。" },
+    people: [{ userId: "u1", value: 0.3 }],
+  });
+  const made = await here.ask("POST", "/v1/traits", { ...as(here), body: spent });
+  expect(made.body).toMatchObject({ name: "spent_day", version: 1 });
+  await settled(here);
+  expect((await tagsOf(here, "u1")).attributes).toContainEqual(
+    expect.objectContaining({
+      name: "spent_day",
+      value: 0.3,
+      source: "trait:spent_day",
+      confidence: 1,
+      trait: {
+        label: spent.label,
+        unit: "CNY",
+        how: {
+          zh: "最近 1 天“Paid”的 price 合计。",
+          en: "The sum of price over “Paid” in the last 24 hours.",
+        },
+      },
+    }),
+  );
+  const listed = await here.ask("GET", "/v1/traits", as(here));
+  expect(listed.body).toMatchObject({
+    most: 200,
+    traits: [{ name: "spent_day", state: "ready", done: 1, total: 1 }],
+  });
+  const bad = async (more: object) =>
+    (await here.ask("POST", "/v1/traits", { ...as(here), body: { ...spent, ...more } })).body;
+  expect(await bad({ hours: 17_545 })).toMatchObject({ fields: ["hours"] });
+  expect(await bad({ property: undefined })).toMatchObject({ fields: ["property"] });
+  expect(await bad({ property: "a..b" })).toMatchObject({ fields: ["property"] });
+  expect(await bad({ name: "spent_minor" })).toMatchObject({ code: "traits.name_taken" });
+  expect((await here.ask("DELETE", "/v1/traits/spent_day", as(here))).status).toBe(200);
+  expect(await bad({})).toMatchObject({ code: "traits.going" });
+  await settled(here);
+  expect((await here.ask("GET", "/v1/traits", as(here))).body["traits"]).toEqual([]);
+  expect((await tagsOf(here, "u1")).attributes.map(({ name }) => name)).not.toContain("spent_day");
+  expect((await here.ask("DELETE", "/v1/traits/spent_day", as(here))).status).toBe(404);
+});
+
+test("whoever fits a rule carries the tag: because of an event, until time takes it away; the first rule counts", async () => {
+  await using here = await opened();
+  await here.ask("POST", "/v1/traits", { ...as(here), body: spent });
+  await did(here, "u1", 60);
+  const body = {
+    label: { zh: "手笔", en: "Spender" },
+    shown: true,
+    rules: [
+      { value: "big", when: { attribute: "spent_day", is: "ge", value: 100 } },
+      { value: "some", when: { attribute: "spent_day", is: "ge", value: 50 } },
+    ],
+  };
+  const made = await here.ask("PUT", "/v1/tags/spender", { ...as(here), body });
+  expect(made.body).toEqual({ tag: "spender", version: 1 });
+  await settled(here);
+  expect((await tagsOf(here, "u1")).tags).toMatchObject([
+    {
+      ...{ tag: "spender", value: "some", kind: "rule" },
+      sentence: { en: "Because they are in the segment “Tag “Spender”: some”." },
+    },
+  ]);
+  await did(here, "u1", 50);
+  const [tag] = (await tagsOf(here, "u1")).tags;
+  expect(tag).toMatchObject({ value: "big" });
+  const [event] = await here.sql`select id from collect_event where data->'price' = '50'`;
+  expect(tag!.cause).toBe(event!["id"]);
+  here.clock.shop = new Date(here.clock.shop.getTime() + 24 * hour);
+  await settled(here);
+  expect((await tagsOf(here, "u1")).tags).toEqual([]);
+  const history = await here.ask("GET", "/v1/tags/spender", as(here));
+  const { changes, days, rules } = history.body as Record<string, Record<string, unknown>[]>;
+  expect(changes!.map(({ before, after, userId }) => [before, after, userId])).toEqual([
+    ["big", null, "u1"],
+    ["some", "big", "u1"],
+    [null, "some", "u1"],
+  ]);
+  expect(days!.slice(-2).map(({ given, gone }) => [given, gone])).toEqual([
+    [2, 0],
+    [0, 1],
+  ]);
+  expect(rules!.map(({ value }) => value)).toEqual(["big", "some"]);
+});
+
+test("a tag by hand outweighs the rule until its time is over; then the rule says it again", async () => {
+  await using here = await opened();
+  await did(here, "u1", 60);
+  const segment = await here.ask("POST", "/v1/segments", {
+    ...as(here),
+    body: {
+      name: { zh: "所有人", en: "Everybody" },
+      rule: { kind: "everybody" },
+      purpose: "analysis",
+    },
+  });
+  const rules = [{ value: "yes", segment: segment.body["id"] }];
+  const label = { zh: "客人", en: "Guest" };
+  await here.ask("PUT", "/v1/tags/guest", { ...as(here), body: { label, shown: false, rules } });
+  await settled(here);
+  const { personId, tags } = await tagsOf(here, "u1");
+  expect(tags).toMatchObject([{ value: "yes", kind: "rule" }]);
+  const expiresAt = new Date(here.clock.shop.getTime() + 48 * hour).toISOString();
+  const set = (more: object) =>
+    here.ask("POST", `/v1/members/${personId}/tags`, {
+      ...as(here),
+      body: { tag: "guest", value: "friend", reason: "met at the fair", expiresAt, ...more },
+    });
+  expect((await set({ reason: "call 13800138000" })).body["code"]).toBe("people.tag_names");
+  await set({});
+  await settled(here);
+  expect((await tagsOf(here, "u1")).tags).toMatchObject([
+    {
+      ...{ value: "friend", kind: "hand" },
+      sentence: { en: "Set by hand by a colleague: met at the fair" },
+    },
+  ]);
+  here.clock.shop = new Date(expiresAt);
+  await settled(here);
+  expect((await tagsOf(here, "u1")).tags).toMatchObject([{ value: "yes", kind: "rule" }]);
+  const log =
+    await here.sql`select before, after, source from people_tag_log where tag = 'guest' order by at, id`;
+  expect(log.map(({ before, after, source }) => [before, after, source])).toEqual([
+    [null, "yes", "rule"],
+    ["yes", "friend", "hand"],
+    ["friend", null, "expired"],
+    [null, "yes", "rule"],
+  ]);
+  // Taken away by hand, it is the rule's at once; without its rules nobody has it.
+  await set({ expiresAt: undefined });
+  await set({ value: null, expiresAt: undefined });
+  expect((await tagsOf(here, "u1")).tags).toMatchObject([{ value: "yes", kind: "rule" }]);
+  await here.ask("DELETE", "/v1/tags/guest", as(here));
+  await settled(here);
+  expect((await tagsOf(here, "u1")).tags).toEqual([]);
+});
+
+test("a tag that follows from itself is refused, and rests where a segment makes it so later", async () => {
+  await using here = await opened();
+  await did(here, "u1", 1);
+  const define = async (body: object) =>
+    (
+      await here.ask("POST", "/v1/segments", {
+        ...as(here),
+        body: { name: { zh: "甲", en: "A" }, purpose: "analysis", ...body },
+      })
+    ).body["id"] as string;
+  const asks = { kind: "not", of: { kind: "tag", tag: "loop", in: ["x"] } };
+  const a = await define({ rule: asks });
+  const b = await define({ rule: { kind: "segment", segment: a } });
+  const declare = (segment: string) =>
+    here.ask("PUT", "/v1/tags/loop", {
+      ...as(here),
+      body: { label: { zh: "环", en: "Loop" }, shown: false, rules: [{ value: "x", segment }] },
+    });
+  expect((await declare(b)).body["code"]).toBe("traits.circular");
+  await define({ id: a, rule: { kind: "everybody" } });
+  expect((await declare(b)).status).toBe(200);
+  await settled(here);
+  expect((await tagsOf(here, "u1")).tags).toMatchObject([{ value: "x" }]);
+  await define({ id: a, rule: asks });
+  await settled(here);
+  expect((await tagsOf(here, "u1")).tags).toEqual([]);
+  const listed = (await here.ask("GET", "/v1/tags", as(here))).body["tags"];
+  expect(listed).toMatchObject([{ tag: "loop", declared: { circular: true } }]);
+});
+
+test("a model's tags: each judged by itself, neither over a hand nor over a rule", async () => {
+  await using here = await opened();
+  await did(here, "u1", 1);
+  await did(here, "u2", 1);
+  const key = await here.sql.begin((tx) =>
+    createKey(
+      {
+        tx,
+        actor: { id: "system:test", permissions: new Set(["tags:write"]), scope: { kind: "all" } },
+        at: here.clock.machine,
+        newId: here.house.newId,
+      },
+      {
+        name: "model",
+        permissions: ["tags:write"],
+        source: { id: here.server.id, kind: "server" },
+      },
+    ),
+  );
+  if (!key.ok) throw new Error(key.code);
+  const headers = { authorization: `Bearer ${key.value.key}` };
+  const { personId } = await tagsOf(here, "u2");
+  await here.ask("POST", `/v1/members/${personId}/tags`, {
+    ...as(here),
+    body: { tag: "taste", value: "plain" },
+  });
+  const expiresAt = new Date(here.clock.shop.getTime() + hour).toISOString();
+  const one = { user: "u1", tag: "taste", value: "floral", confidence: 0.8, expiresAt };
+  const send = async (tags: unknown[]) => {
+    const answer = await here.ask("POST", "/v1/tags", {
+      headers,
+      body: { model: "taste-2", tags },
+    });
+    return (answer.body["results"] as Record<string, unknown>[]).map(({ verdict, reason, field }) =>
+      reason === null ? verdict : `${String(reason)} ${String(field)}`,
+    );
+  };
+  expect(
+    await send([
+      { ...one, confidence: 1.2 },
+      one,
+      { ...one, value: "x" },
+      { ...one, user: "nobody" },
+      { ...one, tag: "lifecycle" },
+      { ...one, user: undefined, person: personId },
+      { ...one, tag: "other", value: "eve@example.com" },
+      { ...one, tag: "other", expiresAt: here.clock.shop.toISOString() },
+      "nothing",
+    ]),
+  ).toEqual([
+    "invalid confidence",
+    "changed",
+    "twice tag",
+    "unknown user",
+    "not_yours tag",
+    "kept tag",
+    "names_somebody value",
+    "past expiresAt",
+    "invalid ",
+  ]);
+  expect(await send([one])).toEqual(["same"]);
+  expect((await tagsOf(here, "u1")).tags).toMatchObject([
+    {
+      ...{ tag: "taste", value: "floral", kind: "model", source: "shop", confidence: 0.8 },
+      sentence: { en: "Said by the model taste-2." },
+    },
+  ]);
+  here.clock.shop = new Date(expiresAt);
+  await settled(here);
+  expect((await tagsOf(here, "u1")).tags).toEqual([]);
+  const refused = await here.ask("POST", "/v1/tags", {
+    headers: here.as.analyst,
+    body: { model: "x", tags: [one] },
+  });
+  expect(refused.status).toBe(403);
+});
