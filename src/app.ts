@@ -71,6 +71,7 @@ import * as segmentsJobs from "#segments/jobs.ts";
 import * as segmentsService from "#segments/service.ts";
 import * as traits from "#traits/routes.ts";
 import * as traitsJobs from "#traits/jobs.ts";
+import * as traitsService from "#traits/service.ts";
 
 /** Who holds rows of a person. The log goes before the nodes that lead to it. */
 export const erasers: readonly Eraser[] = [
@@ -80,6 +81,7 @@ export const erasers: readonly Eraser[] = [
   formsService.erase,
   ordersService.erase,
   predictService.erase,
+  traitsService.erase,
   recommendService.erase,
   offersService.erase,
   messagesService.erase,

@@ -36,6 +36,8 @@ export const flag = {
 } as const;
 export const leftOut = flag.bot | flag.staff;
 export type Source = { id: string; kind: "server" | "public" | "import" };
+/** The source of what a person says of themselves here, shown by their token. */
+export const selfSource = "5e1f0000-0000-8000-8000-000000000001";
 
 /** How a source speaks: its key names it, and the answers and limits are those of that client. */
 export const protocols = [

@@ -22,6 +22,7 @@ import {
   settingsFor,
   requestBytesLimit,
   safeField,
+  selfSource,
   type Incoming,
   type Known,
   type Protocol,
@@ -50,7 +51,7 @@ export function eventId(sourceId: string, key: string): string {
 export async function accept(
   house: House,
   tx: Tx,
-  source: Source,
+  source: Source & { space?: string },
   events: readonly Incoming[],
 ): Promise<Verdict[]> {
   return acceptFit(house, tx, source, events, await judgeAll(house, tx, source, events), null);
@@ -75,7 +76,7 @@ async function judgeAll(
 async function acceptFit(
   house: House,
   tx: Tx,
-  source: Source,
+  source: Source & { space?: string },
   events: readonly Incoming[],
   judged: readonly Judged[],
   memory: Memory | null,
@@ -88,7 +89,8 @@ async function acceptFit(
   // Refusals first: offsets are held from when they are given, and others wait for them.
   if (unfit.length > 0) await rejectAll(house, tx, source, unfit);
   const fit = judged.filter(isFit);
-  const { space } = await knownSource(house, source);
+  // Whoever names the source whose numbers of people these are, has looked it up.
+  const space = source.space ?? (await knownSource(house, source)).space;
   const known = remember(memory, space, fit);
   if (known.unknown.length > 0) await lookUp(house, tx, space, known);
   const written = await write(house, tx, source, fit, known);
@@ -518,6 +520,27 @@ export async function sourceNamed(
   });
   const [source] = await store.sourceByName(reader, name);
   return source!;
+}
+
+/**
+ * Writes into the log what a person says of themselves, under the number that a source has of them. Their word is as good
+ * as the shop's, and finds nobody: of addresses nothing is said here.
+ */
+export async function acceptOwn(
+  house: House,
+  tx: Tx,
+  { space, number }: { space: string; number: string },
+  event: Omit<Incoming, "sender">,
+): Promise<{ event: string; verdict: Verdict }> {
+  const createdAt = house.clocks.machine();
+  const row = { id: selfSource, kind: "server", demo: false, createdAt } as const;
+  // A shop may have a source of that name already.
+  for (const name of ["self", `self ${selfSource}`])
+    if (!(await store.isSource(tx, selfSource))) await store.addSource(tx, { ...row, name });
+  const sender = { type: "user_id", value: number } as const;
+  const source = { id: selfSource, kind: "server", space } as const;
+  const [verdict] = await accept(house, tx, source, [{ ...event, sender }]);
+  return { event: eventId(selfSource, event.key), verdict: verdict! };
 }
 
 /** Makes a source; its keys are made in access. */

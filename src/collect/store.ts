@@ -242,6 +242,11 @@ export type SourceRow = {
 };
 export const addSource = (reader: Reader, source: SourceRow & { createdAt: Date }) =>
   reader`insert into collect_source ${reader(source)} on conflict (name) do nothing`;
+export async function isSource(reader: Reader, id: string): Promise<boolean> {
+  const [row] = await reader<{ is: boolean }[]>`
+    select exists (select from collect_source where id = ${id}) as "is"`;
+  return row!.is;
+}
 export const sourceByName = (reader: Reader, name: string) =>
   reader<SourceRow[]>`select id, name, kind, demo from collect_source where name = ${name}`;
 

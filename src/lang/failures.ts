@@ -76,6 +76,16 @@ export const failures = {
     zh: "这个人群本身又取决于这个标签，这样会反复打上又去掉。请换一个人群。",
     en: "This segment itself depends on the tag, which would come and go without end. Choose another segment.",
   },
+  "traits.too_many_words": {
+    status: 409,
+    zh: "最多标记 100 个品类，请先取消一个。",
+    en: "You can mark 100 categories at most. Take one back first.",
+  },
+  "people.unfit": {
+    status: 422,
+    zh: "这一项的内容看起来不对，请检查后再填。",
+    en: "This does not look right. Check it and try again.",
+  },
   "forms.unknown": { status: 404, zh: "没有这张表单。", en: "There is no such form." },
   "forms.closed": {
     status: 410,

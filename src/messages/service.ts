@@ -12,6 +12,7 @@ import * as relations from "#relations/service.ts";
 import { render, unknownPlaceholders, type Rendered, type Values } from "./model/template.ts";
 import {
   consentAt,
+  consentKinds,
   judge,
   MONTH_MS,
   policyOf,
@@ -22,6 +23,19 @@ import {
   type Settings,
 } from "./rules.ts";
 import * as store from "./store.ts";
+
+/** Every purpose and channel with what holds of a person now. */
+export async function consentsOf(reader: Reader, person: PersonKey, now: Date) {
+  const lines = await store.linesOf(reader, [person]);
+  return consentKinds.map(({ purpose, channel }) => {
+    const held = consentAt(lines, purpose, channel, now);
+    return {
+      ...{ purpose, channel },
+      granted: held?.granted ?? false,
+      at: held?.at.toISOString() ?? null,
+    };
+  });
+}
 
 /** What was said of consent, for other systems. */
 const tell = (house: House, tx: Tx, added: readonly store.PersonLine[]): Promise<void> =>

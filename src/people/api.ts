@@ -233,13 +233,84 @@ export const mine = endpoint({
   method: "GET",
   path: "/v1/me/profile",
   permission: "person",
-  summary: { zh: "我的资料", en: "My profile" },
+  summary: {
+    zh: "我的资料：每一项从哪里来、何时起、有多确定，以及我的喜好和同意记录",
+    en: "My profile: where each part is from, since when and how sure, what I like and agreed to",
+  },
   input: z.strictObject({}),
   output: z.object({
     personId: z.uuid(),
     userId: z.string().nullable(),
-    fields: z.array(z.object({ field: z.string(), value: z.string(), at: instant })),
-    attributes: z.array(z.object({ name: z.string(), value: z.unknown(), at: instant })),
+    fields: z.array(
+      z.object({ field: z.string(), value: z.string(), source: z.string(), at: instant }),
+    ),
+    attributes: z.array(
+      z.object({
+        name: z.string(),
+        value: z.unknown(),
+        source: z.string(), // "self": what I said here
+        at: instant,
+        confidence: z.number(),
+      }),
+    ),
+    /** Of tags, those that the shop shows to whom they are about. */
+    tags: z.array(z.object({ tag: z.string(), label: sentence, value: z.string(), at: instant })),
+    preferences: z.array(
+      z.object({
+        category: z.string(),
+        share: z.number(), // of all that counts, 0 to 1
+        times: z.int(), // what I did there
+        bought: z.int(),
+        own: z.boolean(), // I said so myself
+      }),
+    ),
+    /** Categories that I said I do not like. */
+    disliked: z.array(z.string()),
+    consents: z.array(
+      z.object({
+        purpose: z.string(),
+        channel: z.string(),
+        granted: z.boolean(),
+        at: instant.nullable(),
+      }),
+    ),
   }),
   failures: ["request.forbidden", "people.unknown"],
+});
+
+const words = (longest: number) => z.string().trim().min(1).max(longest).optional();
+/**
+ * By what a person may set right themselves. By e-mail address and phone number somebody is found, and a token proves
+ * neither: those are changed in the shop.
+ */
+export const correct = endpoint({
+  method: "PATCH",
+  path: "/v1/me/profile",
+  permission: "person",
+  summary: {
+    zh: "更正我的资料；以我说的为准，直到商店服务器给出更新的说法",
+    en: "Set my profile right: my word holds until the shop’s server says something newer",
+  },
+  input: z
+    .strictObject({
+      name: words(200),
+      first_name: words(100),
+      last_name: words(100),
+      address: words(500),
+      birth_month: z.int().min(1).max(12).optional(),
+      birth_day: z.int().min(1).max(31).optional(),
+      age_band: words(20),
+      city: words(100),
+      country: words(100),
+      language: z
+        .string()
+        .regex(/^[A-Za-z]{2,3}([-_][A-Za-z\d]{2,8}){0,3}$/)
+        .optional(),
+      gender: words(20),
+    })
+    .refine((asked) => Object.values(asked).some((value) => value !== undefined), {
+      path: ["name"],
+    }),
+  output: z.object({ event: z.uuid() }),
+  failures: ["request.forbidden", "people.unknown", "people.unfit"],
 });

@@ -1,5 +1,6 @@
 // What a shop tells of who its people are becomes their profile: how they are called is sealed, where they live is plain,
 // and what joins two identifiers makes them one somebody, unless it would put together two who are known apart.
+import * as collectRules from "#collect/rules.ts";
 import * as collect from "#collect/service.ts";
 import { crashAt } from "#kernel/crash.ts";
 import type { House } from "#kernel/endpoint.ts";
@@ -14,7 +15,9 @@ import * as service from "./service.ts";
 import * as store from "./store.ts";
 import * as views from "./views.ts";
 
+/** What the shop or its pages told, and what the person says of themselves here. */
 const source = "identify";
+const selfSaid = "self";
 const reachable = ["email", "phone"] as const;
 
 type Consume = (house: House, tx: Tx, slice: collect.Slice) => Promise<void>;
@@ -47,11 +50,11 @@ export const consume: Consume = (house, tx, slice) => consumeWith([refold])(hous
 /** Works out anew what was told of these people, from every event that is theirs now. */
 export async function refold(house: House, tx: Tx, people: PersonKey[]): Promise<void> {
   if (people.length === 0) return;
-  await store.dropTold(tx, people, source);
+  await store.dropTold(tx, people, [source, selfSaid]);
   await tell(house, tx, await open(house, tx, await views.identifiedOf(tx, people)));
 }
 
-type Told = PersonKey & { weight: number; at: Date; id: string };
+type Told = PersonKey & { weight: number; at: Date; id: string; source: string };
 type Opened = {
   fields: (Told & { field: string; value: string } & views.Whose)[];
   attributes: (Told & { name: string; value: unknown } & views.Whose)[];
@@ -76,9 +79,14 @@ async function open(house: House, tx: Tx, said: readonly views.Said[]): Promise<
     nodeId,
     ...event
   } of said) {
-    // A browser's word for it is a claim, and never outweighs what the shop's server says.
+    // A browser's word for it is a claim, and never outweighs what the shop's server says. A person's own word, shown by
+    // their token, is as good as the shop's: of the two the later counts. It finds nobody: of addresses it says nothing.
     const weight = sourceKind === "public" ? 0.5 : 1;
-    const told = { bucket, personId, nodeBucket, nodeId, weight, at, id };
+    const own = sourceId === collectRules.selfSource;
+    const told = {
+      ...{ bucket, personId, nodeBucket, nodeId, weight, at, id },
+      source: own ? selfSaid : source,
+    };
     for (const [name, value] of Object.entries(event.traits ?? {}))
       if (isDerived(name)) found.attributes.push({ ...told, name, value });
     const key = keys.get(nodeId);
@@ -86,8 +94,10 @@ async function open(house: House, tx: Tx, said: readonly views.Said[]): Promise<
     const direct = collect.openDirect(key, nodeId, event.sealed);
     for (const [name, value] of Object.entries(direct)) {
       const field = name.startsWith("traits.") ? name.slice(7) : "";
-      if (isDirect(field)) found.fields.push({ ...told, field, value });
+      const reaches = own && (reachable as readonly string[]).includes(field);
+      if (isDirect(field) && !reaches) found.fields.push({ ...told, field, value });
     }
+    if (own) continue;
     for (const [nth, type] of reachable.entries()) {
       const value = direct[`traits.${type}`];
       if (value !== undefined)
@@ -126,10 +136,12 @@ async function tell(house: House, tx: Tx, { fields, attributes }: Opened): Promi
   await service.setFields(
     house,
     tx,
-    best(fields, ({ field }) => field).map(({ bucket, personId, field, value, at, id }) => ({
-      person: { bucket, personId },
-      ...{ field, value, source, at, eventId: id },
-    })),
+    best(fields, ({ field }) => field).map(
+      ({ bucket, personId, field, value, source: by, at, id }) => ({
+        person: { bucket, personId },
+        ...{ field, value, source: by, at, eventId: id },
+      }),
+    ),
   );
   const said = best(attributes, ({ name }) => name);
   if (said.length === 0) return;
@@ -147,9 +159,9 @@ async function tell(house: House, tx: Tx, { fields, attributes }: Opened): Promi
   });
   await service.setAttributes(
     tx,
-    won.map(({ bucket, personId, name, value, at, weight, id }) => ({
+    won.map(({ bucket, personId, name, value, source: by, at, weight, id }) => ({
       person: { bucket, personId },
-      ...{ name, value, source, at, confidence: weight, eventId: id },
+      ...{ name, value, source: by, at, confidence: weight, eventId: id },
     })),
     house.clocks.shop(),
   );

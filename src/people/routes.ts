@@ -2,6 +2,8 @@ import { audit } from "#kernel/audit.ts";
 import { answer, direct, implement, type House, type Reading } from "#kernel/endpoint.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
 import type { PersonKey } from "#kernel/sql.ts";
+import { readEvent } from "#collect/rules.ts";
+import * as messages from "#messages/service.ts";
 import { looksDirect } from "#privacy/rules.ts";
 import * as privacy from "#privacy/service.ts";
 import * as traits from "#traits/service.ts";
@@ -239,28 +241,51 @@ const tag = implement(api.tag, async ({ tx, house, now, newId, actor }, asked) =
   return ok({ changed: changed.length > 0 });
 });
 
-const mine = answer(api.mine, async ({ house, scope }) => {
+const mine = answer(api.mine, async ({ house, scope, now }) => {
   if (scope.kind !== "person") return fail("request.forbidden");
   const key = scope.person;
   const header = await views.header(house.sql, key);
   if (!header) return fail("people.unknown");
-  const [userIds, values, about] = await Promise.all([
+  const [userIds, values, about, traitsSaid, tags, shownTags, drawn, consents] = await Promise.all([
     service.identifiers(house, house.sql, [key], "user_id"),
     service.allFields(house, house.sql, key),
     views.fieldsAbout(house.sql, key),
+    traits.hows(house.sql),
+    views.tags(house.sql, key, now),
+    traits.shownTags(house.sql),
+    traits.drawn(house.sql, [key]),
+    messages.consentsOf(house.sql, key, now),
   ]);
+  const own = drawn.get(key.personId);
   return ok({
     personId: key.personId,
     userId: userIds.get(key.personId) ?? null,
-    fields: about.flatMap(({ field, at }) => {
+    fields: about.flatMap(({ field, source, at }) => {
       const value = values.get(field);
-      return value === undefined ? [] : [{ field, value, at: at.toISOString() }];
+      return value === undefined ? [] : [{ field, value, source, at: at.toISOString() }];
     }),
     attributes: Object.entries(header.attributes)
-      .filter(([name, { v }]) => ownAttributes.has(name) && v !== null)
-      .map(([name, { v, at }]) => ({ name, value: v, at }))
+      .filter(([name, { v, s }]) => v !== null && (ownAttributes.has(name) || traitsSaid.has(s)))
+      .map(([name, { v, s, at, c }]) => ({ name, value: v, source: s, at, confidence: c }))
       .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    tags: tags.flatMap(({ tag, value, at }) => {
+      const label = shownTags.get(tag);
+      return label ? [{ tag, label, value, at: at.toISOString() }] : [];
+    }),
+    preferences: own?.preferences ?? [],
+    disliked: own?.disliked ?? [],
+    consents,
   });
 });
 
-export const routes = [list, find, show, timeline, tagHistory, tag, mine];
+const correct = implement(api.correct, async ({ tx, house, actor, now, newId }, asked) => {
+  if (actor.scope.kind !== "person") return fail("request.forbidden");
+  const said = { key: newId(), name: "identify", user: "self", at: now, data: {}, traits: asked };
+  const read = readEvent(said, "server", now);
+  // "Beijing, call 13800138000" is no city.
+  if ("reason" in read)
+    return fail("people.unfit", { fields: [read.field.replace(/^traits\./, "")] });
+  return traits.ownWord(house, tx, actor.scope.person, read);
+});
+
+export const routes = [list, find, show, timeline, tagHistory, tag, mine, correct];

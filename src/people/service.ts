@@ -303,6 +303,19 @@ export async function identifiers(
   return found;
 }
 
+/** The first number that a source has of a person, and the source; null where none has one. */
+export async function numberOf(
+  house: House,
+  reader: Reader,
+  person: PersonKey,
+): Promise<{ space: string; number: string } | null> {
+  const node = (await store.nodesOf(reader, [person])).find(({ type }) => type === "user_id");
+  const key = node && (await privacy.nodeKeys(house, reader, [node])).get(node.nodeId);
+  if (!node || !key) return null;
+  const number = privacy.openSealed(key, "people_node|sealed", node.nodeId, node.sealed);
+  return { space: node.sourceId, number };
+}
+
 /** Decrypted values of one direct field by person id. */
 export async function fields(
   house: House,

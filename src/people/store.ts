@@ -81,12 +81,13 @@ export const addNodes = (tx: Tx, rows: NodeRow[]) =>
 
 export type OwnNode = { bucket: number; nodeId: string; type: string; sealed: Buffer } & {
   personId: string;
+  sourceId: string;
   blind: Buffer;
 };
 export const nodesOf = (reader: Reader, people: PersonKey[]) => {
   const buckets = [...new Set(people.map(({ bucket }) => bucket))];
   return reader<OwnNode[]>`
-    select n.bucket, n.node_id, n.type, n.sealed, n.person_id, i.blind from people_node n
+    select n.bucket, n.node_id, n.source_id, n.type, n.sealed, n.person_id, i.blind from people_node n
     join people_identifier i on i.bucket = n.bucket and i.node_id = n.node_id
     where n.person_bucket = any(${buckets}::smallint[])
       and n.person_id = any(${people.map(({ personId }) => personId)}::uuid[])
@@ -222,15 +223,16 @@ export const putFields = (tx: Tx, rows: FieldRow[]) => tx`
   where (people_field.at, coalesce(people_field.event_id, ${nobody}))
     <= (excluded.at, coalesce(excluded.event_id, ${nobody}))`;
 /** Takes away what events told of these people: it is told anew. */
-export async function dropTold(tx: Tx, people: readonly PersonKey[], source: string) {
+export async function dropTold(tx: Tx, people: readonly PersonKey[], sources: readonly string[]) {
   const [buckets, ids] = [people.map((p) => p.bucket), people.map((p) => p.personId)];
   await tx`
     delete from people_field f using unnest(${buckets}::smallint[], ${ids}::uuid[]) as p(bucket, person_id)
-    where f.bucket = p.bucket and f.person_id = p.person_id and f.source = ${source}`;
+    where f.bucket = p.bucket and f.person_id = p.person_id
+      and f.source = any(${sources as string[]}::text[])`;
   await tx`
     update people_profile f set attributes = coalesce((
       select jsonb_object_agg(a.key, a.value) from jsonb_each(f.attributes) a
-      where a.value->>'s' is distinct from ${source}), '{}')
+      where (a.value->>'s' = any(${sources as string[]}::text[])) is not true), '{}')
     from unnest(${buckets}::smallint[], ${ids}::uuid[]) as p(bucket, person_id)
     where f.bucket = p.bucket and f.person_id = p.person_id`;
 }

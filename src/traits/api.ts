@@ -279,3 +279,42 @@ export const modelTags = endpoint({
   }),
   failures: [],
 });
+
+// ── what a person says of themselves ──
+
+const category = z.string().trim().min(1).max(100);
+const said = z.object({ event: z.uuid() });
+const saying = [
+  "request.forbidden",
+  "people.unknown",
+  "people.unfit",
+  "traits.too_many_words",
+] as const;
+export const like = endpoint({
+  method: "PUT",
+  path: "/v1/me/profile/preferences/:category",
+  permission: "person",
+  summary: {
+    zh: "我喜欢或不喜欢这个品类；以我说的为准",
+    en: "I like this category or not; my word outweighs what was worked out",
+  },
+  input: z.strictObject({
+    category,
+    /** "none" takes my word back: then what I do counts again. */
+    word: z.enum(["yes", "no", "none"]),
+  }),
+  output: said,
+  failures: saying,
+});
+export const dislike = endpoint({
+  method: "DELETE",
+  path: "/v1/me/profile/preferences/:category",
+  permission: "person",
+  summary: {
+    zh: "从我的喜好里去掉这个品类，以后也不再算进来",
+    en: "Take this category out of what I like, and keep it out",
+  },
+  input: z.strictObject({ category }),
+  output: said,
+  failures: saying,
+});

@@ -6,6 +6,7 @@ import type { Reaction } from "#kernel/outbox.ts";
 import type { PersonKey, Tx } from "#kernel/sql.ts";
 import { setTimers, type TimerKind } from "#kernel/timers.ts";
 import * as people from "#people/service.ts";
+import { toldName } from "./model/preference.ts";
 import { resultOf, type Trait } from "./rules.ts";
 import * as service from "./service.ts";
 import * as store from "./store.ts";
@@ -75,20 +76,73 @@ const keyOf = ({ bucket, personId }: PersonKey): PersonKey => ({ bucket, personI
 /** What traits make of a slice of the log: those that ask about its events, for the people whose events they are. */
 export async function consume(house: House, tx: Tx, slice: Slice): Promise<void> {
   const { byEvent } = await service.declared(house, tx);
-  if (byEvent.size === 0) return;
-  const touched = await views.touched(tx, slice, [...byEvent.keys()]);
+  const names = new Set([...byEvent.keys(), ...preferring]);
+  const touched = await views.touched(tx, slice, [...names]);
   if (touched.length === 0) return;
   const byName = Map.groupBy(touched, ({ name }) => name);
   await look(
     house,
     tx,
     [...byName].flatMap(([name, those]) =>
-      byEvent.get(name)!.map((trait) => ({ trait, people: those })),
+      (byEvent.get(name) ?? []).map((trait) => ({ trait, people: those })),
     ),
   );
+  const drawn = [...byName].flatMap(([name, those]) => (preferring.has(name) ? those : []));
+  if (drawn.length === 0) return;
+  const added = await store.addPreferences(tx, slice, service.weighed);
+  await prefer(house, tx, [...added, ...(byName.get(toldName) ?? [])]);
+}
+const preferring: ReadonlySet<string> = new Set([...service.weighed.names, toldName]);
+
+/** Says in the profiles of these people what they are drawn to. */
+async function prefer(house: House, tx: Tx, all: readonly PersonKey[]): Promise<void> {
+  const those = unique(all);
+  if (those.length === 0) return;
+  const now = house.clocks.shop();
+  const [known, said] = await Promise.all([
+    service.drawn(tx, those),
+    views.preferred(tx, those, preferenceNames),
+  ]);
+  const had = new Map(said.map((one) => [`${one.personId} ${one.name}`, one]));
+  const set: people.AttributeChange[] = [];
+  const gone: Parameters<typeof people.dropAttributes>[1][number][] = [];
+  for (const person of those) {
+    const { preferences = [], scores = [], told = [] } = known.get(person.personId) ?? {};
+    const [first] = preferences;
+    // As of the last thing that counts in it, done or said.
+    const last = [
+      ...scores.map(({ lastAt, lastId }) => ({ at: lastAt, id: lastId })),
+      ...told.map(({ at, id }) => ({ at, id })),
+    ].reduce((a, b) => (b.at > a.at || (b.at === a.at && b.id > a.id) ? b : a), { at: 0, id: "" });
+    const times = scores.reduce((sum, one) => sum + one.times, 0);
+    const confidence = first?.own ? 1 : Math.round((100 * times) / (times + 3)) / 100;
+    const values = { category_preference: preferences, top_category: first?.category };
+    for (const [name, value] of Object.entries(values)) {
+      const was = had.get(`${person.personId} ${name}`);
+      if (!first) {
+        if (was) gone.push({ person, name, source: preferenceSource });
+      } else if (was?.id !== last.id || JSON.stringify(was.value) !== JSON.stringify(value))
+        set.push({
+          ...{ person, name, value, source: preferenceSource, confidence },
+          ...{ at: new Date(last.at), eventId: last.id },
+        });
+    }
+  }
+  if (set.length > 0) await people.setAttributes(tx, set, now);
+  if (gone.length > 0) await people.dropAttributes(tx, gone, now);
+}
+const preferenceSource = "preference";
+const preferenceNames = ["category_preference", "top_category"];
+async function preferAnew(house: House, tx: Tx, those: readonly PersonKey[]): Promise<void> {
+  if (those.length === 0) return;
+  await store.remakePreferences(tx, those, service.weighed);
+  await prefer(house, tx, those);
 }
 
-/** Works out anew every trait and every tag by rule of these people: after a merge, its undoing or a late event. Repeatable. */
+/**
+ * Works out anew every trait, what they are drawn to, and every tag by rule of these people: after a merge, its undoing or
+ * a late event. Repeatable.
+ */
 export async function refold(house: House, tx: Tx, those: PersonKey[]): Promise<void> {
   const { traits, tags } = await service.declared(house, tx);
   await look(
@@ -96,6 +150,7 @@ export async function refold(house: House, tx: Tx, those: PersonKey[]): Promise<
     tx,
     traits.map((trait) => ({ trait, people: those })),
   );
+  await preferAnew(house, tx, those);
   await service.retag(house, tx, tags, those);
 }
 
@@ -119,7 +174,10 @@ async function fill(house: House, tx: Tx, what: store.What): Promise<boolean> {
   }
   const { name } = what;
   const going = row.state === "going";
-  if (what.key === "tag") {
+  if (what.kind === "preference") {
+    await store.lockPeople(tx, those);
+    await preferAnew(house, tx, those);
+  } else if (what.kind === "tag") {
     const tag = tags.filter((one) => one.tag === name);
     await (going ? service.untag(house, tx, name, those) : service.retag(house, tx, tag, those));
   } else if (going) {
@@ -161,8 +219,7 @@ export const timers: TimerKind[] = [
     batch: 1,
     ring: async (house, tx, due) => {
       for (const { data } of due) {
-        const name = String(data["name"]);
-        const what = data["key"] === "tag" ? store.tagOf(name) : store.traitOf(name);
+        const what = store.whatOf(data["kind"] as store.Kind, String(data["name"]));
         if (await fill(house, tx, what)) await service.setFill(house, tx, what);
       }
     },
@@ -188,7 +245,7 @@ async function refill(house: House, tx: Tx, tags: service.Declarations["tags"]):
   if (tags.length === 0) return;
   const total = await store.everybodyCount(tx);
   for (const { tag } of tags) {
-    const what = store.tagOf(tag);
+    const what = store.whatOf("tag", tag);
     await store.restart(tx, what, "filling", total);
     await service.setFill(house, tx, what);
   }

@@ -1,11 +1,13 @@
 import { expect, test } from "vitest";
-import { createKey } from "#access/service.ts";
+import { SignJWT } from "jose";
+import { createKey, createPersonTokenKey } from "#access/service.ts";
 import { routes as collectRoutes } from "#collect/routes.ts";
 import { byIdentifier } from "#people/service.ts";
 import { routes as peopleRoutes } from "#people/routes.ts";
 import { routes as segmentRoutes } from "#segments/routes.ts";
 import { pumps } from "../app.ts";
 import { shop, type Shop } from "../../test/shop.ts";
+import { refold } from "./jobs.ts";
 import { routes } from "./routes.ts";
 
 const hour = 3_600_000;
@@ -302,4 +304,179 @@ test("a model's tags: each judged by itself, neither over a hand nor over a rule
     body: { model: "x", tags: [one] },
   });
   expect(refused.status).toBe(403);
+});
+
+/** Tokens that the shop's server signs for its shoppers. */
+async function tokensOf(here: Here) {
+  const { house } = here;
+  const at = house.clocks.machine();
+  const made = await here.sql.begin((tx) =>
+    createPersonTokenKey(
+      { tx, house, actor: { id: "system:test" }, at, newId: house.newId } as never,
+      { source: here.server.id, algorithm: "HS256", publicKey: null },
+    ),
+  );
+  if (!made.ok) throw new Error("no key");
+  const now = Math.floor(at.getTime() / 1000);
+  return async (sub: string) => {
+    const token = await new SignJWT({ sub, aud: "liuke", iat: now, exp: now + 600 })
+      .setProtectedHeader({ alg: "HS256", kid: made.value.id })
+      .sign(Buffer.from(made.value.secret!, "base64url"));
+    return { headers: { authorization: `Bearer ${token}` } };
+  };
+}
+async function send(here: Here, events: object[]) {
+  const { body } = await here.ask("POST", "/v1/events", {
+    headers: here.as.server,
+    body: { events: events.map((one) => ({ key: String(n++), ...one })) },
+  });
+  expect(body["accepted"]).toBe(events.length);
+  await settled(here);
+}
+type Mine = {
+  fields: { field: string; value: string; source: string }[];
+  attributes: { name: string; value: unknown; source: string }[];
+  preferences: { category: string; own: boolean; times: number; bought: number }[];
+  disliked: string[];
+  tags: object[];
+  consents: object[];
+};
+const ago = (here: Here, hours: number) =>
+  new Date(here.clock.shop.getTime() - hours * hour).toISOString();
+
+test("a person sees what they are drawn to, and their own word on it outweighs what they did", async () => {
+  await using here = await opened();
+  const me = await (await tokensOf(here))("u1");
+  const look = (category: string, hours: number, name = "Product Viewed") => ({
+    ...{ name, user: "u1", at: ago(here, hours), data: { sku: category, category } },
+  });
+  await send(here, [
+    ...[1, 2, 3].map((hours) => look("Shoes", hours)),
+    look("Bags", 4, "Product Added"),
+    look("Hats", 24 * 90, "Product Added"),
+    look("Nothing", 5, "Cart Viewed"),
+  ]);
+  const mine = async () => (await here.ask("GET", "/v1/me/profile", me)).body as unknown as Mine;
+  const names = async () => (await mine()).preferences.map(({ category }) => category);
+  // A product in the cart is four looks; 90 days later it is one.
+  expect(await names()).toEqual(["Bags", "Shoes", "Hats"]);
+  expect((await mine()).preferences[1]).toMatchObject({ times: 3, own: false });
+  const say = (method: "PUT" | "DELETE", category: string, body?: object) =>
+    here.ask(method, `/v1/me/profile/preferences/${encodeURIComponent(category)}`, { ...me, body });
+  expect((await say("DELETE", "Bags")).status).toBe(200);
+  expect((await say("PUT", "茶 / Tea", { word: "yes" })).status).toBe(200);
+  await settled(here);
+  await send(here, [look("Bags", 0, "Product Added")]);
+  expect(await names()).toEqual(["茶 / Tea", "Shoes", "Hats"]);
+  expect((await mine()).disliked).toEqual(["Bags"]);
+  const known = await tagsOf(here, "u1");
+  expect(known.attributes).toContainEqual(
+    expect.objectContaining({ name: "top_category", value: "茶 / Tea", confidence: 1 }),
+  );
+  await say("PUT", "Bags", { word: "none" });
+  await settled(here);
+  expect(await names()).toEqual(["茶 / Tea", "Bags", "Shoes", "Hats"]);
+  expect((await say("PUT", "me@example.com", { word: "yes" })).body["code"]).toBe("people.unfit");
+
+  // Worked out anew from the log it is the same; sums may differ in their last bits alone.
+  const state = async () =>
+    here.sql`select category, round(score::numeric, 9) as score, times, bought, last_at, last_id
+      from traits_preference order by category`;
+  const [before, profile] = [await state(), (await tagsOf(here, "u1")).attributes];
+  expect(before).toHaveLength(3);
+  const person = (await byIdentifier(here.house, here.sql, "user_id", "u1", here.server.id))!;
+  await here.sql`update traits_preference set score = 0, times = 99`;
+  await here.sql.begin((tx) => refold(here.house, tx, [person]));
+  expect([...(await state())]).toEqual([...before]);
+  expect((await tagsOf(here, "u1")).attributes).toEqual(profile);
+});
+
+test("a person sets their profile right; their word holds until the server says something newer", async () => {
+  await using here = await opened();
+  const tokenOf = await tokensOf(here);
+  const [me, other] = [await tokenOf("u1"), await tokenOf("u2")];
+  const identify = (user: string, hours: number, traits: object) => ({
+    ...{ name: "identify", user, at: ago(here, hours), traits },
+  });
+  await send(here, [
+    identify("u1", 10, { name: "Ann Lee", city: "Wuhan", email: "ann@example.com" }),
+    identify("u2", 10, { name: "Ben", city: "Rome", email: "ben@example.com" }),
+  ]);
+  const mine = async (as = me) =>
+    (await here.ask("GET", "/v1/me/profile", as)).body as unknown as Mine;
+  const said = async (as = me) => {
+    const { fields, attributes } = await mine(as);
+    return Object.fromEntries([
+      ...fields.map(({ field, value, source }) => [field, `${value} ${source}`]),
+      ...attributes.map(({ name, value, source }) => [name, `${String(value)} ${source}`]),
+    ]);
+  };
+  const before = await said(other);
+  const correct = (body: object, as = me) => here.ask("PATCH", "/v1/me/profile", { ...as, body });
+  expect((await correct({ name: "Ann Wang", city: "Xi'an", birth_month: 5 })).status).toBe(200);
+  await settled(here);
+  expect(await said()).toEqual({
+    ...{ name: "Ann Wang self", city: "Xi'an self", birth_month: "5 self" },
+    email: "ann@example.com identify",
+  });
+  // Dated before the correction, whenever it comes in, it changes nothing; what is newer does.
+  await send(here, [identify("u1", 5, { name: "Ann Lee", city: "Wuhan" })]);
+  expect((await said())["city"]).toBe("Xi'an self");
+  here.clock.shop = new Date(here.clock.shop.getTime() + hour);
+  await send(here, [identify("u1", 0, { city: "Chengdu" })]);
+  expect(await said()).toMatchObject({ name: "Ann Wang self", city: "Chengdu identify" });
+
+  // By what somebody is found, nobody sets right here; bad fields are named; a line of the log is the person's own.
+  expect((await correct({ email: "ben@example.com", city: "Rome" })).body).toMatchObject({
+    fields: ["email"],
+  });
+  expect((await correct({ phone: "13800138000" })).status).toBe(400);
+  expect((await correct({ birth_month: 13 })).body).toMatchObject({ fields: ["birth_month"] });
+  expect((await correct({ city: "call 13800138000" })).body).toMatchObject({
+    ...{ code: "people.unfit", fields: ["city"] },
+  });
+  expect((await correct({})).status).toBe(400);
+  expect(await said(other)).toEqual(before);
+  expect(await here.sql`select from people_person`).toHaveLength(2);
+  const log = await here.sql<{ sealed: Buffer; data: object; source: string }[]>`
+    select e.sealed, e.data, s.name as source from collect_event e join collect_source s on s.id = e.source_id
+    where s.name = 'self'`;
+  expect(log).toHaveLength(1);
+  expect(JSON.stringify(log[0]!.data)).not.toContain("Ann");
+
+  // Another's token, and none of a person, show and move nothing.
+  for (const method of ["PATCH", "PUT", "DELETE"] as const) {
+    const path = method === "PATCH" ? "" : "/preferences/Shoes";
+    const body =
+      method === "PATCH" ? { city: "X" } : method === "PUT" ? { word: "yes" } : undefined;
+    const asked = { headers: here.as.owner, body };
+    expect((await here.ask(method, `/v1/me/profile${path}`, asked)).status).toBe(403);
+  }
+  await correct({ city: "Paris" }, other);
+  await settled(here);
+  expect((await said())["city"]).toBe("Chengdu identify");
+  expect((await said(other))["city"]).toBe("Paris self");
+});
+
+test("of tags a person sees those that the shop shows, by their names", async () => {
+  await using here = await opened();
+  const me = await (await tokensOf(here))("u1");
+  await here.ask("POST", "/v1/traits", { ...as(here), body: spent });
+  await did(here, "u1", 60);
+  const when = { attribute: "spent_day", is: "ge", value: 50 };
+  for (const [tag, shown] of [
+    ["spender", true],
+    ["watched", false],
+  ])
+    await here.ask("PUT", `/v1/tags/${String(tag)}`, {
+      ...as(here),
+      body: { label: { zh: "常客", en: "Regular" }, shown, rules: [{ value: "yes", when }] },
+    });
+  await settled(here);
+  expect((await tagsOf(here, "u1")).tags).toHaveLength(2);
+  const { tags, attributes, consents } = (await here.ask("GET", "/v1/me/profile", me))
+    .body as unknown as Mine;
+  expect(tags).toMatchObject([{ tag: "spender", label: { en: "Regular" }, value: "yes" }]);
+  expect(attributes).toMatchObject([{ name: "spent_day", value: 60, source: "trait:spent_day" }]);
+  expect(consents.length).toBeGreaterThan(3);
 });

@@ -164,6 +164,10 @@ const modelTags = implement(api.modelTags, async (context, { model, tags: given 
 );
 
 export const routes = [
+  implement(api.like, service.tell),
+  implement(api.dislike, (context, { category }) =>
+    service.tell(context, { category, word: "no" }),
+  ),
   tags,
   showTag,
   modelTags,

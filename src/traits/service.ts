@@ -1,5 +1,5 @@
 // What a caller can ask of traits and of tags that follow from rules. Each function works in the transaction it is given.
-import { fieldIn, knownSource } from "#collect/service.ts";
+import { acceptOwn, fieldIn, knownSource } from "#collect/service.ts";
 import type { Context, House } from "#kernel/endpoint.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
 import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
@@ -9,6 +9,20 @@ import * as people from "#people/service.ts";
 import { derivedFields, looksDirect } from "#privacy/rules.ts";
 import { dependsOn } from "#segments/rules.ts";
 import * as segments from "#segments/service.ts";
+import { selfSource } from "#collect/rules.ts";
+import {
+  dislikedOf,
+  epochMs,
+  halfLifeDays,
+  nameLimit,
+  preferencesOf,
+  toldName,
+  weights,
+  type Preference,
+  type Score,
+  type Told,
+  type Word,
+} from "./model/preference.ts";
 import { sentenceOf } from "./model/sentence.ts";
 import {
   isCircular,
@@ -44,9 +58,14 @@ export const sourceOf = (name: string): string => `trait:${name}`;
 
 /** The timer of a helping of what follows from a declaration: one a trait or tag. */
 export const fillTimer = "traits.fill";
-export const setFill = (house: House, tx: Tx, { key, name }: store.What) =>
+export const setFill = (house: House, tx: Tx, { kind, name }: store.What) =>
   setTimers(tx, [
-    { kind: fillTimer, key: `${key} ${name}`, dueAt: house.clocks.machine(), data: { key, name } },
+    {
+      kind: fillTimer,
+      key: `${kind} ${name}`,
+      dueAt: house.clocks.machine(),
+      data: { kind, name },
+    },
   ]);
 
 /** What is declared, as this process last read it. Read again when its generation says so. */
@@ -130,7 +149,7 @@ export async function declare(
   if (!had && all.length >= traitsLimit) return fail("traits.too_many");
   const version = (had?.version ?? 0) + 1;
   const total = await store.everybodyCount(tx);
-  const what = store.traitOf(trait.name);
+  const what = store.whatOf("trait", trait.name);
   await store.put(tx, what, { version, by: actor.id, declaredAt: at, total }, trait);
   await setFill(house, tx, what);
   return ok({ name: trait.name, version, sentence: sentenceOf(trait) });
@@ -141,7 +160,7 @@ export const remove = (
   context: Context,
   { trait }: { trait: string },
 ): Promise<Result<Record<string, never>, "traits.unknown">> =>
-  leave(context, store.traitOf(trait), "traits.unknown");
+  leave(context, store.whatOf("trait", trait), "traits.unknown");
 
 async function leave<C extends string>(
   { tx, house }: Context,
@@ -224,7 +243,7 @@ export async function declareTag(
   if (isCircular(definition, [...others, definition], tagsAskedIn(all)))
     return fail("traits.circular");
   const version = (had?.version ?? 0) + 1;
-  const what = store.tagOf(tag.tag);
+  const what = store.whatOf("tag", tag.tag);
   const total = await store.everybodyCount(tx);
   await store.put(tx, what, { version, by: actor.id, declaredAt: at, total }, definition);
   await segments.unlisten(tx, listenerOf(tag.tag));
@@ -238,7 +257,7 @@ export async function removeTag(
   context: Context,
   { tag }: { tag: string },
 ): Promise<Result<Record<string, never>, "traits.tag_unknown">> {
-  const left = await leave(context, store.tagOf(tag), "traits.tag_unknown");
+  const left = await leave(context, store.whatOf("tag", tag), "traits.tag_unknown");
   if (left.ok) await segments.unlisten(context.tx, listenerOf(tag));
   return left;
 }
@@ -336,6 +355,14 @@ export async function untag(
   );
 }
 
+/** Tags with rules that whom they are about may see, with their names. */
+export const shownTags = async (reader: Reader): Promise<Map<string, Sentence>> =>
+  new Map(
+    (await store.allTags(reader)).flatMap(({ tag, definition }) =>
+      definition.shown ? [[tag, definition.label] as const] : [],
+    ),
+  );
+
 // ── tags of a model ────────────────────────────────────────────────────────────────────────────────────────────────
 
 export type ModelTag = {
@@ -416,3 +443,82 @@ export async function modelTags(
   }
   return verdicts;
 }
+
+// ── what people are drawn to ───────────────────────────────────────────────────────────────────────────────────────
+
+export const weighed: store.Weighed = {
+  names: Object.keys(weights),
+  weights: Object.values(weights),
+  epoch: new Date(epochMs),
+  halfLifeSeconds: halfLifeDays * 86_400,
+  nameLimit,
+};
+type Drawn = { preferences: Preference[]; disliked: string[]; scores: Score[]; told: Told[] };
+/** What each of these people is drawn to, and what it is made of; those of whom nothing is known are left out. */
+export async function drawn(
+  reader: Reader,
+  those: readonly PersonKey[],
+): Promise<Map<string, Drawn>> {
+  const [scores, told] = await Promise.all([
+    store.preferences(reader, those),
+    store.told(reader, those, toldName, selfSource),
+  ]);
+  const scoresOf = Map.groupBy(scores, ({ personId }) => personId);
+  const toldOf = Map.groupBy(told, ({ personId }) => personId);
+  return new Map(
+    [...new Set([...scoresOf.keys(), ...toldOf.keys()])].map((id) => {
+      const own = {
+        scores: (scoresOf.get(id) ?? []).map((row) => ({ ...row, lastAt: row.lastAt.getTime() })),
+        told: (toldOf.get(id) ?? []).map(({ category, word, at, id: event }): Told => ({
+          ...{ category, word: word as Word, at: at.getTime(), id: event },
+        })),
+      };
+      return [
+        id,
+        {
+          ...own,
+          preferences: preferencesOf(own.scores, own.told),
+          disliked: dislikedOf(own.told),
+        },
+      ];
+    }),
+  );
+}
+
+/** What a person says of themselves, as an event of the log: it is folded like everything else. */
+export async function ownWord(
+  house: House,
+  tx: Tx,
+  person: PersonKey,
+  event: Parameters<typeof acceptOwn>[3],
+): Promise<Result<{ event: string }, "people.unknown">> {
+  const own = await people.numberOf(house, tx, person);
+  if (!own) return fail("people.unknown");
+  const said = await acceptOwn(house, tx, own, event);
+  return said.verdict === "accepted" ? ok({ event: said.event }) : fail("people.unknown");
+}
+
+/** Categories that a person has a word on, at most. */
+const wordsLimit = 100;
+/** The person's own word on a category, as an event of the log. */
+export async function tell(
+  { tx, house, actor, now, newId }: Context,
+  { category, word }: { category: string; word: Word },
+): Promise<
+  Result<
+    { event: string },
+    "request.forbidden" | "people.unknown" | "people.unfit" | "traits.too_many_words"
+  >
+> {
+  if (actor.scope.kind !== "person") return fail("request.forbidden");
+  if (looksDirect(category)) return fail("people.unfit", { fields: ["category"] });
+  const { person } = actor.scope;
+  const { told = [] } = (await drawn(tx, [person])).get(person.personId) ?? {};
+  const names = new Set(told.map((one) => one.category)).add(category);
+  if (names.size > wordsLimit) return fail("traits.too_many_words");
+  const data = { category, word };
+  return ownWord(house, tx, person, { key: newId(), name: toldName, at: now, data });
+}
+
+/** Everything traits hold of a person beside their profile and tags. */
+export const erase = store.erasePerson;

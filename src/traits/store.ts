@@ -1,6 +1,6 @@
 // Every SQL statement that writes what is declared of traits and tags, and its own reads.
 import { nobody } from "#kernel/ids.ts";
-import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
+import { bigintList, type PersonKey, type Reader, type Tx } from "#kernel/sql.ts";
 import type { TagDefinition, Trait } from "./rules.ts";
 
 type Progress = {
@@ -19,10 +19,15 @@ export const all = (reader: Reader) => reader<Declared[]>`select * from traits_t
 export const allTags = (reader: Reader) =>
   reader<DeclaredTag[]>`select * from traits_tag order by tag`;
 
-/** What is gone through in helpings after it was declared: a trait or a tag. */
-export type What = { table: "traits_trait" | "traits_tag"; key: "name" | "tag"; name: string };
-export const traitOf = (name: string): What => ({ table: "traits_trait", key: "name", name });
-export const tagOf = (name: string): What => ({ table: "traits_tag", key: "tag", name });
+/** What is gone through in helpings: a trait or a tag that was declared, or what is worked out without that. */
+export type Kind = "trait" | "tag" | "preference" | "behaviour";
+export type What = { kind: Kind; name: string; table: string; key: "name" | "tag" };
+export const whatOf = (kind: Kind, name: string): What =>
+  kind === "trait"
+    ? { kind, name, table: "traits_trait", key: "name" }
+    : kind === "tag"
+      ? { kind, name, table: "traits_tag", key: "tag" }
+      : { kind, name, table: "traits_learned", key: "name" };
 
 /** Locked, so that its helpings go one after the other. */
 export async function held(tx: Tx, { table, key, name }: What): Promise<Progress | undefined> {
@@ -35,7 +40,7 @@ export const put = (
   tx: Tx,
   { table, key, name }: What,
   row: Pick<Progress, "version" | "by" | "declaredAt"> & { total: number },
-  definition: Trait | TagDefinition,
+  definition: object,
 ) => tx`
   insert into ${tx(table)}
     (${tx(key)}, definition, version, state, declared_at, by, total)
@@ -93,3 +98,127 @@ export async function everybodyCount(reader: Reader): Promise<number> {
     select count(*)::int as people from people_person`;
   return row!.people;
 }
+
+// ── what people are drawn to ──
+
+type Slice = { buckets: number[]; froms: bigint[]; tos: bigint[] };
+export type Weighed = { names: readonly string[]; weights: readonly number[] } & {
+  epoch: Date;
+  halfLifeSeconds: number;
+  nameLimit: number;
+};
+/**
+ * What was done in a category, from events e with their person o: a row each with its weight in log space. A category that
+ * an event does not name is that of its product in the catalogue.
+ */
+const sightings = (tx: Tx, { names, weights, epoch, halfLifeSeconds, nameLimit }: Weighed) => tx`
+  join unnest(${names as string[]}::text[], ${weights as number[]}::float8[]) as w(name, weight)
+    on w.name = e.name
+  cross join lateral (
+    select l.category, l.sku from jsonb_to_recordset(
+      case when e.name = 'Order Completed' and jsonb_typeof(e.data->'$order'->'lines') = 'array'
+        then e.data->'$order'->'lines' else '[]' end) as l(sku text, category text)
+    union all
+    select e.data->>'category', coalesce(e.data->>'sku', e.data->>'product_id')
+    where e.name <> 'Order Completed' and (e.name <> 'Order Line' or e.data->>'kind' = 'sale')
+  ) l
+  left join catalog_product p on nullif(btrim(l.category), '') is null
+    and p.source_id = e.source_id and p.sku = l.sku
+  cross join lateral (
+    select coalesce(nullif(btrim(l.category), ''), nullif(btrim(p.category), '')) as category,
+      ln(w.weight) / ln(2::float8) + extract(epoch from e.at - ${epoch}::timestamptz)::float8 / ${halfLifeSeconds}::float8 as x
+  ) c
+  where (e.flags = 0 or e.flags & 67 = 0) and c.category is not null
+    and char_length(c.category) <= ${nameLimit}::int`;
+/** Below this a part of a sum is nothing, and PostgreSQL would call it an underflow. */
+const least = 1000;
+const add = (tx: Tx, events: ReturnType<typeof sightings>): Promise<PersonKey[]> => tx<PersonKey[]>`
+  insert into traits_preference as t
+    (bucket, person_id, category, score, times, bought, last_at, last_id)
+  select bucket, person_id, category, max(most) + ln(sum(power(2::float8, greatest(x - most, ${-least})))) / ln(2::float8),
+    count(*)::int, (count(*) filter (where name in ('Order Line', 'Order Completed')))::int, max(at),
+    (array_agg(id order by at desc, id desc))[1]
+  from (
+    select *, max(x) over (partition by bucket, person_id, category) as most from (${events}) e
+  ) e
+  group by bucket, person_id, category
+  order by bucket, person_id, category
+  on conflict (bucket, person_id, category) do update set
+    score = greatest(t.score, excluded.score)
+      + ln(1 + power(2::float8, greatest(-abs(t.score - excluded.score), ${-least}))) / ln(2::float8),
+    times = t.times + excluded.times, bought = t.bought + excluded.bought,
+    last_at = greatest(t.last_at, excluded.last_at),
+    last_id = case when (excluded.last_at, excluded.last_id) > (t.last_at, t.last_id) then excluded.last_id
+      else t.last_id end
+  returning bucket, person_id`;
+const columns = (tx: Tx) => tx`
+  o.person_bucket as bucket, o.person_id, e.name, e.at, e.id, c.category, c.x`;
+/** Adds what a slice of the log says; gives whose it is. */
+export const addPreferences = (tx: Tx, { buckets, froms, tos }: Slice, weighed: Weighed) =>
+  add(
+    tx,
+    tx`
+    select ${columns(tx)}
+    from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[])
+      as s(bucket, "from", "to")
+    join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
+    cross join lateral (
+      select o.person_bucket, o.person_id from people_owner o
+      where o.bucket = e.bucket and o.node_id = e.node_id
+        and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
+      limit 1
+    ) o
+    ${sightings(tx, weighed)}`,
+  );
+/** Works out anew what these people are drawn to, from everything that is theirs. */
+export async function remakePreferences(
+  tx: Tx,
+  people: readonly PersonKey[],
+  weighed: Weighed,
+): Promise<void> {
+  const list = tx`unnest(${people.map((p) => p.bucket)}::smallint[],
+    ${people.map((p) => p.personId)}::uuid[]) as w(bucket, person_id)`;
+  await tx`
+    delete from traits_preference t using ${list} where t.bucket = w.bucket and t.person_id = w.person_id`;
+  await add(
+    tx,
+    tx`
+    select ${columns(tx)}
+    from (
+      select o.* from ${list}
+      join people_owner o on o.person_bucket = w.bucket and o.person_id = w.person_id
+    ) o
+    join collect_event e on e.bucket = o.bucket and e.node_id = o.node_id
+      and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
+      and e.name = any(${weighed.names as string[]}::text[])
+    ${sightings(tx, weighed)}`,
+  );
+}
+export type PreferenceRow = PersonKey & {
+  category: string;
+  score: number;
+  times: number;
+  bought: number;
+  lastAt: Date;
+  lastId: string;
+};
+export const preferences = (reader: Reader, people: readonly PersonKey[]) => reader<
+  PreferenceRow[]
+>`
+  select t.* from unnest(${people.map((p) => p.bucket)}::smallint[],
+    ${people.map((p) => p.personId)}::uuid[]) as w(bucket, person_id)
+  join traits_preference t on t.bucket = w.bucket and t.person_id = w.person_id`;
+export type ToldRow = PersonKey & { category: string; word: string; at: Date; id: string };
+/** What these people said of themselves that they like or not. */
+export const told = (reader: Reader, people: readonly PersonKey[], name: string, source: string) =>
+  reader<ToldRow[]>`
+    select o.person_bucket as bucket, o.person_id, e.data->>'category' as category,
+      e.data->>'word' as word, e.at, e.id
+    from unnest(${people.map((p) => p.bucket)}::smallint[], ${people.map((p) => p.personId)}::uuid[])
+      as w(bucket, person_id)
+    join people_owner o on o.person_bucket = w.bucket and o.person_id = w.person_id
+    join collect_event e on e.bucket = o.bucket and e.node_id = o.node_id and e.name = ${name}
+      and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
+    where e.source_id = ${source}`;
+export const erasePerson = (tx: Tx, { bucket, personId }: PersonKey) =>
+  tx`delete from traits_preference where bucket = ${bucket} and person_id = ${personId}`;

@@ -167,6 +167,17 @@ export const said = (reader: Reader, people: readonly PersonKey[], names: readon
     cross join unnest(${names as string[]}::text[]) as a(name)
     where f.attributes->a.name->>'s' = 'trait:' || a.name`;
 
+/** What these people's profiles say of what they are drawn to. */
+export const preferred = (reader: Reader, people: readonly PersonKey[], names: readonly string[]) =>
+  reader<(PersonKey & { name: string; value: unknown; id: string | null })[]>`
+    select f.bucket, f.person_id, a.name, f.attributes->a.name->'v' as value,
+      f.attributes->a.name->>'id' as id
+    from unnest(${people.map((one) => one.bucket)}::smallint[],
+      ${people.map((one) => one.personId)}::uuid[]) as w(bucket, person_id)
+    join people_profile f on f.bucket = w.bucket and f.person_id = w.person_id
+    cross join unnest(${names as string[]}::text[]) as a(name)
+    where f.attributes ? a.name`;
+
 /** The next people in order of their key. */
 export const everyone = (reader: Reader, after: PersonKey, limit: number) => reader<PersonKey[]>`
   select bucket, person_id from people_person
