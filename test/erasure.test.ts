@@ -120,6 +120,7 @@ async function known(shop: Awaited<ReturnType<typeof turned>>) {
         direct: values,
         sender: user,
       },
+      { key: "look", name: "Product Viewed", at, data: { category: "Tea" }, sender: user },
     ]);
     await tx`insert into segments_member (bucket, person_id, segment_id, since)
       select ${person!.bucket}, ${person!.personId}, id, ${at} from segments_segment limit 1
