@@ -38,6 +38,9 @@ export const reservedTags: ReadonlySet<string> = new Set([
   "rfm",
   "rfm_segment",
   "identifier_conflict",
+  "price_sensitivity",
+  "brand_loyalty",
+  "share_willingness",
   "influence",
   "inviter",
 ]);

@@ -6,6 +6,15 @@ import type { Reaction } from "#kernel/outbox.ts";
 import type { PersonKey, Tx } from "#kernel/sql.ts";
 import { setTimers, type TimerKind } from "#kernel/timers.ts";
 import * as people from "#people/service.ts";
+import {
+  behaviourTags,
+  reducedTo,
+  saidOf,
+  salesFor,
+  shareNames,
+  yearDays,
+  type Shop,
+} from "./model/behaviour.ts";
 import { toldName } from "./model/preference.ts";
 import { resultOf, type Trait } from "./rules.ts";
 import * as service from "./service.ts";
@@ -76,7 +85,7 @@ const keyOf = ({ bucket, personId }: PersonKey): PersonKey => ({ bucket, personI
 /** What traits make of a slice of the log: those that ask about its events, for the people whose events they are. */
 export async function consume(house: House, tx: Tx, slice: Slice): Promise<void> {
   const { byEvent } = await service.declared(house, tx);
-  const names = new Set([...byEvent.keys(), ...preferring]);
+  const names = new Set([...byEvent.keys(), ...preferring, ...sharing]);
   const touched = await views.touched(tx, slice, [...names]);
   if (touched.length === 0) return;
   const byName = Map.groupBy(touched, ({ name }) => name);
@@ -86,6 +95,11 @@ export async function consume(house: House, tx: Tx, slice: Slice): Promise<void>
     [...byName].flatMap(([name, those]) =>
       (byEvent.get(name) ?? []).map((trait) => ({ trait, people: those })),
     ),
+  );
+  await behave(
+    house,
+    tx,
+    [...byName].flatMap(([name, those]) => (sharing.has(name) ? those : [])),
   );
   const drawn = [...byName].flatMap(([name, those]) => (preferring.has(name) ? those : []));
   if (drawn.length === 0) return;
@@ -140,7 +154,59 @@ async function preferAnew(house: House, tx: Tx, those: readonly PersonKey[]): Pr
 }
 
 /**
- * Works out anew every trait, what they are drawn to, and every tag by rule of these people: after a merge, its undoing or
+ * Says of these people how they buy and share, as far as the shop has learned what to compare them with. `causes`: the
+ * event behind it, by person id.
+ */
+async function behave(
+  house: House,
+  tx: Tx,
+  all: readonly PersonKey[],
+  causes: ReadonlyMap<string, string> = new Map(),
+): Promise<void> {
+  const those = unique(all);
+  const shop = await store.learnedOf(tx);
+  if (those.length === 0 || shop.couponRate === undefined) return;
+  const now = house.clocks.shop();
+  const since = new Date(now.getTime() - yearDays * 86_400_000);
+  await store.lockPeople(tx, those);
+  const [done, said] = await Promise.all([
+    views.deeds(tx, those, { since, now, shareNames, reducedTo }),
+    views.tagsWithReason(tx, those, behaviourTags),
+  ]);
+  const had = new Map(said.map((one) => [`${one.personId} ${one.tag}`, one]));
+  const rows: people.TagChange[] = [];
+  for (const { bucket, personId, ...deeds } of done) {
+    const person = { bucket, personId };
+    const common = { person, kind: "statistic" as const, source: "traits", at: now };
+    const is = new Map(saidOf(deeds, shop as Shop).map((one) => [one.tag, one]));
+    for (const tag of behaviourTags) {
+      const was = had.get(`${personId} ${tag}`);
+      const one = is.get(tag);
+      const cause = causes.get(personId);
+      if (!one) {
+        if (was) rows.push({ ...common, tag, value: null, reason: {}, cause });
+      } else if (was?.value !== one.value || !sameFigures(was.reason, one.reason))
+        rows.push({ ...common, ...one, cause });
+    }
+  }
+  if (rows.length > 0) await people.setTags(tx, house.newId, rows);
+}
+const sameFigures = (a: Record<string, unknown>, b: Record<string, unknown>): boolean => {
+  const names = Object.keys(b);
+  return names.length === Object.keys(a).length && names.every((name) => a[name] === b[name]);
+};
+/** Learns from a year what anybody does, so that single people can be compared with it. */
+async function learn(house: House, tx: Tx): Promise<void> {
+  const now = house.clocks.shop();
+  const since = new Date(now.getTime() - yearDays * 86_400_000);
+  await tx`set local statement_timeout = '10min'`;
+  await store.learnPrices(tx, { since, now, salesFor, reducedTo });
+  await store.saveLearned(tx, await views.shopRates(tx, since, now, shareNames));
+}
+const sharing: ReadonlySet<string> = new Set(shareNames);
+
+/**
+ * Works out anew every trait, what they are drawn to, how they buy, and every tag by rule of these people: after a merge, its undoing or
  * a late event. Repeatable.
  */
 export async function refold(house: House, tx: Tx, those: PersonKey[]): Promise<void> {
@@ -151,6 +217,7 @@ export async function refold(house: House, tx: Tx, those: PersonKey[]): Promise<
     traits.map((trait) => ({ trait, people: those })),
   );
   await preferAnew(house, tx, those);
+  await behave(house, tx, those);
   await service.retag(house, tx, tags, those);
 }
 
@@ -177,6 +244,9 @@ async function fill(house: House, tx: Tx, what: store.What): Promise<boolean> {
   if (what.kind === "preference") {
     await store.lockPeople(tx, those);
     await preferAnew(house, tx, those);
+  } else if (what.kind === "behaviour") {
+    if (row.afterBucket < 0) await learn(house, tx);
+    await behave(house, tx, those);
   } else if (what.kind === "tag") {
     const tag = tags.filter((one) => one.tag === name);
     await (going ? service.untag(house, tx, name, those) : service.retag(house, tx, tag, those));
@@ -287,6 +357,21 @@ export const reactions: Reaction[] = [
   },
   {
     on: "predict.known",
-    react: async (house, tx) => refill(house, tx, (await service.declared(house, tx)).tags),
+    react: async (house, tx) => {
+      await refill(house, tx, (await service.declared(house, tx)).tags);
+      const what = store.whatOf("behaviour", "behaviour");
+      await store.restart(tx, what, "filling", await store.everybodyCount(tx));
+      await service.setFill(house, tx, what);
+    },
+  },
+  {
+    on: "orders.recorded",
+    react: (house, tx, events) =>
+      behave(
+        house,
+        tx,
+        events,
+        new Map(events.map(({ personId, data }) => [personId, String(data["eventId"])])),
+      ),
   },
 ];

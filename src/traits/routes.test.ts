@@ -3,6 +3,8 @@ import { SignJWT } from "jose";
 import { createKey, createPersonTokenKey } from "#access/service.ts";
 import { routes as collectRoutes } from "#collect/routes.ts";
 import { byIdentifier } from "#people/service.ts";
+import { routes as orderRoutes } from "#orders/routes.ts";
+import { know } from "#predict/jobs.ts";
 import { routes as peopleRoutes } from "#people/routes.ts";
 import { routes as segmentRoutes } from "#segments/routes.ts";
 import { pumps } from "../app.ts";
@@ -11,7 +13,7 @@ import { refold } from "./jobs.ts";
 import { routes } from "./routes.ts";
 
 const hour = 3_600_000;
-const all = [...collectRoutes, ...peopleRoutes, ...segmentRoutes, ...routes];
+const all = [...collectRoutes, ...orderRoutes, ...peopleRoutes, ...segmentRoutes, ...routes];
 let n = 0;
 type Here = Shop & { work: ReturnType<typeof pumps> };
 const opened = async (): Promise<Here> => {
@@ -479,4 +481,67 @@ test("of tags a person sees those that the shop shows, by their names", async ()
   expect(tags).toMatchObject([{ tag: "spender", label: { en: "Regular" }, value: "yes" }]);
   expect(attributes).toMatchObject([{ name: "spent_day", value: 60, source: "trait:spent_day" }]);
   expect(consents.length).toBeGreaterThan(3);
+});
+
+test("how somebody buys and shares is learned in the night and follows each order and share", async () => {
+  await using here = await opened();
+  const week = 7 * 24;
+  const line = (user: string, i: number, unitPrice: string, hours: number) => ({
+    ...{
+      key: `${user}-${i}`,
+      order: `${user}-${i}`,
+      sku: "TEA",
+      name: "Tea",
+      quantity: 1,
+      unitPrice,
+    },
+    ...{ at: ago(here, hours), customer: user },
+  });
+  const lines = [
+    ...Array.from({ length: 12 }, (_, i) => line(`u${2 + (i % 2)}`, i, "10.00", 6 * week + i)),
+    ...Array.from({ length: 6 }, (_, i) => line("u1", i, i < 5 ? "8.00" : "10.00", 6 * week + i)),
+  ];
+  const order = async (body: object[]) => {
+    const answer = await here.ask("POST", "/v1/orders/lines", {
+      headers: here.as.server,
+      body: { lines: body },
+    });
+    expect(answer.body["accepted"]).toBe(body.length);
+    await settled(here);
+  };
+  await order(lines);
+  await send(here, [
+    ...[1, 2, 3].map((i) => ({
+      ...{ name: "Product Shared", user: "u2", at: ago(here, i), data: { sku: "TEA" } },
+    })),
+  ]);
+  const levels = async (user: string) =>
+    Object.fromEntries((await tagsOf(here, user)).tags.map(({ tag, value }) => [tag, value]));
+  expect(await levels("u1")).toEqual({}); // nothing is learned yet
+  await know(here.house);
+  await settled(here);
+  // Five of eighteen sales were reduced, and all of them were theirs.
+  expect(await levels("u1")).toEqual({ price_sensitivity: "high", share_willingness: "medium" });
+  expect(await levels("u2")).toEqual({ price_sensitivity: "low", share_willingness: "high" });
+  const [sensitive] = (await tagsOf(here, "u1")).tags;
+  expect(sensitive).toMatchObject({
+    kind: "statistic",
+    sentence: {
+      zh: "近一年买过 6 件次有常价可比的商品，其中 5 件次低于常价 5% 以上，约为同样情况下其他客人的 1.91 倍。",
+      en: "6 purchases in a year of goods with a usual price, 5 of them at least 5% below it, about 1.91 times what others do on the same occasions.",
+    },
+  });
+  // Fifteen more at the usual price make them one like others: because of that order.
+  await order(Array.from({ length: 15 }, (_, i) => line("u1", 10 + i, "10.00", 1)));
+  expect((await levels("u1"))["price_sensitivity"]).toBe("medium");
+  const log = await here.sql`
+    select before, after, cause from people_tag_log where tag = 'price_sensitivity' and before = 'high'`;
+  expect(log).toMatchObject([{ after: "medium" }]);
+  expect(log[0]!["cause"]).not.toBeNull();
+  await send(here, [
+    ...[1, 2, 3, 4].map(() => ({
+      ...{ name: "Cart Shared", user: "u1", at: ago(here, 0), data: {} },
+    })),
+  ]);
+  expect((await levels("u1"))["share_willingness"]).toBe("high");
 });

@@ -22,6 +22,8 @@
 //   since: whole stretches of 24 hours since the latest event, at most 3,650.
 // - A result is a number of JSON: exact up to 15 digits, beyond that the nearest double.
 
+export type { Deeds, Shop } from "./model/behaviour.ts";
+
 export type Comparison = "eq" | "ne" | "lt" | "le" | "gt" | "ge";
 export type Filter =
   | { property: string; is: Comparison; value: string | number }

@@ -1,7 +1,7 @@
 // Every SQL statement that writes what is declared of traits and tags, and its own reads.
 import { nobody } from "#kernel/ids.ts";
 import { bigintList, type PersonKey, type Reader, type Tx } from "#kernel/sql.ts";
-import type { TagDefinition, Trait } from "./rules.ts";
+import type { Shop, TagDefinition, Trait } from "./rules.ts";
 
 type Progress = {
   version: number;
@@ -222,3 +222,38 @@ export const told = (reader: Reader, people: readonly PersonKey[], name: string,
     where e.source_id = ${source}`;
 export const erasePerson = (tx: Tx, { bucket, personId }: PersonKey) =>
   tx`delete from traits_preference where bucket = ${bucket} and person_id = ${personId}`;
+
+// ── how people buy and share ──
+
+export const learnedOf = async (reader: Reader): Promise<Partial<Shop>> => {
+  const [row] = await reader<{ definition: Partial<Shop> }[]>`
+    select definition from traits_learned where name = 'behaviour'`;
+  return row?.definition ?? {};
+};
+export const saveLearned = (tx: Tx, shop: Shop) => tx`
+  update traits_learned set definition = ${tx.json(shop)}, version = version + 1 where name = 'behaviour'`;
+/** Learns what each product usually costs from the sales of a span. */
+export async function learnPrices(
+  tx: Tx,
+  {
+    since,
+    now,
+    salesFor,
+    reducedTo,
+  }: { since: Date; now: Date; salesFor: number; reducedTo: number },
+): Promise<void> {
+  await tx`delete from traits_price`;
+  await tx`
+    insert into traits_price (source_id, sku, usual, reduced)
+    select u.source_id, u.sku, u.usual,
+      avg(case when l.unit_price * 100 <= u.usual * ${reducedTo}::int then 1 else 0 end)::float8
+    from (
+      select source_id, sku, percentile_disc(0.5) within group (order by unit_price) as usual
+      from orders_line
+      where kind = 'sale' and unit_price > 0 and at > ${since} and at <= ${now}
+      group by source_id, sku having count(*) >= ${salesFor}::int
+    ) u
+    join orders_line l on l.source_id = u.source_id and l.sku = u.sku
+      and l.kind = 'sale' and l.unit_price > 0 and l.at > ${since} and l.at <= ${now}
+    group by u.source_id, u.sku, u.usual`;
+}

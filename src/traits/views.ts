@@ -4,7 +4,7 @@ import type { Fragment } from "postgres";
 import { bigintList, type PersonKey, type Reader } from "#kernel/sql.ts";
 import type { TagKind } from "#people/rules.ts";
 import { asks, decimalOf, decimalText, distinctLimit } from "./rules.ts";
-import type { Comparison, Filter, Pieces, Trait } from "./rules.ts";
+import type { Comparison, Deeds, Filter, Pieces, Shop, Trait } from "./rules.ts";
 
 type Slice = { buckets: number[]; froms: bigint[]; tos: bigint[] };
 
@@ -245,3 +245,86 @@ export const tagLines = (
   where tag = ${tag} and at <= ${now}
     ${after ? reader`and (at, id) < (${after.at}, ${after.id}::uuid)` : reader``}
   order by at desc, id desc limit ${limit}`;
+
+// ── how people buy and share ──
+
+/** What the whole shop does in a span: the rates that single people are compared with. */
+export async function shopRates(
+  reader: Reader,
+  since: Date,
+  now: Date,
+  shareNames: readonly string[],
+) {
+  const [row] = await reader<Shop[]>`
+    select
+      coalesce((select avg(case when state = 'redeemed' then 1 else 0 end) from offers_coupon
+        where state in ('redeemed', 'expired') and issued_at > ${since} and issued_at <= ${now}), 0)::float8
+        as coupon_rate,
+      coalesce((select count(*) from collect_event e
+          where e.name = any(${shareNames as string[]}::text[]) and e.at > ${since} and e.at <= ${now}
+            and e.node_id is not null and ${unflagged(reader)})
+        / nullif((select sum(extract(epoch from ${now}::timestamptz - greatest(seen_at, ${since}::timestamptz)))
+            from people_person where seen_at < ${now}) / 604800, 0), 0)::float8 as shares_per_week,
+      coalesce((select sum(n * n) / nullif(power(sum(n), 2), 0) from (
+        select count(*)::float8 as n from orders_line l
+        join catalog_product p on p.source_id = l.source_id and p.sku = l.sku
+        where l.kind = 'sale' and l.at > ${since} and l.at <= ${now} and p.brand is not null
+        group by p.brand) b), 0)::float8 as brand_chance`;
+  return row!;
+}
+/** What each of these people did in a span. */
+export const deeds = (
+  reader: Reader,
+  people: readonly PersonKey[],
+  asked: { since: Date; now: Date; shareNames: readonly string[]; reducedTo: number },
+) => {
+  const { since, now, shareNames, reducedTo } = asked;
+  const theirs = (at: Fragment) =>
+    reader`bucket = w.bucket and person_id = w.person_id and ${at} > ${since} and ${at} <= ${now}`;
+  return reader<(PersonKey & Deeds)[]>`
+    select w.bucket, w.person_id, l.lines, l.reduced, l.expected_reduced, c.coupons_over, c.coupons_used,
+      b.brand_lines, b.same_brand_pairs, s.shares,
+      (extract(epoch from ${now}::timestamptz - greatest(p.seen_at, ${since}::timestamptz)) / 604800)::float8 as weeks
+    from unnest(${people.map((one) => one.bucket)}::smallint[],
+      ${people.map((one) => one.personId)}::uuid[]) as w(bucket, person_id)
+    join people_person p on p.bucket = w.bucket and p.person_id = w.person_id
+    cross join lateral (
+      select count(*)::int as lines,
+        (count(*) filter (where l.unit_price * 100 <= t.usual * ${reducedTo}::int))::int as reduced,
+        coalesce(sum(t.reduced), 0)::float8 as expected_reduced
+      from (select * from orders_line where kind = 'sale' and unit_price > 0 and ${theirs(reader`at`)}) l
+      join traits_price t on t.source_id = l.source_id and t.sku = l.sku
+    ) l
+    cross join lateral (
+      select count(*)::int as coupons_over, (count(*) filter (where state = 'redeemed'))::int as coupons_used
+      from offers_coupon where state in ('redeemed', 'expired') and ${theirs(reader`issued_at`)}
+    ) c
+    cross join lateral (
+      select coalesce(sum(n), 0)::int as brand_lines, coalesce(sum(n * (n - 1)), 0)::float8 as same_brand_pairs
+      from (
+        select count(*) as n
+        from (select * from orders_line where kind = 'sale' and ${theirs(reader`at`)}) l
+        join catalog_product p on p.source_id = l.source_id and p.sku = l.sku
+        where p.brand is not null group by p.brand
+      ) b
+    ) b
+    cross join lateral (
+      select count(*)::int as shares from people_owner o
+      join collect_event e on e.bucket = o.bucket and e.node_id = o.node_id
+        and e.name = any(${shareNames as string[]}::text[]) and e.at > ${since} and e.at <= ${now}
+        and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
+      where o.person_bucket = w.bucket and o.person_id = w.person_id and ${unflagged(reader)}
+    ) s`;
+};
+/** What was said of these people, with its figures. */
+export const tagsWithReason = (
+  reader: Reader,
+  people: readonly PersonKey[],
+  tags: readonly string[],
+) =>
+  reader<(PersonKey & { tag: string; value: string; reason: Record<string, unknown> })[]>`
+    select t.bucket, t.person_id, t.tag, t.value, t.reason
+    from unnest(${people.map((one) => one.bucket)}::smallint[],
+      ${people.map((one) => one.personId)}::uuid[]) as w(bucket, person_id)
+    join people_tag t on t.bucket = w.bucket and t.person_id = w.person_id
+      and t.tag = any(${tags as string[]}::text[]) and t.source = 'traits'`;

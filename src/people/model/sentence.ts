@@ -24,7 +24,16 @@ const tagNames: Record<string, Sentence> = {
   rfm: { zh: "RFM", en: "RFM" },
   rfm_segment: { zh: "RFM 分组", en: "RFM group" },
   identifier_conflict: { zh: "联系方式冲突", en: "Contact conflict" },
+  price_sensitivity: { zh: "价格敏感度", en: "Price sensitivity" },
+  brand_loyalty: { zh: "品牌忠诚度", en: "Brand loyalty" },
+  share_willingness: { zh: "分享意愿", en: "Willingness to share" },
 };
+const levelNames: Record<string, Sentence> = {
+  high: { zh: "高", en: "high" },
+  medium: { zh: "中", en: "medium" },
+  low: { zh: "低", en: "low" },
+};
+const levelled = new Set(["price_sensitivity", "brand_loyalty", "share_willingness"]);
 const contacts: Record<string, Sentence> = {
   email: { zh: "邮箱", en: "e-mail address" },
   phone: { zh: "手机号", en: "phone number" },
@@ -35,6 +44,7 @@ const named = (names: Record<string, Sentence>, value: string): Sentence =>
 function valueName(tag: string, value: string | null): Sentence {
   if (value === null) return { zh: "无", en: "none" };
   if (tag === "lifecycle") return named(stageNames, value);
+  if (levelled.has(tag)) return named(levelNames, value);
   if (tag === "rfm_segment") return named(segmentNames, value);
   return { zh: value, en: value };
 }
@@ -62,6 +72,40 @@ const figures: Record<string, (value: unknown, currency: string) => Sentence> = 
     const amount = money(minor, currency);
     return { zh: `累计消费 ${amount.zh}`, en: `${amount.en} spent` };
   },
+  pricedLines: (n) => ({
+    zh: `近一年买过 ${String(n)} 件次有常价可比的商品`,
+    en: `${count(n, "purchase", "purchases")} in a year of goods with a usual price`,
+  }),
+  reducedLines: (n) => ({
+    zh: `其中 ${String(n)} 件次低于常价 5% 以上`,
+    en: `${String(n)} of them at least 5% below it`,
+  }),
+  couponsOver: (n) => ({
+    zh: `用过或过期的券 ${String(n)} 张`,
+    en: `${count(n, "coupon", "coupons")} used or run out`,
+  }),
+  couponsUsed: (n) => ({ zh: `用掉 ${String(n)} 张`, en: `${String(n)} of them used` }),
+  brandLines: (n) => ({
+    zh: `近一年买过 ${String(n)} 件次有品牌的商品`,
+    en: `${count(n, "purchase", "purchases")} in a year of goods whose brand is known`,
+  }),
+  sameBrandPercent: (n) => ({
+    zh: `任取两件同品牌的可能为 ${String(n)}%`,
+    en: `two of them are of one brand in ${String(n)}% of cases`,
+  }),
+  shopBrandPercent: (n) => ({
+    zh: `全店为 ${String(n)}%`,
+    en: `in the whole shop in ${String(n)}%`,
+  }),
+  shares: (n) => ({
+    zh: `分享和邀请共 ${String(n)} 次`,
+    en: `shared or invited ${count(n, "time", "times")}`,
+  }),
+  weeks: (n) => ({ zh: `${String(n)} 周内`, en: `in ${count(n, "week", "weeks")}` }),
+  ratio: (n) => ({
+    zh: `约为同样情况下其他客人的 ${String(n)} 倍`,
+    en: `about ${String(n)} times what others do on the same occasions`,
+  }),
   newForDays: (n) => ({
     zh: `首购后 ${String(n)} 天内算新客`,
     en: `new for ${count(n, "day", "days")} after the first purchase`,
