@@ -644,7 +644,7 @@ export const ship = (house: House): Promise<number> =>
         node_id: nodeId,
         person_id: personId,
         version: String(version),
-        spans,
+        spans: spans.map(([from_at, from_id, person_id]) => ({ from_at, from_id, person_id })),
       })),
       // Sent twice, the latest version counts; the token only spares the room.
       `person_node:${house.newId()}`,
