@@ -141,6 +141,33 @@ const segment = createRoute({
   path: "/segments/$segment",
   component: lazyRouteComponent(() => import("./segments/segment.tsx"), "Segment"),
 });
+const traits = createRoute({
+  getParentRoute: () => inside,
+  path: "/traits",
+  component: lazyRouteComponent(() => import("./traits/traits.tsx"), "Traits"),
+});
+const editTrait = createRoute({
+  getParentRoute: () => inside,
+  path: "/traits/edit",
+  validateSearch: texts("trait"),
+  component: lazyRouteComponent(() => import("./traits/edit.tsx"), "EditTrait"),
+});
+const tags = createRoute({
+  getParentRoute: () => inside,
+  path: "/tags",
+  component: lazyRouteComponent(() => import("./traits/tags.tsx"), "Tags"),
+});
+const editTag = createRoute({
+  getParentRoute: () => inside,
+  path: "/tags/edit",
+  validateSearch: texts("tag"),
+  component: lazyRouteComponent(() => import("./traits/edit-tag.tsx"), "EditTag"),
+});
+const tag = createRoute({
+  getParentRoute: () => inside,
+  path: "/tags/of/$tag",
+  component: lazyRouteComponent(() => import("./traits/tag.tsx"), "TagPage"),
+});
 const companies = createRoute({
   getParentRoute: () => inside,
   path: "/companies",
@@ -286,6 +313,11 @@ const tree = root.addChildren([
     editSegment,
     compareSegments,
     segment,
+    traits,
+    editTrait,
+    tags,
+    editTag,
+    tag,
     companies,
     company,
     forms,

@@ -1,17 +1,18 @@
-import { useInfiniteQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
 import { lazy, Suspense, useState } from "react";
 import { api, call, type Answer } from "../ui/call.ts";
 import { StageMark, wordFor } from "../ui/marks.tsx";
 import { At, Broken, Page, Part, Wait } from "../ui/page.tsx";
 import { Relations } from "../relations/relations.tsx";
-import { useCall, useMay, useSelf } from "../ui/session.tsx";
+import { houseQuery, useCall, useMay, useSelf } from "../ui/session.tsx";
 import { useFormat, useSaid, useWords } from "../ui/words.tsx";
 import { Bought, Messages, Coupons, Consents } from "./member-parts.tsx";
 import { Claims } from "./claims.tsx";
 import { rfmSegmentName } from "./names.ts";
 
 const Erase = lazy(() => import("./erase.tsx"));
+const TagByHand = lazy(() => import("./tag-by-hand.tsx"));
 
 type Shown = Answer<typeof api.people.show>;
 type Attribute = Shown["attributes"][number];
@@ -61,7 +62,7 @@ export function Member() {
       )}
       <div className="columns columns-member">
         <div>
-          <Tags tags={data?.tags} />
+          <Tags person={person} tags={data?.tags} />
           <Fields data={data} />
           <Attributes attributes={data?.attributes} />
           <Timeline person={person} />
@@ -79,10 +80,14 @@ export function Member() {
   );
 }
 
-function Tags({ tags }: { tags: readonly Tag[] | undefined }) {
+const levelled = ["price_sensitivity", "brand_loyalty", "share_willingness"];
+function Tags({ person, tags }: { person: string; tags: readonly Tag[] | undefined }) {
   const { t } = useWords();
   const format = useFormat();
   const said = useSaid();
+  const may = useMay();
+  const house = useQuery(houseQuery).data;
+  const [tagging, setTagging] = useState(false);
   const valueOf = ({ tag, value }: Tag) =>
     tag === "lifecycle" ? (
       <StageMark stage={value} />
@@ -94,11 +99,35 @@ function Tags({ tags }: { tags: readonly Tag[] | undefined }) {
       <Link to="/members" search={{ rfm: value }}>
         {value}
       </Link>
+    ) : levelled.includes(tag) ? (
+      wordFor(t.levels, value)
     ) : (
       value
     );
   return (
-    <Part title={t.member.tags} says={t.member.tagsSay} className="reserve-tags grows">
+    <Part
+      title={t.member.tags}
+      says={t.member.tagsSay}
+      className="reserve-tags grows"
+      actions={
+        may("segments:write") &&
+        tags && (
+          <button
+            type="button"
+            className="plain"
+            aria-expanded={tagging}
+            onClick={() => setTagging(!tagging)}
+          >
+            {t.tagPage.byHand}
+          </button>
+        )
+      }
+    >
+      {tagging && house && (
+        <Suspense>
+          <TagByHand person={person} now={house.clock.now} done={() => setTagging(false)} />
+        </Suspense>
+      )}
       {tags?.length === 0 && <p className="quiet">{t.member.noTags}</p>}
       <ul className="rows">
         {tags
@@ -110,6 +139,13 @@ function Tags({ tags }: { tags: readonly Tag[] | undefined }) {
                   <small>
                     {t.kinds[tag.kind]} · {wordFor(t.sources, tag.source)} · <At at={tag.at} /> ·{" "}
                     {t.member.confidence(format.part(tag.confidence))}
+                    {tag.expiresAt && (
+                      <>
+                        {" · "}
+                        {t.member.tagUntil}
+                        <At at={tag.expiresAt} />
+                      </>
+                    )}
                   </small>
                 </div>
                 {tag.cause && (
@@ -167,6 +203,25 @@ function Fields({ data }: { data: Shown | undefined }) {
   );
 }
 
+type Preference = { category: string; share: number; times: number; bought: number; own: boolean };
+/** What somebody is drawn to, with what it is made of. */
+function Preferences({ of }: { of: readonly Preference[] }) {
+  const { t } = useWords();
+  const format = useFormat();
+  return (
+    <ul className="plain-list">
+      {of.map(({ category, share, times, bought, own }) => (
+        <li key={category}>
+          {category} {own ? t.member.ownWord : format.part(share)}
+          {times > 0 && (
+            <small> {t.member.preference(format.number(times), format.number(bought))}</small>
+          )}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
 /** Money by its name, days by their look, the rest as it is. */
 function Value({ name, value }: Pick<Attribute, "name" | "value">) {
   const { t } = useWords();
@@ -182,6 +237,9 @@ function Value({ name, value }: Pick<Attribute, "name" | "value">) {
       </Link>
     );
   if (typeof value === "boolean") return value ? t.yes : t.no;
+  if (name === "category_preference" && Array.isArray(value))
+    return <Preferences of={value as Preference[]} />;
+  if (Array.isArray(value)) return value.map(String).join(", ");
   if (typeof value === "string" && /^\d{4}-\d\d-\d\dT/.test(value)) return <At at={value} />;
   if (typeof value === "string" && /^\d{4}-\d\d-\d\d$/.test(value)) return format.day(value);
   return typeof value === "string" ? value : JSON.stringify(value);
@@ -190,6 +248,7 @@ function Value({ name, value }: Pick<Attribute, "name" | "value">) {
 function Attributes({ attributes }: { attributes: readonly Attribute[] | undefined }) {
   const { t } = useWords();
   const format = useFormat();
+  const said = useSaid();
   return (
     <Part title={t.member.attributes} className="reserve-attributes grows">
       <div className="scroller" role="region" aria-label={t.member.attributes} tabIndex={0}>
@@ -203,14 +262,15 @@ function Attributes({ attributes }: { attributes: readonly Attribute[] | undefin
           </thead>
           <tbody>
             {attributes
-              ? attributes.map(({ name, value, source, at, confidence }) => (
+              ? attributes.map(({ name, value, source, at, confidence, trait }) => (
                   <tr key={name}>
-                    <th scope="row">{wordFor(t.attributes, name)}</th>
+                    <th scope="row">{trait ? said(trait.label) : wordFor(t.attributes, name)}</th>
                     <td>
-                      <Value name={name} value={value} />
+                      <Value name={name} value={value} /> {trait?.unit}
+                      {trait && <small>{said(trait.how)}</small>}
                     </td>
                     <td title={format.at(at)}>
-                      {wordFor(t.sources, source)}
+                      {trait ? t.sources["trait"] : wordFor(t.sources, source)}
                       <small>
                         {t.member.confidence(format.part(confidence))} · <At at={at} day />
                       </small>

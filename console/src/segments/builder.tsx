@@ -1,5 +1,5 @@
-import { useId, type ReactNode } from "react";
 import type { Filter, Rule, What, Window } from "../../../src/segments/rules.ts";
+import { Choose, Figure, Text } from "../ui/inputs.tsx";
 import { useSaid, useWords } from "../ui/words.tsx";
 import { blank, filterOf, kinds, valueOf, type Offered, type Suggested } from "./draft.ts";
 
@@ -406,93 +406,5 @@ function When({ window, onChange }: { window: Window; onChange: (window: Window)
         />
       )}
     </>
-  );
-}
-
-// ── inputs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-const Labelled = ({ id, label, children }: { id: string; label: string; children: ReactNode }) => (
-  <span className="condition-part">
-    <label htmlFor={id}>{label}</label>
-    {children}
-  </span>
-);
-function Choose({
-  label,
-  value,
-  options,
-  onChange,
-}: {
-  label: string;
-  value: string;
-  options: readonly (readonly [string, string])[];
-  onChange: (value: string) => void;
-}) {
-  const id = useId();
-  return (
-    <Labelled id={id} label={label}>
-      <select id={id} value={value} onChange={(event) => onChange(event.target.value)}>
-        {options.map(([code, name]) => (
-          <option key={code} value={code}>
-            {name}
-          </option>
-        ))}
-      </select>
-    </Labelled>
-  );
-}
-function Text({
-  label,
-  value,
-  options,
-  onChange,
-}: {
-  label: string;
-  value: string;
-  options: readonly string[];
-  onChange: (value: string) => void;
-}) {
-  const id = useId();
-  return (
-    <Labelled id={id} label={label}>
-      <input
-        id={id}
-        value={value}
-        list={`${id}-list`}
-        maxLength={200}
-        autoComplete="off"
-        onChange={(event) => onChange(event.target.value)}
-      />
-      <datalist id={`${id}-list`}>
-        {options.map((one) => (
-          <option key={one} value={one} />
-        ))}
-      </datalist>
-    </Labelled>
-  );
-}
-function Figure({
-  label,
-  value,
-  onChange,
-}: {
-  label: string;
-  value: number;
-  onChange: (value: number) => void;
-}) {
-  const id = useId();
-  return (
-    <Labelled id={id} label={label}>
-      <input
-        id={id}
-        type="number"
-        className="num"
-        value={value}
-        step="any"
-        onChange={(event) =>
-          onChange(Number.isFinite(event.target.valueAsNumber) ? event.target.valueAsNumber : 0)
-        }
-      />
-    </Labelled>
   );
 }

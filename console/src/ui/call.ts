@@ -24,6 +24,7 @@ type Domains = {
   recommend: typeof import("../../../src/recommend/api.ts");
   relations: typeof import("../../../src/relations/api.ts");
   segments: typeof import("../../../src/segments/api.ts");
+  traits: typeof import("../../../src/traits/api.ts");
 };
 /** An endpoint as the browser sees it; I and O are what travels, so dates are ISO text and bigints decimal text. */
 export type Call<I, O> = {

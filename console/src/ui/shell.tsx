@@ -25,6 +25,8 @@ export const places: { group: "top" | "people" | "act" | "results" | "house"; pl
         { to: "/lifecycle", word: "lifecycle", permission: "lifecycle:read" },
         { to: "/rfm", word: "rfm", permission: "lifecycle:read" },
         { to: "/segments", word: "segments", permission: "segments:read" },
+        { to: "/traits", word: "traits", permission: "traits:read" },
+        { to: "/tags", word: "tags", permission: "traits:read" },
         { to: "/companies", word: "companies", permission: "members:read", whole: true },
       ],
     },
