@@ -603,9 +603,9 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
     await page.getByLabel("Source", { exact: true }).selectOption("new");
     await page.getByLabel("Name of the source").fill("Shop floor");
     await page.getByRole("button", { name: "Make the key" }).click();
-    const line = await page.locator(".secret pre").textContent();
-    const [, key] = /Bearer (lk_[\w-]+)/.exec(line!)!;
-    const [, body] = /-d '(.*)'$/.exec(line!)!;
+    const call = await page.locator(".secret pre").textContent();
+    const [, key] = /Bearer (lk_[\w-]+)/.exec(call!)!;
+    const [, body] = /-d '(.*)'$/.exec(call!)!;
     const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
     const response = await fetch(`${base}/v1/orders/lines`, {
       method: "POST",
@@ -618,10 +618,12 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
 
     await page.goto(`${base}/sources`);
     const row = page.getByRole("row").filter({ hasText: "Shop floor" });
-    await row.getByRole("link", { name: "1", exact: true }).click();
+    // Its keys are counted before what it could not give.
+    await row.getByRole("link", { name: "1", exact: true }).last().click();
     await page.getByRole("heading", { level: 1, name: "Shop floor: not taken in" }).waitFor();
-    expect(await page.locator("tbody tr").first().textContent()).toContain("unitPrice");
-    expect(await page.locator("tbody tr").first().textContent()).not.toContain("invalid");
+    const line = page.locator("tbody tr").filter({ hasText: "unitPrice" });
+    await line.waitFor(); // the page holds the room of its list while that is asked for
+    expect(await line.textContent()).not.toContain("invalid");
     expect([watch.errors, await watch.refused()]).toEqual([[], []]);
   });
 
