@@ -6,7 +6,7 @@ import type { Opened } from "./program.ts";
 
 /** What is not a shop's data: who may come in, what was done, and what the program itself keeps. */
 const stays =
-  /^(access_.*|audit.*|migration|lease|worker_bucket|shop_clock|installation|idempotency|collect_offset|collect_consumer|collect_cut|privacy_erasure|privacy_tombstone|messages_template|messages_settings|segments_state)$/;
+  /^(access_.*|audit.*|migration|lease|worker_bucket|shop_clock|installation|idempotency|collect_offset|collect_consumer|collect_cut|privacy_erasure|privacy_tombstone|messages_template|messages_settings|segments_state|traits_state|traits_learned)$/;
 
 /** Says how many rows went. Only where nothing but the demo has ever come in: other data is nobody's to clear. */
 export async function removeDemo({
