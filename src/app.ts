@@ -100,6 +100,7 @@ export const refolders: readonly people.Refold[] = [
   companiesService.refold,
   relationsService.refold,
   traitsJobs.refold,
+  segmentsJobs.refold,
 ];
 /** What was done with a person and goes with them, in the order in which it is moved. */
 export const movers: readonly people.Mover[] = [

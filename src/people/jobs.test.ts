@@ -77,7 +77,11 @@ test("an address that is another's merges nobody, and a tag says so with the eve
   await using here = await shop(collectRoutes);
   await send(here, [identify("u1", { email: "home@example.com", phone: "13800138000" })]);
   const body = await send(here, [
-    identify("u2", { email: "home@example.com", phone: "138 0013 8000", city: "Wuhan" }),
+    identify(
+      "u2",
+      { email: "home@example.com", phone: "138 0013 8000", city: "Wuhan" },
+      "2026-02-02T00:00:00Z",
+    ),
   ]);
   const [ann, ben] = [await personOf(here, "u1"), await personOf(here, "u2")];
   expect(ben.personId).not.toBe(ann.personId);

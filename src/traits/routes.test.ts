@@ -375,6 +375,8 @@ test("a person sees what they are drawn to, and their own word on it outweighs w
   expect(known.attributes).toContainEqual(
     expect.objectContaining({ name: "top_category", value: "茶 / Tea", confidence: 1 }),
   );
+  // A word said later: of two of one instant, their numbers decide.
+  here.clock.shop = new Date(here.clock.shop.getTime() + 1000);
   await say("PUT", "Bags", { word: "none" });
   await settled(here);
   expect(await names()).toEqual(["茶 / Tea", "Bags", "Shoes", "Hats"]);
