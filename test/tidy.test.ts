@@ -60,6 +60,8 @@ const may: Record<string, RegExp> = {
     "#kernel/(sql|columns|ids)\\.ts",
     own("rules", "api"),
     "#\\w+/rules\\.ts",
+    // What an event says and the filters of it are one language, and one statement, for segments and traits.
+    "#segments/views\\.ts",
     "postgres$",
   ),
 };

@@ -1,6 +1,15 @@
 import { z } from "zod";
 import { endpoint } from "#kernel/endpoint.ts";
-import { conditionsLimit, depthLimit, stepsLimit, windowLimitDays, type Rule } from "./rules.ts";
+import {
+  conditionsLimit,
+  depthLimit,
+  filtersLimit,
+  isPath,
+  stepsLimit,
+  valuesLimit,
+  windowLimitDays,
+  type Rule,
+} from "./rules.ts";
 
 const instant = z.iso.datetime();
 const sentence = z.object({ zh: z.string(), en: z.string() });
@@ -14,21 +23,25 @@ const precise = z.iso.datetime({ precision: 3 });
 /** A rule's own numbers: whole ones beyond 2^53 were rounded before anybody could read them. */
 const figure = z.number().min(-Number.MAX_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER);
 
+/** A path into what an event says: "price", "products.0.sku". */
+const property = z.string().min(1).max(300).refine(isPath);
+const said = z.string().max(200);
 const filter = z.union([
+  z.strictObject({ property, is: comparison, value: z.union([said, figure]) }),
+  z.strictObject({ property, is: z.enum(["eq", "ne"]), value: z.boolean() }),
   z.strictObject({
-    property: codeText,
-    is: comparison,
-    value: z.union([z.string().max(200), figure]),
-  }),
-  z.strictObject({ property: codeText, is: z.enum(["eq", "ne"]), value: z.boolean() }),
-  z.strictObject({
-    property: codeText,
+    property,
     is: z.literal("in"),
-    values: z.array(z.string().max(200)).min(1).max(100),
+    values: z.union([
+      z.array(said).min(1).max(valuesLimit),
+      z.array(figure).min(1).max(valuesLimit),
+    ]),
   }),
-  z.strictObject({ property: codeText, is: z.literal("known") }),
+  z.strictObject({ property, is: z.literal("known") }),
 ]);
-const what = { event: codeText, where: z.array(filter).max(10).optional() };
+/** Of one event, all of them: of segments and of traits alike. */
+export const filters = z.array(filter).max(filtersLimit);
+const what = { event: codeText, where: filters.optional() };
 const window = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("hours"),

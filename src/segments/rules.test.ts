@@ -4,7 +4,16 @@ import { addDays, dayOf, daysBetween, instantOf } from "#kernel/clock.ts";
 import { fits } from "./model/evaluate.ts";
 import { sentenceOf } from "./model/sentence.ts";
 import { nextTurn } from "./model/turns.ts";
-import { atInstant, dormantWorth, inOrder, type Facts, type Rule } from "./rules.ts";
+import {
+  atInstant,
+  dormantWorth,
+  holds,
+  inOrder,
+  whatWords,
+  type Facts,
+  type Filter,
+  type Rule,
+} from "./rules.ts";
 
 const words = { currency: "GBP", timeZone: "Europe/London", segments: new Map() };
 const facts = (attributes: Record<string, unknown>, tags: Record<string, string> = {}): Facts => ({
@@ -141,4 +150,28 @@ test("segments come after those that their rules name, and a circle is seen", ()
   );
   expect(inOrder([names("a", "b"), names("b", "c"), names("c", "a")])).toBeNull();
   expect(inOrder([names("a", "a")])).toBeNull();
+});
+
+test("a filter compares alike with alike, below the surface and at places in lists too", () => {
+  const said = { price: "39.90", n: 2, sku: "007", on: false, none: null, lines: [{ sku: "A" }] };
+  const cases: [Filter, boolean][] = [
+    [{ property: "price", is: "ge", value: 39.9 }, true],
+    [{ property: "price", is: "lt", value: 39.9 }, false],
+    [{ property: "price", is: "eq", value: "39.90" }, true],
+    [{ property: "price", is: "in", values: [1, 39.9] }, true],
+    [{ property: "sku", is: "eq", value: 7 }, false],
+    [{ property: "sku", is: "ne", value: 8 }, false],
+    [{ property: "n", is: "ne", value: "2" }, false],
+    [{ property: "n", is: "in", values: ["2"] }, false],
+    [{ property: "on", is: "ne", value: true }, true],
+    [{ property: "none", is: "ne", value: 1 }, false],
+    [{ property: "none", is: "known" }, false],
+    [{ property: "lines.0.sku", is: "eq", value: "A" }, true],
+    [{ property: "lines.1.sku", is: "known" }, false],
+  ];
+  for (const [filter, is] of cases) expect([filter, holds(filter, said)]).toEqual([filter, is]);
+  expect(whatWords({ event: "Product Viewed", where: [cases[0]![0], cases[3]![0]] })).toEqual({
+    zh: "“浏览商品”（价格不低于 39.9，价格为 1 或 39.9）",
+    en: "“Product Viewed” (price at least 39.9, price 1 or 39.9)",
+  });
 });

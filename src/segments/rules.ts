@@ -5,7 +5,7 @@
 // The written rules of comparison, the same in PostgreSQL, in ClickHouse and for one person here:
 // - Of whom something is not known, no comparison about it is true: not "orders below 3", not "country is not France".
 //   "not" turns that round: people without any order are among those who do not have three. A value is known when it is
-//   there and is not null. A comparison of numbers asks a number, of texts a text, of truths a truth: "12" is no number.
+//   there and is not null. A comparison of numbers asks a number, of texts a text: an attribute "12" is no number.
 // - Numbers are IEEE doubles, the one nearest to what was written, so that 0.1 + 0.2 is not 0.3. What is 10^18 or more in
 //   size is no number. A rule's own numbers lie within ±(2^53 − 1).
 // - Texts are equal when their code points are; nothing is normalised (NFC is not applied), trimmed or folded. Their order
@@ -14,14 +14,26 @@
 // - A window of hours is (now − hours, now]; one of days is today and the days before it, on the shop's calendar; one
 //   between two instants holds its beginning and not its end. What is dated after now has not happened yet.
 // - Events of bots and of staff are left out. Of several events at one instant the order is that of their ids.
+// - What an event says is asked by filters: model/filter.ts says what they compare.
 import { addDays, dayOf, instantOf } from "#kernel/clock.ts";
+import type { Comparison, Filter } from "./model/filter.ts";
 
-export type Comparison = "eq" | "ne" | "lt" | "le" | "gt" | "ge";
-export type Filter =
-  | { property: string; is: Comparison; value: string | number }
-  | { property: string; is: "eq" | "ne"; value: boolean }
-  | { property: string; is: "in"; values: string[] }
-  | { property: string; is: "known" };
+export {
+  at,
+  byCodePoint,
+  digitsLimit,
+  filtersLimit,
+  holds,
+  isDecimal,
+  isPath,
+  isPlace,
+  partsOf,
+  plainDecimal,
+  valuesLimit,
+  type Comparison,
+  type Filter,
+} from "./model/filter.ts";
+export { propertyLabel, whatWords } from "./model/words.ts";
 /** Events of one name, of which every filter is true. */
 export type What = { event: string; where?: Filter[] | undefined };
 export type Window =

@@ -36,6 +36,8 @@ const tags = ["lifecycle", "vip"];
 const texts = ["dormant", "active", "it's", "%_\\", "中文", "10", "é", "é", "😀", "", ""];
 const names = ["Product Viewed", "Product Added", "page"];
 const properties = ["price", "sku", "sale", 'o\'dd "key"'];
+/** Where rules look: at names, in what lies below them, and at places in lists. */
+const paths = [...properties, ...properties, "sku.v", "sku.0", "price.1.v", "sale.v.0.1"];
 /** The nights on which London changes its clocks lie within, and the end of a year. */
 const first = Date.parse("2011-10-20T00:00:00Z");
 const last = Date.parse("2011-11-03T00:00:00Z");
@@ -55,7 +57,7 @@ const instant = fc.oneof(
 const number = fc.oneof(
   fc.integer({ min: -3, max: 12 }),
   fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e12, max: 1e12 }),
-  fc.constantFrom(0.1 + 0.2, 0.3, 0.1, -0, 1e-9, 9_007_199_254_740_991),
+  fc.constantFrom(0.1 + 0.2, 0.3, 0.1, 39.9, 10, -0, 1e-9, 9_007_199_254_740_991),
 );
 /** What may stand in a profile or an event: numbers, texts, instants, and things that only look like them. */
 const value = fc.oneof(
@@ -75,8 +77,26 @@ const value = fc.oneof(
         "1e400",
         [1],
         { v: 1 },
+        { v: "39.90", 0: true },
+        ["10", { v: "-0.5" }],
+        { v: [["x", 0.3]] },
       ],
-      ...[1e18, 1e21, 1e300, 5e-324, 1e-301, "9007199254740993", -1e18, 999_999_999_999_999_900],
+      ...[
+        1e18,
+        1e21,
+        1e300,
+        5e-324,
+        1e-301,
+        "9007199254740993",
+        "39.90",
+        "0.3",
+        "-0.5",
+        "007",
+        "1e3",
+        "5.0000000001",
+        -1e18,
+        999_999_999_999_999_900,
+      ],
     ),
   },
 );
@@ -104,13 +124,21 @@ const person = fc.record({
 // ── what is asked ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 const comparison = fc.constantFrom("eq", "ne", "lt", "le", "gt", "ge");
-const property = fc.constantFrom(...properties);
+const property = fc.constantFrom(...paths);
 const list = fc.uniqueArray(fc.constantFrom(...texts), { minLength: 1, maxLength: 3 });
 const filter = fc.oneof(
   fc.record({ property, is: comparison, value: number }),
   fc.record({ property, is: comparison, value: fc.constantFrom(...texts) }),
   fc.record({ property, is: fc.constantFrom("eq", "ne"), value: fc.boolean() }),
   fc.record({ property, is: fc.constant("in"), values: list }),
+  fc.record({
+    property,
+    is: fc.constant("in"),
+    values: fc.uniqueArray(fc.oneof(number, fc.constantFrom(39.9, 1, 10)), {
+      minLength: 1,
+      maxLength: 3,
+    }),
+  }),
   fc.record({ property, is: fc.constant("known") }),
 ) as fc.Arbitrary<Filter>;
 const what: fc.Arbitrary<What> = fc.oneof(

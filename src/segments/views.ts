@@ -7,6 +7,7 @@
 import type { Fragment } from "postgres";
 import { bigintList, type PersonKey, type Reader } from "#kernel/sql.ts";
 import {
+  partsOf,
   sampleModulus,
   type Comparison,
   type Filter,
@@ -54,22 +55,35 @@ function numeric(reader: Reader, value: Fragment, is: Comparison, bound: number)
 
 // ── what happened ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Of an event e. Null counts as false wherever this stands. */
-function filtered(reader: Reader, filter: Filter): Fragment {
-  const value = reader`e.data->${filter.property}::text`;
+/** What an event e says at a path. */
+export const saidAt = (reader: Reader, property: string): Fragment => {
+  const parts = partsOf(property);
+  return parts.length === 1
+    ? reader`(e.data->${property}::text)`
+    : reader`(e.data #> ${parts}::text[])`;
+};
+/** Of an event e. Null counts as false wherever this stands. model/filter.ts says what it means. */
+export function filtered(reader: Reader, filter: Filter): Fragment {
+  const value = saidAt(reader, filter.property);
+  const text = reader`jsonb_typeof(${value}) = 'string'`;
   switch (filter.is) {
     case "known":
       return reader`jsonb_typeof(${value}) <> 'null'`;
-    case "in":
-      return reader`(jsonb_typeof(${value}) = 'string'
-        and e.data->>${filter.property}::text = any(${filter.values}::text[]))`;
+    case "in": {
+      const values = filter.values.map(String);
+      if (typeof filter.values[0] === "string")
+        return reader`(${text} and ${value} #>> '{}' = any(${values}::text[]))`;
+      return reader`(${value} = any(${values}::text[]::jsonb[])
+        or ${text} and segments_decimal(${value}) = any(${values}::text[]::numeric[]))`;
+    }
     default: {
       if (typeof filter.value === "boolean")
         return reader`${value} = to_jsonb(${filter.value === (filter.is === "eq")}::boolean)`;
       const is = operator(reader, filter.is);
-      if (typeof filter.value === "number") return numeric(reader, value, filter.is, filter.value);
-      return reader`(jsonb_typeof(${value}) = 'string'
-        and e.data->>${filter.property}::text collate "C" ${is} ${filter.value}::text)`;
+      if (typeof filter.value === "number")
+        return reader`(${numeric(reader, value, filter.is, filter.value)}
+          or ${text} and segments_decimal(${value}) ${is} ${String(filter.value)}::text::numeric)`;
+      return reader`(${text} and (${value} #>> '{}') collate "C" ${is} ${filter.value}::text)`;
     }
   }
 }

@@ -1,14 +1,7 @@
 import { z } from "zod";
 import { endpoint } from "#kernel/endpoint.ts";
-import {
-  asks,
-  filtersLimit,
-  functions,
-  hoursLimit,
-  isPath,
-  tagBatchLimit,
-  tagRulesLimit,
-} from "./rules.ts";
+import { filters } from "#segments/api.ts";
+import { asks, functions, hoursLimit, isPath, tagBatchLimit, tagRulesLimit } from "./rules.ts";
 
 const instant = z.iso.datetime();
 const sentence = z.object({ zh: z.string(), en: z.string() });
@@ -18,19 +11,8 @@ const label = z.strictObject({
   en: z.string().trim().min(1).max(80),
 });
 const property = z.string().min(1).max(300).refine(isPath);
-const number = z.number().gt(-1e15).lt(1e15);
 const text = z.string().min(1).max(200);
 const comparison = z.enum(["eq", "ne", "lt", "le", "gt", "ge"]);
-const filter = z.union([
-  z.strictObject({ property, is: comparison, value: z.union([text, number]) }),
-  z.strictObject({ property, is: z.enum(["eq", "ne"]), value: z.boolean() }),
-  z.strictObject({
-    property,
-    is: z.literal("in"),
-    values: z.union([z.array(text).min(1).max(50), z.array(number).min(1).max(50)]),
-  }),
-  z.strictObject({ property, is: z.literal("exists") }),
-]);
 const trait = z
   .strictObject({
     /** Of the attribute too, by which segments ask for it. */
@@ -40,7 +22,7 @@ const trait = z
     event: z.string().trim().min(1).max(200),
     /** A path into what the event says: "price", "products.0.sku". */
     property: property.optional(),
-    where: z.array(filter).max(filtersLimit).optional(),
+    where: filters.optional(), // as segments ask
     /** How far back; null: to the beginning. Two years at most. */
     hours: z.int().min(1).max(hoursLimit).nullable(),
     unit: z.string().trim().min(1).max(20).optional(),

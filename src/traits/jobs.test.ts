@@ -7,10 +7,11 @@ import type { PersonKey } from "#kernel/sql.ts";
 import { ringDue } from "#kernel/timers.ts";
 import * as peopleJobs from "#people/jobs.ts";
 import { byIdentifier } from "#people/service.ts";
+import type { Filter } from "#segments/rules.ts";
 import { world, type World } from "../../test/database.ts";
 import * as jobs from "./jobs.ts";
 import { piecesOf, type Happened } from "./model/evaluate.ts";
-import { functions, resultOf, type Filter, type Trait } from "./rules.ts";
+import { functions, resultOf, type Trait } from "./rules.ts";
 import * as service from "./service.ts";
 import * as store from "./store.ts";
 import * as views from "./views.ts";
@@ -109,7 +110,7 @@ const aFilter: fc.Arbitrary<Filter> = fc.oneof(
     is: fc.constant("in"),
     values: fc.constantFrom<string[] | number[]>(["a", "b"], ["1"], [1, 2.5], [39.9]),
   }) as fc.Arbitrary<Filter>,
-  fc.record({ property: aPath, is: fc.constant("exists") }) as fc.Arbitrary<Filter>,
+  fc.record({ property: aPath, is: fc.constant("known") }) as fc.Arbitrary<Filter>,
 );
 const aTrait: fc.Arbitrary<Trait> = fc
   .record({

@@ -2,16 +2,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { piecesOf, type Happened } from "./model/evaluate.ts";
 import { sentenceOf } from "./model/sentence.ts";
-import {
-  at,
-  decimalOf,
-  decimalText,
-  isPath,
-  keyOf,
-  resultOf,
-  valueOf,
-  type Trait,
-} from "./rules.ts";
+import { at } from "#segments/rules.ts";
+import { decimalOf, decimalText, isPath, keyOf, resultOf, valueOf, type Trait } from "./rules.ts";
 
 const hour = 3_600_000;
 const now = Date.UTC(2026, 2, 1, 4);
@@ -143,6 +135,8 @@ test("decimals: as text and back, rounded half away from zero", () => {
   expect(decimalText(decimalOf(123456789012345.67)!)).toBe("123456789012345.67");
   expect(decimalOf("+1")).toBeNull();
   expect(decimalOf(" 1")).toBeNull();
+  for (const text of ["007", "1234567890123456", "1.0000000001", ".5", "1."])
+    expect(decimalOf(text)).toBeNull();
   fc.assert(
     fc.property(fc.double({ min: -1e6, max: 1e6, noNaN: true }), (value) => {
       expect(Math.abs(Number(decimalText(decimalOf(value)!)) - value)).toBeLessThanOrEqual(5.1e-10);
@@ -175,15 +169,15 @@ test("filters compare alike with alike", () => {
   expect(count([{ property: "n", is: "ge", value: 39.9 }], { n: "39.90" })).toBe(1);
   expect(count([{ property: "n", is: "eq", value: "39.9" }], { n: 39.9 })).toBeNull();
   expect(count([{ property: "n", is: "in", values: ["a", "b"] }], { n: "b" })).toBe(1);
-  expect(count([{ property: "n", is: "exists" }], { n: {} })).toBe(1);
-  expect(count([{ property: "n", is: "exists" }], { n: null })).toBeNull();
+  expect(count([{ property: "n", is: "known" }], { n: {} })).toBe(1);
+  expect(count([{ property: "n", is: "known" }], { n: null })).toBeNull();
   expect(count([{ property: "n", is: "ne", value: true }], { n: false })).toBe(1);
 });
 
 test("a trait reads itself back", () => {
   const where: Trait["where"] = [{ property: "category", is: "eq", value: "鞋" }];
   expect(sentenceOf({ ...base, fn: "count", hours: 720, where })).toEqual({
-    zh: "最近 30 天“Paid”的次数，只算category = “鞋”的。",
-    en: "How often “Paid” happened in the last 30 days, counting only category = “鞋”.",
+    zh: "最近 30 天“Paid”（品类等于“鞋”）的次数。",
+    en: "How often “Paid” (category exactly “鞋”) happened in the last 30 days.",
   });
 });

@@ -6,15 +6,13 @@
 // - Its events have its name, fit every filter, and lie in the window (now − hours, now]; without a window, at or before
 //   now. What is dated after now has not happened yet. Events of bots and staff, and what a page only claims of an order,
 //   are left out. Their order is that of (at, id).
-// - A property is a path of names into what the event says, "a.b"; in a list a whole number from 0 is a place. What is not
-//   there or null is not known, and an event without its property does not count for a function that asks for one.
-// - A number is one of JSON, or a text that is a plain decimal ("39.90", at most 15 digits before the point and 9 after),
-//   below 10^15 in size; it is a decimal and no double, rounded half away from zero to 9 places, so that 0.1 + 0.2 is 0.3
-//   however many are added. "12" and 12 are the same number; "12 pairs" is none.
+// - Properties and filters are those of segments (#segments/model/filter.ts), word for word: a property is a path into what
+//   the event says, and what is a number there is one here. An event without its property does not count for a function
+//   that asks for one.
+// - What is added up lies below 10^15 in size; it is a decimal and no double, rounded half away from zero to 9 places, so
+//   that 0.1 + 0.2 is 0.3 however many are added.
 // - A value is a text of 1 to 200 characters, a number of JSON, or a truth. Two are equal when type and value are: the text
 //   "1" is not the number 1, and "Tea" is not "tea".
-// - Filters compare a number with a number, a text with a text by code points, a truth with a truth. Of what is not known or
-//   of another kind no comparison is true, "is not" neither.
 // - Where no event counts, nothing is said: no trait is 0 because nothing happened. Rules of segments ask for absence.
 // - Sum, average, least and greatest ask for numbers; the average is rounded half away from zero to 6 places. What was most
 //   frequent: of equally many the value seen latest, then the one whose text comes first. First and last: the value of the
@@ -22,14 +20,9 @@
 //   since: whole stretches of 24 hours since the latest event, at most 3,650.
 // - A result is a number of JSON: exact up to 15 digits, beyond that the nearest double.
 
-export type { Deeds, Shop } from "./model/behaviour.ts";
+import { isDecimal, type Filter } from "#segments/rules.ts";
 
-export type Comparison = "eq" | "ne" | "lt" | "le" | "gt" | "ge";
-export type Filter =
-  | { property: string; is: Comparison; value: string | number }
-  | { property: string; is: "eq" | "ne"; value: boolean }
-  | { property: string; is: "in"; values: string[] | number[] }
-  | { property: string; is: "exists" };
+export type { Deeds, Shop } from "./model/behaviour.ts";
 
 export const functions = [
   "count",
@@ -67,48 +60,18 @@ export type Trait = {
   unit?: string | undefined;
 };
 
+export { isPath } from "#segments/rules.ts";
 /** Two years and a day. */
 export const hoursLimit = 731 * 24;
 export const traitsLimit = 200;
-export const filtersLimit = 10;
 export const distinctLimit = 100;
 export const daysLimit = 3650;
-/** Names of a path, and places in a list. */
-export const pathLimit = 5;
 const valueLimit = 200;
 
-/** Is this a path as rules read it? Places in a list are written without leading zeros. */
-export const isPath = (path: string): boolean => {
-  const parts = path.split(".");
-  return (
-    parts.length <= pathLimit &&
-    !path.startsWith("$") &&
-    parts.every(
-      (part) =>
-        part.length >= 1 &&
-        part.length <= 100 &&
-        // What a database would read as a place in a list has one spelling.
-        (!/^\s*[+-]?\d+$/.test(part) || /^(0|[1-9]\d{0,2})$/.test(part)),
-    )
-  );
-};
-
-/** What an event says at a path. */
-export function at(data: unknown, path: string): unknown {
-  let found = data;
-  for (const part of path.split(".")) {
-    if (typeof found !== "object" || found === null) return undefined;
-    if (Array.isArray(found)) found = /^\d+$/.test(part) ? found[Number(part)] : undefined;
-    else found = Object.hasOwn(found, part) ? (found as Record<string, unknown>)[part] : undefined;
-  }
-  return found;
-}
-
 const places = 9;
-const plain = /^-?[0-9]{1,15}(\.[0-9]{1,9})?$/;
 /** A number as a whole number of 10^−9, or null. */
 export function decimalOf(value: unknown): bigint | null {
-  if (typeof value === "string") return plain.test(value) ? scaled(value) : null;
+  if (typeof value === "string") return isDecimal(value) ? scaled(value) : null;
   if (typeof value !== "number" || !(Math.abs(value) < 1e15)) return null;
   return scaled(String(value));
 }
@@ -149,16 +112,6 @@ export function keyOf(value: unknown): string | null {
 /** The value that a key is of. */
 export const valueOf = (key: string): string | number | boolean =>
   key[0] === "s" ? key.slice(1) : key[0] === "n" ? Number(key.slice(1)) : key === "btrue";
-
-/** Below 0, 0 or above 0, by code points: JavaScript's own order is that of UTF-16. */
-export function byCodePoint(a: string, b: string): number {
-  for (let i = 0; i < a.length && i < b.length;) {
-    const [left, right] = [a.codePointAt(i)!, b.codePointAt(i)!];
-    if (left !== right) return left - right;
-    i += left > 0xffff ? 2 : 1;
-  }
-  return a.length - b.length;
-}
 
 /** What was made of one person's events, before it is a figure. Instants in ms of UTC, decimals as text. */
 export type Pieces = {

@@ -3,56 +3,11 @@
 import type { Fragment } from "postgres";
 import { bigintList, type PersonKey, type Reader } from "#kernel/sql.ts";
 import type { TagKind } from "#people/rules.ts";
-import { asks, decimalOf, decimalText, distinctLimit } from "./rules.ts";
-import type { Comparison, Deeds, Filter, Pieces, Shop, Trait } from "./rules.ts";
+import { filtered, saidAt } from "#segments/views.ts";
+import { asks, distinctLimit } from "./rules.ts";
+import type { Deeds, Pieces, Shop, Trait } from "./rules.ts";
 
 type Slice = { buckets: number[]; froms: bigint[]; tos: bigint[] };
-
-const pathOf = (property: string) => property.split(".");
-const operator = (reader: Reader, is: Comparison): Fragment => {
-  switch (is) {
-    case "eq":
-      return reader`=`;
-    case "ne":
-      return reader`<>`;
-    case "lt":
-      return reader`<`;
-    case "le":
-      return reader`<=`;
-    case "gt":
-      return reader`>`;
-    case "ge":
-      return reader`>=`;
-  }
-};
-/** Of an event e. Null counts as false: it stands in a `where`. */
-function filtered(reader: Reader, filter: Filter): Fragment {
-  const value = reader`(e.data #> ${pathOf(filter.property)}::text[])`;
-  const decimal = (number: number) => decimalText(decimalOf(number) ?? 0n);
-  switch (filter.is) {
-    case "exists":
-      return reader`jsonb_typeof(${value}) <> 'null'`;
-    case "in": {
-      const [first] = filter.values;
-      if (typeof first === "number") {
-        const numbers = (filter.values as number[]).map(decimal);
-        return reader`traits_number(${value}) = any(${numbers}::text[]::numeric[])`;
-      }
-      return reader`(jsonb_typeof(${value}) = 'string'
-        and ${value} #>> '{}' = any(${filter.values as string[]}::text[]))`;
-    }
-    default: {
-      const is = operator(reader, filter.is);
-      if (typeof filter.value === "boolean")
-        return reader`(jsonb_typeof(${value}) = 'boolean'
-          and ${value} ${is} to_jsonb(${String(filter.value)}::text::boolean))`;
-      if (typeof filter.value === "number")
-        return reader`traits_number(${value}) ${is} ${decimal(filter.value)}::text::numeric`;
-      return reader`(jsonb_typeof(${value}) = 'string'
-        and (${value} #>> '{}') collate "C" ${is} ${filter.value}::text)`;
-    }
-  }
-}
 
 /** Neither of a bot nor of staff nor a claim. Said so that the planner takes it for true of almost all. */
 const unflagged = (reader: Reader) => reader`(e.flags = 0 or e.flags & 67 = 0)`;
@@ -64,8 +19,8 @@ function such(reader: Reader, trait: Trait, now: Date, among: readonly PersonKey
     kind === null
       ? reader`null::text`
       : kind === "number"
-        ? reader`traits_number(e.data #> ${pathOf(trait.property!)}::text[])`
-        : reader`traits_key(e.data #> ${pathOf(trait.property!)}::text[])`;
+        ? reader`traits_number(${saidAt(reader, trait.property!)})`
+        : reader`traits_key(${saidAt(reader, trait.property!)})`;
   const where = [
     reader`e.name = ${trait.event} and ${unflagged(reader)}`,
     ...(trait.hours === null

@@ -976,7 +976,6 @@ export const en = {
       distinct: "Every value seen",
       days_since: "Days since the latest",
     },
-    isIn: "is one of",
   },
   tagPage: {
     says: "What members are tagged with, by rule, statistic, model or hand. Every change is kept.",
@@ -1098,6 +1097,7 @@ export const en = {
       percent: "Percent",
       seed: "Seed",
       isKnown: "is known",
+      isIn: "is one of",
       kinds: {
         events: "Did something",
         absent: "Did not do",

@@ -934,7 +934,6 @@ export const zh = {
       distinct: "出现过的各个值",
       days_since: "距最后一次的天数",
     },
-    isIn: "是其中之一",
   },
   tagPage: {
     says: "打在会员身上的标签：规则、统计、模型和人工四种，每次变化都有记录。",
@@ -1054,6 +1053,7 @@ export const zh = {
       percent: "百分比",
       seed: "种子",
       isKnown: "已知",
+      isIn: "是其中之一",
       kinds: {
         events: "做过几次",
         absent: "没有做过",

@@ -1,7 +1,8 @@
 import type { Filter, Rule, What, Window } from "../../../src/segments/rules.ts";
 import { Choose, Figure, Text } from "../ui/inputs.tsx";
 import { useSaid, useWords } from "../ui/words.tsx";
-import { blank, filterOf, kinds, valueOf, type Offered, type Suggested } from "./draft.ts";
+import { blank, filterOf, kinds, type Offered, type Suggested } from "./draft.ts";
+import { FilterLine } from "./filter.tsx";
 
 export type Others = readonly { id: string; name: { zh: string; en: string } }[];
 type Helped = { suggested: Suggested; others: Others };
@@ -307,46 +308,14 @@ function Event({
         onChange={(event) => onChange({ event, where: what.where })}
       />
       {filters.map((filter, i) => (
-        <span key={i} className="condition-line">
-          <Text
-            label={words.property}
-            value={filter.property}
-            options={properties.map(({ name }) => name)}
-            onChange={(property) => put(filters.with(i, { ...filter, property }))}
-          />
-          <Choose
-            label={words.comparison}
-            value={filter.is}
-            options={[...Object.entries(words.comparisons), ["known", words.isKnown]]}
-            onChange={(is) =>
-              put(
-                filters.with(
-                  i,
-                  is === "known"
-                    ? { property: filter.property, is }
-                    : ({
-                        property: filter.property,
-                        is,
-                        value: "value" in filter ? filter.value : "",
-                      } as Filter),
-                ),
-              )
-            }
-          />
-          {"value" in filter && (
-            <Text
-              label={words.value}
-              value={String(filter.value)}
-              options={[]}
-              onChange={(text) =>
-                put(filters.with(i, { ...filter, value: valueOf(text) } as Filter))
-              }
-            />
-          )}
-          <button type="button" className="plain" onClick={() => put(filters.toSpliced(i, 1))}>
-            {words.removeFilter(filter.property)}
-          </button>
-        </span>
+        <FilterLine
+          // A filter is its place: there is nothing else to tell two equal ones apart.
+          key={i}
+          filter={filter}
+          names={properties.map(({ name }) => name)}
+          onChange={(next) => put(filters.with(i, next))}
+          onRemove={() => put(filters.toSpliced(i, 1))}
+        />
       ))}
       {filters.length < 10 && (
         <button

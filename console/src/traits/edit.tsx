@@ -1,7 +1,8 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
-import { asks, functions, type Filter, type Trait } from "../../../src/traits/rules.ts";
+import { asks, functions, type Trait } from "../../../src/traits/rules.ts";
+import { FilterLine } from "../segments/filter.tsx";
 import { api, call, Problem, type Answer } from "../ui/call.ts";
 import { Field, Form } from "../ui/form.tsx";
 import { Choose, Figure, Text } from "../ui/inputs.tsx";
@@ -207,7 +208,7 @@ function Parts({
             onClick={() =>
               onChange({
                 ...asked,
-                where: [...where, { property: names[0] ?? "price", is: "exists" }],
+                where: [...where, { property: names[0] ?? "price", is: "known" }],
               })
             }
           >
@@ -216,69 +217,6 @@ function Parts({
         )}
       </fieldset>
     </>
-  );
-}
-
-const listOf = (text: string): string[] => text.split(/[,，]\s*/);
-const isNumber = (text: string) => /^-?\d{1,15}(\.\d{1,9})?$/.test(text.trim());
-/** What somebody typed, as the value it looks like. */
-const valueOf = (text: string): string | number => (isNumber(text) ? Number(text) : text);
-
-function FilterLine({
-  filter,
-  names,
-  onChange,
-  onRemove,
-}: {
-  filter: Filter;
-  names: readonly string[];
-  onChange: (filter: Filter) => void;
-  onRemove: () => void;
-}) {
-  const { t } = useWords();
-  const words = t.segments.builder;
-  const { property } = filter;
-  const text =
-    filter.is === "exists"
-      ? ""
-      : filter.is === "in"
-        ? filter.values.join(", ")
-        : String(filter.value);
-  const put = (is: string, typed: string): Filter => {
-    if (is === "exists") return { property, is };
-    if (is === "in") return { property, is, values: listOf(typed) };
-    return { property, is, value: valueOf(typed) } as Filter;
-  };
-  return (
-    <div className="condition-line">
-      <Text
-        label={words.property}
-        value={property}
-        options={names}
-        onChange={(name) => onChange({ ...filter, property: name })}
-      />
-      <Choose
-        label={words.comparison}
-        value={filter.is}
-        options={[
-          ...Object.entries(words.comparisons),
-          ["in", t.traits.isIn],
-          ["exists", words.isKnown],
-        ]}
-        onChange={(is) => onChange(put(is, text))}
-      />
-      {filter.is !== "exists" && (
-        <Text
-          label={words.value}
-          value={text}
-          options={[]}
-          onChange={(typed) => onChange(put(filter.is, typed))}
-        />
-      )}
-      <button type="button" className="plain" onClick={onRemove}>
-        {words.removeFilter(property)}
-      </button>
-    </div>
   );
 }
 

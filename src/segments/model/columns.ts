@@ -3,6 +3,10 @@
 // The columns hold the log, whose nodes are whose, and of each person the profile and the tags. Membership is asked of
 // the other segment's own rule, put in its place: who is in a segment is told to nobody twice.
 import {
+  digitsLimit,
+  isPlace,
+  partsOf,
+  plainDecimal,
   sampleModulus,
   type Comparison,
   type Filter,
@@ -85,23 +89,50 @@ export function peopleOf(rule: RuleNow, at: Date): Statement {
     `fromUnixTimestamp64Milli(toInt64(${bind(String(ms), "String")}))`;
   const number = (value: number) => bind(value, "Float64");
 
+  // What an event says at a path. A place in a list is the name of a property where there is no list.
+  const saidAt = (property: string): string =>
+    partsOf(property).reduce((data, part) => {
+      const named = `JSONExtractRaw(${data}, ${text(part)})`;
+      if (!isPlace(part) || data === "data") return named;
+      return `if(JSONType(${data}) = 'Array', JSONExtractRaw(${data}, ${Number(part) + 1}), ${named})`;
+    }, "data");
+  // A name alone is asked where it stands, without cutting it out first.
+  const askedAt = (property: string) => {
+    const direct = partsOf(property).length === 1;
+    const of = direct ? `data, ${text(property)}` : saidAt(property);
+    return {
+      type: `JSONType(${of})`,
+      text: `JSONExtractString(${of})`,
+      number: `JSONExtractFloat(${of})`,
+      truth: `JSONExtractBool(${of})`,
+      known: `(${direct ? `JSONHas(${of})` : `notEmpty(${of})`} and JSONType(${of}) != 'Null')`,
+    };
+  };
   const filtered = (filter: Filter): string => {
-    const key = text(filter.property);
-    const type = `JSONType(data, ${key})`;
-    const asText = `JSONExtractString(data, ${key})`;
-    const asNumber = `JSONExtractFloat(data, ${key})`;
+    const value = askedAt(filter.property);
+    const isText = `${value.type} = 'String'`;
+    const isNumber = `${value.type} in ('Int64', 'UInt64', 'Double')`;
+    const isDecimal = `${isText} and match(${value.text}, ${text(plainDecimal.source)})
+      and length(replaceRegexpAll(${value.text}, '[-.]', '')) <= ${digitsLimit}`;
+    const figure = (holds: (number: string) => string) =>
+      `(${isNumber} and abs(${value.number}) < 1e18 and ${holds(value.number)}
+        or ${isDecimal} and ${holds(`JSONExtractFloat(${value.text})`)})`;
     switch (filter.is) {
       case "known":
-        return `(JSONHas(data, ${key}) and ${type} != 'Null')`;
-      case "in":
-        return `(${type} = 'String' and has(${texts(filter.values)}, ${asText}))`;
+        return value.known;
+      case "in": {
+        const { values } = filter;
+        if (typeof values[0] === "string")
+          return `(${isText} and has(${texts(values as string[])}, ${value.text}))`;
+        return figure((one) => `has(${bind(values, "Array(Float64)")}, ${one})`);
+      }
       default: {
-        const { value, is } = filter;
-        if (typeof value === "boolean")
-          return `(${type} = 'Bool' and JSONExtractBool(data, ${key}) = ${value === (is === "eq") ? 1 : 0})`;
-        if (typeof value === "string")
-          return `(${type} = 'String' and ${asText} ${operators[is]} ${text(value)})`;
-        return `(${type} in ('Int64', 'UInt64', 'Double') and abs(${asNumber}) < 1e18 and ${asNumber} ${operators[is]} ${number(value)})`;
+        const { value: asked, is } = filter;
+        if (typeof asked === "boolean")
+          return `(${value.type} = 'Bool' and ${value.truth} = ${asked === (is === "eq") ? 1 : 0})`;
+        if (typeof asked === "string")
+          return `(${isText} and ${value.text} ${operators[is]} ${text(asked)})`;
+        return figure((one) => `${one} ${operators[is]} ${number(asked)}`);
       }
     }
   };

@@ -1,9 +1,8 @@
 // Does a rule fit one person? The statements for PostgreSQL and ClickHouse say the same of everybody at once.
+import { compare, holds } from "./filter.ts";
 import {
   sampleModulus,
-  type Comparison,
   type Facts,
-  type Filter,
   type Happened,
   type RuleNow,
   type Span,
@@ -93,53 +92,9 @@ function follows(
 }
 
 export const isOf = ({ name, data }: Happened, { event, where = [] }: What): boolean =>
-  name === event && where.every((filter) => holds(filter, data[filter.property]));
-
-function holds(filter: Filter, value: unknown): boolean {
-  switch (filter.is) {
-    case "known":
-      return (value ?? null) !== null;
-    case "in":
-      return typeof value === "string" && filter.values.includes(value);
-    default: {
-      const asked = filter.value;
-      if (typeof asked === "boolean")
-        return typeof value === "boolean" && (value === asked) === (filter.is === "eq");
-      if (typeof asked === "string")
-        return typeof value === "string" && compare(byCodePoint(value, asked), filter.is, 0);
-      const number = numberOf(value);
-      return number !== null && compare(number, filter.is, asked);
-    }
-  }
-}
+  name === event && where.every((filter) => holds(filter, data));
 
 /** A number as rules compare it, or null: see the written rules. */
 function numberOf(value: unknown): number | null {
   return typeof value === "number" && Math.abs(value) < 1e18 ? value : null;
-}
-/** Below 0, 0 or above 0. JavaScript's own order is that of UTF-16, where what lies beyond the first plane comes too soon. */
-export function byCodePoint(a: string, b: string): number {
-  if (a === b) return 0;
-  for (let i = 0; i < a.length && i < b.length;) {
-    const [one, other] = [a.codePointAt(i)!, b.codePointAt(i)!];
-    if (one !== other) return one - other;
-    i += one > 0xffff ? 2 : 1;
-  }
-  return a.length - b.length;
-}
-function compare(value: number, is: Comparison, bound: number): boolean {
-  switch (is) {
-    case "eq":
-      return value === bound;
-    case "ne":
-      return value !== bound;
-    case "lt":
-      return value < bound;
-    case "le":
-      return value <= bound;
-    case "gt":
-      return value > bound;
-    case "ge":
-      return value >= bound;
-  }
 }

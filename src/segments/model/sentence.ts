@@ -2,7 +2,8 @@
 import { dayOf, instantOf } from "#kernel/clock.ts";
 import { minorDigits } from "#kernel/money.ts";
 import { segmentNames, stageNames } from "#predict/rules.ts";
-import type { Comparison, Filter, Rule, Sentence, What, Window, Words } from "../rules.ts";
+import type { Comparison, Rule, Sentence, Window, Words } from "../rules.ts";
+import { comparisons, whatWords } from "./words.ts";
 
 /** The rule as one sentence in each language. */
 export function sentenceOf(rule: Rule, words: Words): Sentence {
@@ -98,7 +99,7 @@ function read(rule: Rule, words: Words, nested: boolean): Sentence {
     }
     case "events": {
       const window = windowOf(rule.window, words);
-      const what = eventOf(rule);
+      const what = whatWords(rule);
       const times = timesOf[rule.is];
       return {
         zh: `${window.zh}${what.zh}${times.zh} ${rule.count} 次`,
@@ -107,20 +108,20 @@ function read(rule: Rule, words: Words, nested: boolean): Sentence {
     }
     case "absent": {
       const window = windowOf(rule.window, words);
-      const what = eventOf(rule);
+      const what = whatWords(rule);
       const ever = rule.window.kind === "ever" ? "从未" : `${window.zh}没有`;
       return { zh: `${ever}${what.zh}`, en: `with no ${what.en} ${window.en}` };
     }
     case "first": {
       const window = windowOf(rule.window, words);
-      const what = eventOf(rule);
+      const what = whatWords(rule);
       return rule.window.kind === "ever"
         ? { zh: `有过${what.zh}`, en: `who ever had ${what.en}` }
         : { zh: `首次${what.zh}是在${window.zh}`, en: `whose first ${what.en} was ${window.en}` };
     }
     case "sequence": {
       const window = windowOf(rule.window, words);
-      const steps = rule.steps.map(eventOf);
+      const steps = rule.steps.map(whatWords);
       const n = rule.withinHours;
       const within =
         steps.length === 1
@@ -180,83 +181,6 @@ function windowOf(window: Window, { timeZone }: Words): Sentence {
       return { zh: "至今", en: "at any time" };
   }
 }
-function eventOf({ event, where = [] }: What): Sentence {
-  const name = eventLabels[event] ?? event;
-  if (where.length === 0) return { zh: `“${name}”`, en: `“${event}”` };
-  const filters = where.map(filterOf);
-  return {
-    zh: `“${name}”（${filters.map(({ zh }) => zh).join("，")}）`,
-    en: `“${event}” (${filters.map(({ en }) => en).join(", ")})`,
-  };
-}
-function filterOf(filter: Filter): Sentence {
-  const name = propertyLabels[filter.property] ?? { zh: filter.property, en: filter.property };
-  switch (filter.is) {
-    case "known":
-      return { zh: `${name.zh}已知`, en: `${name.en} known` };
-    case "in": {
-      const values = filter.values.map((value) => `“${value}”`);
-      return { zh: `${name.zh}为${values.join("或")}`, en: `${name.en} ${values.join(" or ")}` };
-    }
-    default: {
-      const { value, is } = filter;
-      if (typeof value === "boolean") {
-        const yes = value === (is === "eq");
-        return {
-          zh: `${name.zh}为${yes ? "是" : "否"}`,
-          en: `${name.en} is ${yes ? "true" : "false"}`,
-        };
-      }
-      const shown = typeof value === "string" ? `“${value}”` : String(value);
-      const blank = typeof value === "string" ? "" : " ";
-      return {
-        zh: `${name.zh}${comparisons[is].zh}${blank}${shown}`,
-        en: `${name.en} ${comparisons[is].en} ${shown}`,
-      };
-    }
-  }
-}
-/** What Chinese shops call the events of the common vocabulary. */
-export const eventLabels: Record<string, string> = {
-  "Product Viewed": "浏览商品",
-  "Product List Viewed": "浏览商品列表",
-  "Products Searched": "搜索商品",
-  "Product Clicked": "点击商品",
-  "Product Added": "加入购物车",
-  "Product Removed": "移出购物车",
-  "Product Added to Wishlist": "加入收藏",
-  "Cart Viewed": "查看购物车",
-  "Checkout Started": "开始结算",
-  "Payment Info Entered": "填写支付信息",
-  "Order Completed": "完成订单",
-  "Order Refunded": "订单退款",
-  "Order Cancelled": "取消订单",
-  "Order Line": "订单明细",
-  "Coupon Applied": "使用优惠券",
-  "Product Reviewed": "评价商品",
-  "Product Shared": "分享商品",
-  page: "打开页面",
-  screen: "打开应用页面",
-  identify: "登记资料",
-};
-const propertyLabels: Record<string, Sentence> = {
-  price: { zh: "价格", en: "price" },
-  quantity: { zh: "数量", en: "quantity" },
-  category: { zh: "品类", en: "category" },
-  brand: { zh: "品牌", en: "brand" },
-  sku: { zh: "货号", en: "SKU" },
-  revenue: { zh: "金额", en: "revenue" },
-  total: { zh: "总额", en: "total" },
-};
-
-const comparisons: Record<Comparison, Sentence> = {
-  eq: { zh: "等于", en: "exactly" },
-  ne: { zh: "不等于", en: "not" },
-  lt: { zh: "小于", en: "less than" },
-  le: { zh: "不超过", en: "at most" },
-  gt: { zh: "大于", en: "more than" },
-  ge: { zh: "不低于", en: "at least" },
-};
 const tagLabels: Record<string, Sentence> = {
   lifecycle: { zh: "生命周期阶段", en: "lifecycle stage" },
   rfm: { zh: "RFM 得分", en: "RFM score" },

@@ -1,14 +1,11 @@
 // What a trait is of one person, from a list of what they did. The statement in views.ts says the same of everybody.
+import { at, byCodePoint, holds } from "#segments/rules.ts";
 import {
   asks,
-  at,
-  byCodePoint,
   decimalOf,
   decimalText,
   distinctLimit,
   keyOf,
-  type Comparison,
-  type Filter,
   type Pieces,
   type Trait,
 } from "../rules.ts";
@@ -67,45 +64,4 @@ function keysOf({ fn }: Trait, counted: readonly Counted[]): string[] {
       (fn === "most_frequent" ? y.n - x.n : 0) || y.latest - x.latest || byCodePoint(a, b),
   );
   return sorted.slice(0, fn === "most_frequent" ? 1 : distinctLimit).map(([key]) => key);
-}
-
-export function holds(filter: Filter, data: unknown): boolean {
-  const value = at(data, filter.property);
-  switch (filter.is) {
-    case "exists":
-      return (value ?? null) !== null;
-    case "in":
-      return filter.values.some((one) => equal(value, one));
-    default: {
-      const asked = filter.value;
-      if (typeof asked === "boolean")
-        return typeof value === "boolean" && (value === asked) === (filter.is === "eq");
-      const order = compared(value, asked);
-      return order !== null && fits(order, filter.is);
-    }
-  }
-}
-const equal = (value: unknown, asked: string | number): boolean => compared(value, asked) === 0;
-/** Below 0, 0 or above 0; null where the value is of another kind than what it is compared with. */
-function compared(value: unknown, asked: string | number): number | null {
-  if (typeof asked === "string")
-    return typeof value === "string" ? byCodePoint(value, asked) : null;
-  const [a, b] = [decimalOf(value), decimalOf(asked)];
-  return a === null || b === null ? null : a < b ? -1 : a > b ? 1 : 0;
-}
-function fits(order: number, is: Comparison): boolean {
-  switch (is) {
-    case "eq":
-      return order === 0;
-    case "ne":
-      return order !== 0;
-    case "lt":
-      return order < 0;
-    case "le":
-      return order <= 0;
-    case "gt":
-      return order > 0;
-    case "ge":
-      return order >= 0;
-  }
 }

@@ -7,7 +7,7 @@
 // overflows.
 // The person's own word outweighs all of it: what they said they like stands first, the latest first; what they said they
 // do not like is left out.
-import { byCodePoint } from "../rules.ts";
+import { byCodePoint } from "#segments/rules.ts";
 
 export const halfLifeDays = 45;
 export const epochMs = Date.UTC(2020, 0, 1);

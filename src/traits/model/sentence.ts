@@ -1,39 +1,6 @@
 // A trait read back as one sentence in each language: what the figure is, of which events, since when.
-import type { Comparison, Filter, Fn, Sentence, Trait } from "../rules.ts";
-
-const signs: Record<Comparison, string> = {
-  eq: "=",
-  ne: "≠",
-  lt: "<",
-  le: "≤",
-  gt: ">",
-  ge: "≥",
-};
-const quoted = (value: unknown, language: keyof Sentence): string =>
-  typeof value === "string"
-    ? language === "zh"
-      ? `“${value}”`
-      : `“${value}”`
-    : typeof value === "boolean"
-      ? language === "zh"
-        ? value
-          ? "是"
-          : "否"
-        : value
-          ? "yes"
-          : "no"
-      : String(value);
-const filterOf = (filter: Filter, language: keyof Sentence): string => {
-  const { property } = filter;
-  if (filter.is === "exists") return language === "zh" ? `有 ${property}` : `with ${property}`;
-  if (filter.is === "in") {
-    const values = filter.values.map((value) => quoted(value, language));
-    return language === "zh"
-      ? `${property} 是 ${values.join("、")} 之一`
-      : `${property} one of ${values.join(", ")}`;
-  }
-  return `${property} ${signs[filter.is]} ${quoted(filter.value, language)}`;
-};
+import { propertyLabel, whatWords } from "#segments/rules.ts";
+import type { Fn, Sentence, Trait } from "../rules.ts";
 
 /** "最近 30 天", "the last 30 days"; whole days are said as days. */
 export function windowOf(hours: number | null): Sentence {
@@ -51,52 +18,53 @@ export function windowOf(hours: number | null): Sentence {
   };
 }
 
-const what: Record<Fn, (event: string, property: string) => Sentence> = {
-  count: (event) => ({ zh: `“${event}”的次数`, en: `How often “${event}” happened` }),
-  sum: (event, property) => ({
-    zh: `“${event}”的 ${property} 合计`,
-    en: `The sum of ${property} over “${event}”`,
+const what: Record<Fn, (of: Sentence, property: Sentence) => Sentence> = {
+  count: (of) => ({ zh: `${of.zh}的次数`, en: `How often ${of.en} happened` }),
+  sum: (of, property) => ({
+    zh: `${of.zh}的${property.zh}合计`,
+    en: `The sum of ${property.en} over ${of.en}`,
   }),
-  average: (event, property) => ({
-    zh: `“${event}”的 ${property} 平均值`,
-    en: `The average of ${property} over “${event}”`,
+  average: (of, property) => ({
+    zh: `${of.zh}的${property.zh}平均值`,
+    en: `The average of ${property.en} over ${of.en}`,
   }),
-  min: (event, property) => ({
-    zh: `“${event}”的 ${property} 最小值`,
-    en: `The least ${property} of “${event}”`,
+  min: (of, property) => ({
+    zh: `${of.zh}的${property.zh}最小值`,
+    en: `The least ${property.en} of ${of.en}`,
   }),
-  max: (event, property) => ({
-    zh: `“${event}”的 ${property} 最大值`,
-    en: `The greatest ${property} of “${event}”`,
+  max: (of, property) => ({
+    zh: `${of.zh}的${property.zh}最大值`,
+    en: `The greatest ${property.en} of ${of.en}`,
   }),
-  first: (event, property) => ({
-    zh: `第一次“${event}”的 ${property}`,
-    en: `The ${property} of the first “${event}”`,
+  first: (of, property) => ({
+    zh: `第一次${of.zh}的${property.zh}`,
+    en: `The ${property.en} of the first ${of.en}`,
   }),
-  last: (event, property) => ({
-    zh: `最后一次“${event}”的 ${property}`,
-    en: `The ${property} of the latest “${event}”`,
+  last: (of, property) => ({
+    zh: `最后一次${of.zh}的${property.zh}`,
+    en: `The ${property.en} of the latest ${of.en}`,
   }),
-  most_frequent: (event, property) => ({
-    zh: `“${event}”里出现最多的 ${property}`,
-    en: `The most frequent ${property} of “${event}”`,
+  most_frequent: (of, property) => ({
+    zh: `${of.zh}里出现最多的${property.zh}`,
+    en: `The most frequent ${property.en} of ${of.en}`,
   }),
-  distinct: (event, property) => ({
-    zh: `“${event}”里出现过的各个 ${property}，最近的在前`,
-    en: `Every ${property} seen in “${event}”, the latest first`,
+  distinct: (of, property) => ({
+    zh: `${of.zh}里出现过的各个${property.zh}，最近的在前`,
+    en: `Every ${property.en} seen in ${of.en}, the latest first`,
   }),
-  days_since: (event) => ({
-    zh: `距最后一次“${event}”的天数`,
-    en: `Days since the latest “${event}”`,
+  days_since: (of) => ({
+    zh: `距最后一次${of.zh}的天数`,
+    en: `Days since the latest ${of.en}`,
   }),
 };
 
-export function sentenceOf({ fn, event, property = "", where = [], hours }: Trait): Sentence {
-  const of = what[fn](event, property);
+/** Between Chinese and Latin letters there is a blank. */
+const spaced = (zh: string): string =>
+  zh
+    .replaceAll(/(?<=[\p{sc=Han}])(?=[A-Za-z0-9$_])/gu, " ")
+    .replaceAll(/(?<=[A-Za-z0-9_])(?=[\p{sc=Han}])/gu, " ");
+export function sentenceOf({ fn, property = "", hours, ...events }: Trait): Sentence {
+  const of = what[fn](whatWords(events), propertyLabel(property));
   const window = windowOf(hours);
-  const only = (language: keyof Sentence) => where.map((one) => filterOf(one, language));
-  return {
-    zh: `${window.zh}${of.zh}${where.length > 0 ? `，只算${only("zh").join("且 ")}的` : ""}。`,
-    en: `${of.en} ${window.en}${where.length > 0 ? `, counting only ${only("en").join(" and ")}` : ""}.`,
-  };
+  return { zh: `${spaced(`${window.zh}${of.zh}`)}。`, en: `${of.en} ${window.en}.` };
 }
