@@ -93,15 +93,31 @@ export const erasers: readonly Eraser[] = [
   // Its triggers write down whose tags, spans and person went: it sweeps last.
   segmentsService.erase,
 ];
-/** What follows from the log alone, in the order in which it is worked out anew. */
-export const refolders: readonly people.Refold[] = [
-  peopleJobs.refold,
+/** What the others make of the log besides people and segments, in the order in which it is worked out anew. */
+const followers: readonly people.Refold[] = [
   ordersService.refold,
   companiesService.refold,
   relationsService.refold,
+  predictJobs.refold,
   traitsJobs.refold,
+];
+/** What follows from the log alone, in that order. */
+export const refolders: readonly people.Refold[] = [
+  peopleJobs.refold,
+  ...followers,
   segmentsJobs.refold,
 ];
+/**
+ * What is worked out of a person: it waits aside from the moment that they turn out to be another, with how it came to
+ * be, and stands again as it was where the merge is undone.
+ */
+const aside: readonly people.Mover[] = [
+  people.movers,
+  people.moverOf({ parked: ["segments_member", "segments_log"] }),
+  predictService.movers,
+  recommendService.movers,
+];
+export const following: people.Following = { aside, refolders };
 /** What was done with a person and goes with them, in the order in which it is moved. */
 export const movers: readonly people.Mover[] = [
   people.waiting,
@@ -111,13 +127,8 @@ export const movers: readonly people.Mover[] = [
   experimentsService.movers,
   messagesService.movers,
   offersService.movers,
-  recommendService.movers,
-  // Who is in a segment is worked out: it waits aside, with how it came to be, and stands again as it was.
-  people.moverOf({ parked: ["segments_member", "segments_log"] }),
-  predictService.movers,
   relationsService.movers,
   companiesService.movers,
-  people.movers,
 ];
 /** What other systems can ask for: each event that says so of itself. */
 const offered = [
@@ -161,13 +172,15 @@ export const allRoutes: readonly Route[] = [
 /** What each domain makes of a slice of the log, in this order, in one transaction with the slice's end. */
 export const consumers: readonly ((house: House, tx: Tx, slice: collect.Slice) => Promise<void>)[] =
   [
-    peopleJobs.consume,
+    peopleJobs.consumeWith(aside),
     orders.consume,
     relationsJobs.consume,
     companiesJobs.consume,
     exchangeJobs.consume,
     traitsJobs.consume,
+    peopleJobs.followWith(followers),
     segmentsJobs.consume, // last: it asks what the others made
+    peopleJobs.followWith([segmentsJobs.refold]),
   ];
 export const reactions: readonly Reaction[] = [
   ...relationsJobs.reactions,
@@ -211,7 +224,7 @@ export function pumps(house: House, post: Post | null) {
     plan: () => collectJobs.consume(house, [planJobs.consume], "plan"),
     merge: async () =>
       (await peopleJobs.merge(house, movers, refolders)) +
-      (await peopleJobs.rework(house, refolders)),
+      (await peopleJobs.rework(house, following)),
     relay: () => relay(house, reactions),
     ring: () => ringDue(house, timers),
     segment: () => segmentsJobs.settle(house),

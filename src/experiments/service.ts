@@ -173,20 +173,27 @@ const rows = people.moverOf({
 });
 export const movers: people.Mover = {
   merge: async (house, tx, merge) => {
-    const crossed = await store.crossedBy(tx, merge.from, merge.into);
     await rows.merge(house, tx, merge);
-    const marked = await store.cross(tx, merge.into, crossed, true);
-    await people.note(
-      tx,
-      merge.from,
-      merge.id,
-      "crossed",
-      marked.map(({ experimentId }) => experimentId),
-    );
+    await recross(tx, [merge.into]);
   },
   unmerge: async (house, tx, merge) => {
-    const marked = await people.noted(tx, merge.from, merge.id, "crossed");
-    await store.cross(tx, merge.into, (marked ?? []) as string[], false);
     await rows.unmerge(house, tx, merge);
+    await recross(tx, [merge.from, merge.into]);
   },
 };
+/** Marks these people where what waits aside of anybody they are says another arm than they are in. */
+async function recross(tx: Tx, those: readonly PersonKey[]): Promise<void> {
+  for (const { personId } of those) {
+    const holder = await people.find(tx, personId);
+    if (!holder.ok) continue;
+    const aside = await people.waitingAside(tx, holder.value.personId, "experiments_assignment");
+    await store.cross(
+      tx,
+      holder.value,
+      aside.map((row) => ({
+        experimentId: String(row["experiment_id"]),
+        arm: String(row["arm"]) as Arm,
+      })),
+    );
+  }
+}

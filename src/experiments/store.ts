@@ -144,21 +144,14 @@ export async function erase(tx: Tx, { bucket, personId }: PersonKey): Promise<vo
   await tx`delete from experiments_outcome where bucket = ${bucket} and person_id = ${personId}`;
 }
 
-/** Experiments that two people were in with different arms. */
-export const crossedBy = async (reader: Reader, from: PersonKey, into: PersonKey) => {
-  const rows = await reader<{ experimentId: string }[]>`
-    select a.experiment_id from experiments_assignment a
-    join experiments_assignment b using (experiment_id)
-    where a.bucket = ${from.bucket} and a.person_id = ${from.personId}
-      and b.bucket = ${into.bucket} and b.person_id = ${into.personId}
-      and (a.arm <> b.arm or a.crossed or b.crossed)`;
-  return rows.map(({ experimentId }) => experimentId);
-};
-/** Marks them, or takes the mark away; gives those where it was not so. */
-export const cross = (tx: Tx, { bucket, personId }: PersonKey, ids: string[], is: boolean) => tx<
-  { experimentId: string }[]
->`
-  update experiments_assignment set crossed = ${is}
-  where bucket = ${bucket} and person_id = ${personId} and experiment_id = any(${ids}::uuid[])
-    and crossed <> ${is}
-  returning experiment_id`;
+/** Marks each assignment of somebody by whether any of these arms, which were theirs too, is another one. */
+export const cross = (
+  tx: Tx,
+  { bucket, personId }: PersonKey,
+  others: readonly { experimentId: string; arm: Arm }[],
+) => tx`
+  update experiments_assignment a set crossed = not a.crossed
+  where a.bucket = ${bucket} and a.person_id = ${personId} and a.crossed <> exists (
+    select from unnest(${others.map((o) => o.experimentId)}::uuid[], ${others.map((o) => o.arm)}::text[])
+      as o(experiment_id, arm)
+    where o.experiment_id = a.experiment_id and o.arm <> a.arm)`;

@@ -589,7 +589,7 @@ test("when a node turns out to be somebody else's, its lines and orders go with 
     ["L1", known!.personId],
     ["W1", known!.personId],
   ]);
-  expect([await spent(known!), await spent(visitor!)]).toEqual([3800, 0]);
+  expect([await spent(known!), await spent(visitor!)]).toEqual([3800, null]);
   await here.owner`update people_node set person_bucket = ${visitor!.bucket}, person_id = ${visitor!.personId}
     where type = 'anonymous_id'`;
   await sql.begin((tx) => refold(house, tx, [known!, visitor!]));

@@ -5,7 +5,7 @@ import type { House } from "#kernel/endpoint.ts";
 import { emitAll } from "#kernel/outbox.ts";
 import type { PersonKey, Tx } from "#kernel/sql.ts";
 import { nobody } from "#kernel/ids.ts";
-import { setAttributes, type AttributeChange } from "#people/service.ts";
+import { dropAttributes, setAttributes, type AttributeChange } from "#people/service.ts";
 import { dayOf } from "#kernel/clock.ts";
 import { recorded } from "./events.ts";
 import { foldOrder, type Line, type Lined, type Worked } from "./rules.ts";
@@ -179,7 +179,26 @@ export async function refold(house: House, tx: Tx, people: PersonKey[]): Promise
     ({ personId }) => personId !== nobody,
   );
   const had = await store.withOrders(tx, all);
-  await know(house, tx, had, await store.countriesOfPeople(tx, all));
+  // Of whoever has nothing left nothing is said, as though they had never ordered.
+  const some = new Set((await store.withLines(tx, had)).map(({ personId }) => personId));
+  const [lined, bare] = [
+    had.filter(({ personId }) => some.has(personId)),
+    had.filter(({ personId }) => !some.has(personId)),
+  ];
+  await dropAttributes(
+    tx,
+    [
+      ...had.map((person) => ({ person, name: "country", source: "orders" })),
+      ...bare.flatMap((person) => said.map((name) => ({ person, name, source: "orders" }))),
+    ],
+    house.clocks.shop(),
+  );
+  await know(house, tx, lined, await store.countriesOfPeople(tx, all));
 }
+/** What orders say in a profile, besides the country. */
+const said = [
+  ...["orders", "refunds", "purchase_days", "items", "spent_minor", "refunded_minor", "currency"],
+  ...["first_order_at", "last_order_at", "last_event"],
+];
 
 export const erase = store.eraseRows;

@@ -313,9 +313,17 @@ export const factsOf = (reader: Tx, people: readonly PersonKey[]) => reader<Fact
 export const withOrders = (tx: Tx, people: readonly PersonKey[]) => tx<PersonKey[]>`
   select p.bucket, p.person_id from ${personList(tx, people)}
   where exists (select from people_person q where (q.bucket, q.person_id) = (p.bucket, p.person_id)) and (
-    exists (select from orders_order o where (o.bucket, o.person_id) = (p.bucket, p.person_id))
+    exists (select from orders_line o where (o.bucket, o.person_id) = (p.bucket, p.person_id))
     or exists (select from people_profile f
       where (f.bucket, f.person_id) = (p.bucket, p.person_id) and f.attributes ? 'orders'))`;
+
+/** Those of these people of whom any line was told, whatever became of it. */
+export const withLines = (tx: Tx, people: readonly PersonKey[]) => tx<PersonKey[]>`
+  select p.bucket, p.person_id from ${personList(tx, people)}
+  where exists (select from orders_line l where (l.bucket, l.person_id) = (p.bucket, p.person_id))
+    or exists (select from people_owner w
+      join orders_told t on (t.bucket, t.node_id) = (w.bucket, w.node_id) and not t.claim
+      where (w.person_bucket, w.person_id) = (p.bucket, p.person_id))`;
 
 /**
  * Newer than what is known, or of the same instant and the first by its letters: of one order's lines that name two

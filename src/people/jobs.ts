@@ -21,6 +21,20 @@ const selfSaid = "self";
 const reachable = ["email", "phone"] as const;
 
 type Consume = (house: House, tx: Tx, slice: collect.Slice) => Promise<void>;
+/** Whose events turned out to be whose in a transaction: for the others, once they have read its slice of the log too. */
+const regrouped = new WeakMap<Tx, Map<string, PersonKey>>();
+const remember: service.Refold = async (_, tx, people) => {
+  const known = regrouped.get(tx) ?? new Map<string, PersonKey>();
+  for (const person of people) known.set(person.personId, person);
+  regrouped.set(tx, known);
+};
+/** What the others work out anew, in the same transaction, for whoever `consume` found to be somebody else. */
+export const followWith =
+  (refolders: readonly service.Refold[]): Consume =>
+  async (house, tx) => {
+    const people = [...(regrouped.get(tx)?.values() ?? [])];
+    if (people.length > 0) for (const refolder of refolders) await refolder(house, tx, people);
+  };
 /**
  * What people make of a slice of the log, before anybody else: who is who, then what was told of them. An event of a
  * known sender without links, or with such as hold already, asks nothing of its component: one statement for the links
@@ -28,7 +42,7 @@ type Consume = (house: House, tx: Tx, slice: collect.Slice) => Promise<void>;
  * its depth, shared by all of the slice.
  */
 export const consumeWith =
-  (refolders: readonly service.Refold[]): Consume =>
+  (aside: readonly service.Mover[]): Consume =>
   async (house, tx, slice) => {
     const { buckets, froms, tos } = slice;
     const said = await views.identified(tx, {
@@ -40,12 +54,13 @@ export const consumeWith =
     const links = [...(await store.addLinks(tx, slice)), ...(await reach(house, tx, opened.asked))];
     if (links.length > 0) {
       const fresh = await store.newWord(tx, links);
-      if (fresh.length > 0) await settle(house, tx, fresh, refolders);
+      if (fresh.length > 0)
+        await settle(house, tx, fresh, { aside, refolders: [refold, remember] });
     }
     await tell(house, tx, await owned(tx, opened));
   };
-/** Without what other domains make of it. */
-export const consume: Consume = (house, tx, slice) => consumeWith([refold])(house, tx, slice);
+/** With nothing but what is people's own. */
+export const consume: Consume = consumeWith([service.movers]);
 
 /** Works out anew what was told of these people, from every event that is theirs now. */
 export async function refold(house: House, tx: Tx, people: PersonKey[]): Promise<void> {
@@ -226,7 +241,7 @@ export async function settle(
   house: House,
   tx: Tx,
   nodes: readonly NodeKey[],
-  refolders: readonly service.Refold[],
+  following: service.Following,
   { by = null, limit = componentLimit }: { by?: string | null; limit?: number } = {},
 ): Promise<void> {
   await store.holdResolver(tx);
@@ -236,7 +251,7 @@ export async function settle(
     const some = left.slice(0, helping);
     const found = await componentsOf(tx, some, limit);
     if (found) {
-      await apply(house, tx, found, refolders, by);
+      await apply(house, tx, found, following, by);
       left = left.slice(some.length);
     } else if (some.length > 1) helping = Math.ceil(some.length / 4);
     else {
@@ -273,7 +288,7 @@ async function apply(
   house: House,
   tx: Tx,
   { nodes, links }: { nodes: NodeKey[]; links: store.LinkRow[] },
-  refolders: readonly service.Refold[],
+  { aside, refolders }: service.Following,
   by: string | null,
 ): Promise<void> {
   const known = await store.nodesAt(tx, nodes);
@@ -291,18 +306,24 @@ async function apply(
     await store.setOwners(tx, work.owners);
     await store.setSpans(tx, work.respan, work.spans);
     const left = new Set((await store.leavePeople(tx, work.gone)).map(({ personId }) => personId));
+    const parted = new Set(work.parted);
+    for (const merge of merges.filter(({ id }) => parted.has(id)).toReversed())
+      for (const mover of aside.toReversed()) await mover.unmerge(house, tx, keyed(merge));
     await store.part(tx, work.parted, now);
-    const fresh = work.merges.filter(({ fromId, again }) => again || left.has(fromId));
-    if (fresh.length > 0)
-      await store.addMerges(
-        tx,
-        fresh.map(({ fromBucket, fromId, intoBucket, intoId, cause }) => ({
-          ...{ fromBucket, fromId, intoBucket, intoId, cause, by },
-          id: house.newId(),
-          at: now,
-        })),
-      );
-    for (const refolder of refolders) await refolder(house, tx, work.touched);
+    const fresh = work.merges
+      .filter(({ fromId, again }) => again || left.has(fromId))
+      .map(({ fromBucket, fromId, intoBucket, intoId, cause }) => ({
+        ...{ fromBucket, fromId, intoBucket, intoId, cause, by },
+        id: house.newId(),
+        at: now,
+      }));
+    if (fresh.length > 0) await store.addMerges(tx, fresh);
+    for (const merge of fresh)
+      for (const mover of aside) await mover.merge(house, tx, keyed(merge));
+    // Whoever is another now has nothing of their own: what was theirs waits as it stood.
+    const gone = new Set(work.gone.map(({ personId }) => personId));
+    const here = work.touched.filter(({ personId }) => !gone.has(personId));
+    for (const refolder of refolders) await refolder(house, tx, here);
   }
   await tagRefusals(house, tx, work);
 }
@@ -329,13 +350,13 @@ async function tagRefusals(
 }
 
 /** One component of more links than go through with the log. Says how many were done. */
-export async function rework(house: House, refolders: readonly service.Refold[]): Promise<number> {
+export async function rework(house: House, following: service.Following): Promise<number> {
   if (!(await store.isRework(house.sql))) return 0;
   return house.sql.begin(async (tx) => {
     await tx`set local statement_timeout = '10min'`;
     const [node] = await store.takeRework(tx);
     if (!node) return 0;
-    await settle(house, tx, [node], refolders, { limit: Number.MAX_SAFE_INTEGER - 1 });
+    await settle(house, tx, [node], following, { limit: Number.MAX_SAFE_INTEGER - 1 });
     return 1;
   });
 }
@@ -373,13 +394,10 @@ export async function merge(
         if (mover) for (const one of together) await mover.unmerge(house, tx, keyed(one));
         if (last > 0) await store.setStep(tx, ids, "parting", last);
         else {
-          const people = new Map(
-            together.flatMap((one) => {
-              const { from, into } = keyed(one);
-              return [from, into].map((person) => [person.personId, person] as const);
-            }),
-          );
-          for (const refolder of refolders) await refolder(house, tx, [...people.values()]);
+          // Whoever they are by now: either may be another once more.
+          const ends = together.flatMap((one) => [one.fromId, one.intoId]);
+          const people = await store.ways(tx, ends);
+          for (const refolder of refolders) await refolder(house, tx, people);
           await store.setStep(tx, ids, "parted", 0);
           await emitAll(house, tx, events.unmerged, together.map(told));
         }
@@ -389,7 +407,8 @@ export async function merge(
     return open.length;
   });
 }
-const keyed = ({ id, fromBucket, fromId, intoBucket, intoId }: store.MergeRow): service.Merge => ({
+type Ends = Pick<store.MergeRow, "id" | "fromBucket" | "fromId" | "intoBucket" | "intoId">;
+const keyed = ({ id, fromBucket, fromId, intoBucket, intoId }: Ends): service.Merge => ({
   id,
   from: { bucket: fromBucket, personId: fromId },
   into: { bucket: intoBucket, personId: intoId },

@@ -523,6 +523,8 @@ async function tell(
   );
 }
 
+/** What becomes of people who turn out to be others: what waits aside at once, and what is then worked out anew. */
+export type Following = { aside: readonly Mover[]; refolders: readonly Refold[] };
 /**
  * Works out anew, for these people, everything of a domain that follows from the log alone. Repeatable. Called when a
  * merge, its undoing or a late event changes whose events are whose.
@@ -548,6 +550,7 @@ type Tables = {
   wins?: (table: string, from: Record<string, unknown>, into: Record<string, unknown>) => boolean;
 };
 const place = (table: string) => `rows|${table}`;
+const read = ({ text }: Row) => JSON.parse(text) as Record<string, unknown>;
 /**
  * The mover of tables whose rows are a person's. What was moved goes back to whoever it was given to at first, as it
  * stands by then: a coupon that was spent meanwhile comes back spent.
@@ -565,7 +568,6 @@ export function moverOf({ moved = {}, parked = [], wins = () => false }: Tables)
         if (rows.length === 0) continue;
         const mine = new Map(rows.map((row) => [keyOf(row, key), row]));
         const theirs = await takeSome(tx, table, into, [...mine.keys()]);
-        const read = ({ text }: Row) => JSON.parse(text) as Record<string, unknown>;
         const lost = theirs.filter((row) =>
           wins(table, read(mine.get(keyOf(row, key))!), read(row)),
         );
@@ -579,28 +581,121 @@ export function moverOf({ moved = {}, parked = [], wins = () => false }: Tables)
       }
     },
     unmerge: async (_, tx, { id, from, into }) => {
-      const [holder = into] = await store.way(tx, into.personId);
-      for (const table of [...parked, ...Object.keys(moved)]) {
+      for (const table of parked) {
+        const had = (await store.parked(tx, from, id, place(table))) as Moved | null;
+        // Worked out meanwhile of somebody who was nobody: what was there before stands again.
+        if (!had) continue;
+        await takeRows(tx, table, from);
+        await giveRows(tx, table, had.rows);
+      }
+      for (const [table, key] of Object.entries(moved)) {
         const had = (await store.parked(tx, from, id, place(table))) as Moved | null;
         if (!had) continue;
-        const key = moved[table];
-        if (!key) {
-          // Worked out meanwhile of somebody who was nobody: what was there before stands again.
-          await takeRows(tx, table, from);
-          await giveRows(tx, table, had.rows);
-          continue;
-        }
         const went = new Set(had.went);
-        await giveRows(tx, table, await takeSome(tx, table, holder, had.went), from);
-        await giveRows(
-          tx,
-          table,
-          had.rows.filter((row) => !went.has(keyOf(row, key))),
-        );
-        await giveRows(tx, table, had.aside, into);
+        await giveRows(tx, table, await recall(tx, table, key, into, went), from);
+        const kept = had.rows.filter((row) => !went.has(keyOf(row, key)));
+        await giveRows(tx, table, kept, from);
+        await handOn(tx, table, key, into, had.aside);
       }
     },
   };
+}
+/** The merges by which somebody is who they are by now, the nearest first. */
+async function* onwards(tx: Tx, person: PersonKey): AsyncGenerator<store.MergeRow> {
+  let at: PersonKey = person;
+  for (;;) {
+    const [next] = await store.mergesFrom(tx, [at.personId]);
+    if (!next) return;
+    yield next;
+    at = { bucket: next.intoBucket, personId: next.intoId };
+  }
+}
+/**
+ * Takes back the rows of these keys that were given to somebody, from wherever they went with them: somebody who was
+ * merged further may hold a row of the same key that is their own.
+ */
+async function recall(
+  tx: Tx,
+  table: string,
+  key: readonly string[],
+  given: PersonKey,
+  keys: ReadonlySet<string>,
+): Promise<Row[]> {
+  const found: Row[] = [];
+  let left = new Set(keys);
+  let at = given;
+  for await (const { id, fromBucket, fromId, intoBucket, intoId } of onwards(tx, given)) {
+    if (left.size === 0) break;
+    const from = { bucket: fromBucket, personId: fromId };
+    const on = (await store.parked(tx, from, id, place(table))) as Moved | null;
+    // Its step has not been done yet: whatever is theirs is there.
+    if (!on) break;
+    const mine = on.rows.filter((row) => left.has(keyOf(row, key)));
+    const went = new Set(on.went);
+    found.push(...mine.filter((row) => !went.has(keyOf(row, key))));
+    left = new Set(mine.map((row) => keyOf(row, key)).filter((one) => went.has(one)));
+    at = { bucket: intoBucket, personId: intoId };
+    const isOurs = (one: string) => keys.has(one);
+    // What gave way to a row that leaves has its place again.
+    const back = on.aside.filter((row) => isOurs(keyOf(row, key)));
+    const rest: Moved = {
+      rows: on.rows.filter((row) => !isOurs(keyOf(row, key))),
+      went: on.went.filter((one) => !isOurs(one)),
+      aside: on.aside.filter((row) => !isOurs(keyOf(row, key))),
+    };
+    await store.park(tx, from, id, place(table), rest);
+    if (back.length > 0) {
+      found.push(...(await recall(tx, table, key, at, left)));
+      await handOn(tx, table, key, at, back);
+      return found;
+    }
+  }
+  return [...found, ...(await takeSome(tx, table, at, [...left]))];
+}
+/** Gives somebody their rows again; where they are another by now, the rows go with them. */
+async function handOn(
+  tx: Tx,
+  table: string,
+  key: readonly string[],
+  to: PersonKey,
+  rows: readonly Row[],
+): Promise<void> {
+  if (rows.length === 0) return;
+  let at = to;
+  for await (const { id, fromBucket, fromId, intoBucket, intoId } of onwards(tx, to)) {
+    const from = { bucket: fromBucket, personId: fromId };
+    const on = (await store.parked(tx, from, id, place(table))) as Moved | null;
+    if (!on) break;
+    const next = { bucket: intoBucket, personId: intoId };
+    const had = await takeSome(
+      tx,
+      table,
+      next,
+      rows.map((row) => keyOf(row, key)),
+    );
+    await giveRows(tx, table, had);
+    const taken = new Set(had.map((row) => keyOf(row, key)));
+    const went = rows.map((row) => keyOf(row, key)).filter((one) => !taken.has(one));
+    await store.park(tx, from, id, place(table), {
+      rows: [...on.rows, ...rows],
+      went: [...on.went, ...went],
+      aside: on.aside,
+    } satisfies Moved);
+    rows = rows.filter((row) => went.includes(keyOf(row, key)));
+    at = next;
+  }
+  await giveRows(tx, table, rows, at);
+}
+/** What waits aside, of one table, of everybody who is this person by now. */
+export async function waitingAside(
+  tx: Tx,
+  personId: string,
+  table: string,
+): Promise<Record<string, unknown>[]> {
+  const all = (await store.parkedOf(tx, personId, place(table))) as unknown as {
+    rows: Moved;
+  }[];
+  return all.flatMap(({ rows: { rows, aside } }) => [...rows, ...aside].map(read));
 }
 /** What a mover wrote down of a merge, beside rows. */
 export const note = store.park;
@@ -609,27 +704,57 @@ export const noted = store.parked;
 const ownRows = moverOf({
   parked: ["people_profile", "people_field", "people_tag", "people_tag_log"],
 });
+type HandTag = { tag: string; logId: string };
 /** Tags by hand go to the one who stays, where they have none of that name; everything else of a profile is worked out. */
 export const movers: Mover = {
   merge: async (house, tx, merge) => {
     const { id, from, into } = merge;
-    const given = await store.copyHandTags(tx, from, into);
-    await store.park(
-      tx,
-      from,
-      id,
-      "hand",
-      given.map(({ tag }) => tag),
-    );
+    const given: HandTag[] = [];
+    for (const one of await store.copyHandTags(tx, from, into)) {
+      given.push({ tag: one.tag, logId: one.logId });
+      await setEnd(tx, into, one);
+    }
+    if (given.length > 0) await store.park(tx, from, id, "hand", given);
     await ownRows.merge(house, tx, merge);
   },
   unmerge: async (house, tx, merge) => {
     const { id, from, into } = merge;
-    const given = ((await store.parked(tx, from, id, "hand")) ?? []) as string[];
-    await store.dropHandTags(tx, into, given);
+    const given = ((await store.parked(tx, from, id, "hand")) ?? []) as HandTag[];
+    // What was set by hand meanwhile has a line of the log of its own, and stays.
+    if (given.length > 0) await ungive(tx, into, given);
     await ownRows.unmerge(house, tx, merge);
+    for (const one of await store.endingTags(tx, from)) await setEnd(tx, from, one);
   },
 };
+const setEnd = async (
+  tx: Tx,
+  person: PersonKey,
+  { tag, expiresAt }: { tag: string; expiresAt: Date | null },
+): Promise<void> => {
+  if (expiresAt) await setTimers(tx, [{ ...person, kind: tagEnds, key: tag, dueAt: expiresAt }]);
+};
+/** Takes tags away that were given, from whoever has them by now and from what waits aside of those between. */
+async function ungive(tx: Tx, into: PersonKey, given: readonly HandTag[]): Promise<void> {
+  const logs = new Set(given.map(({ logId }) => logId));
+  let at = into;
+  for await (const { id, fromBucket, fromId, intoBucket, intoId } of onwards(tx, into)) {
+    const from = { bucket: fromBucket, personId: fromId };
+    const tags = (await store.parked(tx, from, id, place("people_tag"))) as Moved | null;
+    if (tags) {
+      const rows = tags.rows.filter((row) => !logs.has(String(read(row)["log_id"])));
+      await store.park(tx, from, id, place("people_tag"), { ...tags, rows });
+    }
+    const on = ((await store.parked(tx, from, id, "hand")) ?? []) as HandTag[];
+    const rest = on.filter(({ logId }) => !logs.has(logId));
+    if (rest.length > 0) await store.park(tx, from, id, "hand", rest);
+    at = { bucket: intoBucket, personId: intoId };
+  }
+  await store.dropHandTags(
+    tx,
+    at,
+    given.map(({ logId }) => logId),
+  );
+}
 /** Timers and what is on its way go to the one who stays; a timer of theirs with the same name holds. */
 export const waiting: Mover = moverOf({ moved: { timer: ["kind", "key"], outbox: ["id"] } });
 

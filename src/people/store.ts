@@ -9,6 +9,12 @@ export const way = (reader: Reader, personId: string) =>
     select coalesce(into_bucket, bucket) as bucket, coalesce(into_id, person_id) as person_id
     from people_way where person_id = ${personId}`;
 
+/** Whoever these people are by now, each once. */
+export const ways = (reader: Reader, personIds: readonly string[]) =>
+  reader<PersonKey[]>`
+    select distinct coalesce(into_bucket, bucket) as bucket, coalesce(into_id, person_id) as person_id
+    from people_way where person_id = any(${personIds as string[]}::uuid[])`;
+
 export type NodeRow = PersonKey & {
   nodeBucket: number;
   nodeId: string;
@@ -518,15 +524,29 @@ export const parked = async (
       and merge_id = ${mergeId} and place = ${place} returning rows`;
   return row?.rows ?? null;
 };
+/** The same of everybody who is this person by now, left where it is. */
+export const parkedOf = (reader: Reader, personId: string, place: string) => reader<
+  { rows: unknown }[]
+>`
+  select k.rows from people_way w
+  join people_parked k on k.bucket = w.bucket and k.person_id = w.person_id and k.place = ${place}
+  where w.into_id = ${personId}`;
 /** Tags by hand of one, given to another who has none of that name. */
-export const copyHandTags = (tx: Tx, from: PersonKey, into: PersonKey) => tx<{ tag: string }[]>`
+export const copyHandTags = (tx: Tx, from: PersonKey, into: PersonKey) => tx<
+  { tag: string; logId: string; expiresAt: Date | null }[]
+>`
   insert into people_tag (bucket, person_id, tag, value, kind, source, reason, confidence, at, expires_at, log_id)
   select ${into.bucket}, ${into.personId}, tag, value, kind, source, reason, confidence, at, expires_at, log_id
   from people_tag where bucket = ${from.bucket} and person_id = ${from.personId} and kind = 'hand'
-  on conflict do nothing returning tag`;
-export const dropHandTags = (tx: Tx, { bucket, personId }: PersonKey, tags: string[]) => tx`
+  on conflict do nothing returning tag, log_id, expires_at`;
+export const dropHandTags = (tx: Tx, { bucket, personId }: PersonKey, logIds: string[]) => tx`
   delete from people_tag where bucket = ${bucket} and person_id = ${personId}
-    and tag = any(${tags}::text[]) and kind = 'hand'`;
+    and log_id = any(${logIds}::uuid[]) and kind = 'hand'`;
+export const endingTags = (reader: Reader, { bucket, personId }: PersonKey) => reader<
+  { tag: string; expiresAt: Date }[]
+>`
+  select tag, expires_at from people_tag
+  where bucket = ${bucket} and person_id = ${personId} and expires_at is not null`;
 export const askRework = (tx: Tx, nodes: readonly NodeKey[], at: Date) => tx`
   insert into people_rework (bucket, node_id, asked_at)
   select bucket, node_id, ${at} from ${nodeList(tx, nodes)} on conflict do nothing`;

@@ -80,6 +80,41 @@ async function look(
   return service.say(house, tx, fit, looks, { tell, outdated });
 }
 
+/**
+ * Looks again at people whose orders turned out to be others': after a merge, its undoing or a late event. Of whoever
+ * has none left nothing is said. Repeatable.
+ */
+export async function refold(house: House, tx: Tx, people: readonly PersonKey[]): Promise<void> {
+  const fit = await store.latestFit(tx);
+  if (!fit || people.length === 0) return;
+  await store.lockPeople(tx, people);
+  const now = house.clocks.shop();
+  const bought = new Map(
+    (await views.purchases(tx, now, people)).map((row) => [row.personId, row]),
+  );
+  const had = new Map((await store.figuresOf(tx, people)).map((row) => [row.personId, row]));
+  const isSame = ({ personId }: PersonKey) => {
+    const [is, was] = [bought.get(personId), had.get(personId)];
+    return (
+      is !== undefined &&
+      was?.fitId === fit.id &&
+      was.orders === is.orders &&
+      was.amountMinor === is.amountMinor
+    );
+  };
+  const changed = people.filter(({ personId }) => bought.has(personId));
+  const none = people.filter(({ personId }) => !bought.has(personId));
+  await look(
+    house,
+    tx,
+    fit,
+    changed.filter((person) => !isSame(person)),
+    () => ({ at: now }),
+    true,
+  );
+  await service.unsay(house, tx, none);
+}
+
 /** What people bought before an instant, each with the category that most of their lines are of. */
 async function buyersOf(
   reader: Reader,

@@ -3,7 +3,7 @@ import { daysBetween } from "#kernel/clock.ts";
 import type { House } from "#kernel/endpoint.ts";
 import { emitAll } from "#kernel/outbox.ts";
 import type { PersonKey, Tx } from "#kernel/sql.ts";
-import { setTimers } from "#kernel/timers.ts";
+import { dropTimer, setTimers } from "#kernel/timers.ts";
 import * as people from "#people/service.ts";
 import { staged } from "./events.ts";
 import { ownWeight, stageConfidence } from "./model/confidence.ts";
@@ -78,6 +78,38 @@ export async function say(
   ]);
   if (tell) await tellOf(house, tx, looks, changed);
   return changed.filter(({ tag }) => tag === "lifecycle").length;
+}
+
+const stageTags = ["lifecycle", "rfm", "rfm_segment"];
+const figures: (Shown | "spend_score")[] = [
+  "order_chance_90d",
+  "expected_orders_90d",
+  "p_alive",
+  "spend_score",
+];
+/** Takes away whatever was said of these people, who bought nothing, and the timer of it. */
+export async function unsay(house: House, tx: Tx, those: readonly PersonKey[]): Promise<void> {
+  if (those.length === 0) return;
+  const at = house.clocks.shop();
+  const held = await people.tagsHeld(tx, those, stageTags, new Date(0));
+  await people.setTags(
+    tx,
+    house.newId,
+    held.flatMap(({ bucket, personId, tag, kind, source }) =>
+      source === "predict"
+        ? [{ person: { bucket, personId }, tag, value: null, kind, source, reason: {}, at }]
+        : [],
+    ),
+  );
+  await people.dropAttributes(
+    tx,
+    those.flatMap((person) => figures.map((name) => ({ person, name, source: "predict" }))),
+    at,
+  );
+  for (const person of those) {
+    await store.erasePerson(tx, person);
+    await dropTimer(tx, person, stageTimer, "stage");
+  }
 }
 
 /** One event a person, with every tag of theirs that changed; stages first, so that they are the reason given. */

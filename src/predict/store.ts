@@ -60,5 +60,12 @@ export async function savePeople(tx: Tx, fitId: string, rows: readonly Figures[]
   }
 }
 
+/** What the latest look at these people came to. */
+export const figuresOf = (reader: Reader, people: readonly PersonKey[]) => reader<
+  (PersonKey & { fitId: string; orders: number; amountMinor: bigint })[]
+>`
+  select bucket, person_id, fit_id, orders, amount_minor from predict_person
+  where bucket = any(${[...new Set(people.map((p) => p.bucket))]}::smallint[])
+    and person_id = any(${people.map((p) => p.personId)}::uuid[])`;
 export const erasePerson = (tx: Tx, { bucket, personId }: PersonKey) =>
   tx`delete from predict_person where bucket = ${bucket} and person_id = ${personId}`;

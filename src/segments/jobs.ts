@@ -414,10 +414,16 @@ async function tell(
  */
 export async function refold(house: House, tx: Tx, people: readonly PersonKey[]): Promise<void> {
   const book = await rulesNow(house, tx);
+  if (book.rules.segments.length === 0 || people.length === 0) return;
+  const joined = new Map(
+    (await views.joinedBy(tx, people)).map(({ personId, id }) => [personId, id]),
+  );
   const asks: Asks = new Map();
-  for (const person of people)
-    for (const { segment } of book.rules.segments)
-      ask(asks, person, segment.id, { cause: null, at: 0 });
+  for (const person of people) {
+    const id = joined.get(person.personId);
+    const cause = id === undefined ? null : ({ kind: "event", id } as const);
+    for (const { segment } of book.rules.segments) ask(asks, person, segment.id, { cause, at: 0 });
+  }
   await look(house, tx, book, asks);
 }
 

@@ -522,6 +522,15 @@ export const latestInSlice = (
   where o.person_id = any(${people.map((one) => one.personId)}::uuid[])
   order by o.person_id, e.at desc, e.id desc`;
 
+/** By which event somebody else last turned out to be one of these people, where that is still under way. */
+export const joinedBy = (reader: Reader, people: readonly PersonKey[]) => reader<
+  { personId: string; id: string }[]
+>`
+  select distinct on (m.into_id) m.into_id as person_id, m.cause as id
+  from ${these(reader, people)} w join people_merge m on m.into_id = w.person_id
+  where m.state = 'merging' and m.cause is not null and m.by is null
+  order by m.into_id, m.seq desc`;
+
 // ── turns ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Something of somebody that time moves in or out: events, an attribute that is an instant, a tag that expires. */
