@@ -13,7 +13,7 @@ import { throughOutages } from "#kernel/outage.ts";
 import { publishedHeads } from "#kernel/audit-chain.ts";
 import { wordsFor } from "#lang/terminal.ts";
 import { importFile, look } from "#exchange/import.ts";
-import { isKind, type Kind, type Mapping } from "#exchange/rules.ts";
+import { isKind, isTrust, type Kind, type Mapping } from "#exchange/rules.ts";
 import * as exchange from "#exchange/service.ts";
 import { ensureBuilt } from "./console.ts";
 import { bundled, outcome, turn, type Loop, type Stage } from "./demo.ts";
@@ -35,6 +35,7 @@ const { values, positionals } = parseArgs({
     role: { type: "string", default: "all" },
     map: { type: "string" },
     source: { type: "string", default: "import" },
+    trust: { type: "string" },
     dry: { type: "boolean", default: false },
     from: { type: "string" },
     until: { type: "string" },
@@ -214,7 +215,10 @@ const dryLimit = 100_000;
 
 async function importOf({ house, pumps }: Opened, kind: Kind, path: string, map?: string) {
   // Without a mapping the file is one of ours: its columns are called as the fields are.
-  const mapping = map ? (JSON.parse(readFileSync(map, "utf8")) as Mapping) : { quoted: true };
+  const said = map ? (JSON.parse(readFileSync(map, "utf8")) as Mapping) : { quoted: true };
+  const trust = values.trust ?? said.trust ?? "shop";
+  if (!isTrust(trust)) throw new Error(words.badTrust(trust), { cause: "import" });
+  const mapping: Mapping = trust === "shop" ? said : { ...said, trust };
   if (values.dry) {
     say(JSON.stringify(await look(house, { path, kind, mapping, limit: dryLimit }), null, 2));
     return;

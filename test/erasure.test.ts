@@ -239,6 +239,7 @@ test("one person is erased: nothing in clear before, nothing at all after, in bo
     Buffer.from("x"),
     undefined,
     undefined,
+    { kind: "orders", mapping: {} },
   );
   const unfit = { field: "customer", reason: "invalid", text: canary("rejected") };
   await collect.takeLines(house, source, import_, [{ line: 1, unfit }], { line: 1, outside: 0 });

@@ -23,7 +23,13 @@ export type Incoming = {
   /** Further identifiers of the same somebody, where the event may be believed in that. */
   links?: readonly Identifier[];
   flags?: number; // of `flag`
+  /** Its id in the log that a file was taken from: the same event again, wherever it comes in. */
+  id?: string;
+  /** The source that told it first, where a file says so. */
+  from?: From;
 };
+/** A source as a file names it. `space`: the source whose numbers of people the event speaks in. */
+export type From = { id: string; name: string; kind: Source["kind"]; space: string };
 /** What is known of an event's coming, in bits. Bots and staff are left out of profiles, segments and figures. */
 export const flag = {
   bot: 1,
@@ -33,6 +39,7 @@ export const flag = {
   corrected: 16, // its clock was wrong, and was corrected
   mended: 32, // refused, mended and sent again
   claim: 64, // a public source's word of an order
+  page: 128, // brought by a file, and no better than a public source's word
 } as const;
 export const leftOut = flag.bot | flag.staff;
 export type Source = { id: string; kind: "server" | "public" | "import" };
@@ -237,7 +244,8 @@ export function partData(
   const plain: Record<string, unknown> = {};
   const direct: Record<string, string> = {};
   for (const [name, value] of Object.entries(data))
-    if (
+    if (name === "name" && isTitle(event, value)) plain[name] = value;
+    else if (
       (directName(name) !== null || namesOther(name) || looksDirect(name) || holdsDirect(value)) &&
       !isShops(event, Object.keys(data), name, value)
     )
@@ -245,6 +253,10 @@ export function partData(
     else plain[name] = value;
   return { plain, direct };
 }
+
+/** How a page or a screen is called names no person. */
+const isTitle = (event: string, value: unknown): boolean =>
+  (event === "page" || event === "screen") && typeof value === "string" && !looksDirect(value);
 
 const traitFits: Record<DerivedField, (value: unknown) => boolean> = {
   birth_month: (v) => Number.isInteger(v) && (v as number) >= 1 && (v as number) <= 12,

@@ -67,7 +67,8 @@ async function judgeAll(
   const { currency } = house.settings;
   const blocked = await plan.blocked(house, reader, source.id);
   return events.map((event) => {
-    const judgement = judge(event, source.kind, { currency });
+    const asPage = ((event.flags ?? 0) & flag.page) !== 0;
+    const judgement = judge(event, asPage ? "public" : source.kind, { currency });
     if (isRefusal(judgement)) return judgement;
     const { event: read } = judgement;
     return blocked.has(read.name) ? { reason: "not_planned", field: "name" } : read;
@@ -128,10 +129,11 @@ async function write(
 ): Promise<Verdict[]> {
   const nameless = bucketOfText(`${source.id}|`);
   const rows = new Map<string, store.EventRow>();
-  const ids = events.map(({ key, name, at, data, direct, sender, links = [], flags = 0 }) => {
+  const ids = events.map((event) => {
+    const { key, name, at, data, direct, sender, links = [], flags = 0 } = event;
     const node = sender && nodes.get(people.senderKey(sender));
     if (sender && (!node || isGone(node, at))) return null; // refused again when it is sent again
-    const id = eventId(source.id, key);
+    const id = event.id ?? eventId(source.id, key);
     if (!rows.has(id))
       rows.set(id, {
         bucket: node?.nodeBucket ?? nameless,
@@ -584,6 +586,7 @@ export type LineOfFile =
   | { line: number; unfit: { field: string | null; reason: string; text: string } };
 export type Running = {
   id: string;
+  toldAt: Date; // when the file was first told of, by the shop's clock: so are its records that say no time
   finished: boolean;
   counts: { lines: number; accepted: number; rejected: number; outside: number; doubles: number };
 };
@@ -595,16 +598,17 @@ export async function openImport(
   digest: Buffer,
   from: Date | undefined,
   until: Date | undefined,
-  { kind, mapping }: { kind: string; mapping: unknown } = { kind: "orders", mapping: {} },
+  { kind, mapping }: { kind: string; mapping: { trust?: string } },
 ): Promise<Running> {
+  const trust = mapping.trust ?? "shop";
   const find = () =>
-    store.findImport(house.sql, sourceId, digest, from ?? null, until ?? null, kind);
+    store.findImport(house.sql, sourceId, digest, from ?? null, until ?? null, kind, trust);
   let [row] = await find();
   if (!row) {
     const startedAt = house.clocks.machine();
     const made = { id: house.newId(), sourceId, digest, fromAt: from ?? null, kind };
     await store.addImport(house.sql, {
-      ...{ ...made, untilAt: until ?? null, startedAt },
+      ...{ ...made, untilAt: until ?? null, startedAt, toldAt: house.clocks.shop() },
       mapping: JSON.stringify(mapping),
     });
     [row] = await find();
@@ -612,6 +616,7 @@ export async function openImport(
   const { id, line, accepted, rejected, outside, doubles, finishedAt } = row!;
   return {
     id,
+    toldAt: row!.toldAt,
     finished: finishedAt !== null,
     counts: {
       lines: Number(line),
@@ -625,6 +630,35 @@ export async function openImport(
 export const closeImport = (house: House, { id }: Running) =>
   store.finishImport(house.sql, id, house.clocks.machine());
 
+/**
+ * The source that told these lines of a file first, and the events as they may be believed. One that is not here is made,
+ * as it was. A line never counts for more than its source did where it was told, nor than its source counts for here.
+ */
+async function asTold(
+  house: House,
+  tx: Tx,
+  importing: Source,
+  events: readonly Incoming[],
+): Promise<{ own: Source & { space?: string }; events: Incoming[] }> {
+  const from = events[0]?.from;
+  if (!from) return { own: importing, events: [...events] };
+  let [row] = await store.sourceById(tx, from.id);
+  if (!row) {
+    const made = { id: from.id, kind: from.kind, demo: false, createdAt: house.clocks.machine() };
+    // Another source may have the name.
+    for (const name of [from.name, `${from.name} ${from.id}`])
+      if ((await store.addSource(tx, { ...made, name })).count === 1) break;
+    [row] = await store.sourceById(tx, from.id);
+    settingsOf.delete(house);
+  }
+  const { id, kind } = row!;
+  const page = from.kind === "public" && kind !== "public" ? flag.page : 0;
+  return {
+    own: { id, kind, space: from.space },
+    events: events.map((event) => ({ ...event, flags: (event.flags ?? 0) | page })),
+  };
+}
+
 /** One batch of a file in one transaction: events, refusals and the position. */
 export async function takeLines(
   house: House,
@@ -634,21 +668,34 @@ export async function takeLines(
   to: { line: number; outside: number },
 ): Promise<{ accepted: number; rejected: number; doubles: number }> {
   const work = async (tx: Tx) => {
-    const events = lines.flatMap((line) => ("event" in line ? [line.event] : []));
-    const judged = events.length > 0 ? await judgeAll(house, tx, source, events) : [];
-    const fit = judged.filter(isFit);
-    const memory = memories.get(house) ?? null;
-    const verdicts = fit.length > 0 ? await acceptFit(house, tx, source, fit, fit, memory) : [];
-    let next = 0;
+    const verdicts = new Map<LineOfFile, Verdict>();
+    const read = lines.filter((line) => "event" in line);
+    // Lines of one source and of one numbering of people go in together, in their order.
+    for (const together of Map.groupBy(read, ({ event: { from } }) =>
+      from ? `${from.id} ${from.space}` : "",
+    ).values()) {
+      const { own, events } = await asTold(
+        house,
+        tx,
+        source,
+        together.map(({ event }) => event),
+      );
+      const judged = await judgeAll(house, tx, own, events);
+      const fit = judged.filter(isFit);
+      const memory = memories.get(house) ?? null;
+      const taken = fit.length > 0 ? await acceptFit(house, tx, own, fit, fit, memory) : [];
+      let next = 0;
+      judged.forEach((one, i) => verdicts.set(together[i]!, isFit(one) ? taken[next++]! : one));
+    }
     const unfit = lines.flatMap((line) => {
       if ("unfit" in line) return [line];
-      const one = judged[next++]!;
-      if (isFit(one)) return [];
+      const one = verdicts.get(line)!;
+      if (one === "accepted" || one === "double") return [];
+      const { reason, field } = one === "erased" ? { reason: one, field: "user" } : one;
       const text = line.text?.() ?? textOf(line.event);
-      return [
-        { line: line.line, unfit: { reason: one.reason, field: safeField(one.field), text } },
-      ];
+      return [{ line: line.line, unfit: { reason, field: safeField(field), text } }];
     });
+    const counted = [...verdicts.values()];
     const at = house.clocks.machine();
     if (unfit.length > 0)
       await store.reject(
@@ -669,10 +716,9 @@ export async function takeLines(
         }),
       );
     const done = {
-      accepted: verdicts.filter((v) => v === "accepted").length,
-      rejected:
-        unfit.length + verdicts.filter((v) => v === "erased" || typeof v === "object").length,
-      doubles: verdicts.filter((v) => v === "double").length,
+      accepted: counted.filter((v) => v === "accepted").length,
+      rejected: unfit.length,
+      doubles: counted.filter((v) => v === "double").length,
     };
     crashAt("import.in_batch");
     const moved = await store.moveImport(tx, importId, BigInt(counts.lines), { ...done, ...to });
@@ -749,18 +795,20 @@ export async function resend(
       continue;
     }
     const taken = read.flatMap((one) => ("reason" in one ? [] : [one]));
-    const events = taken.map((event) => ({
-      ...event,
-      flags: (event.flags ?? 0) | flag.mended,
-    }));
-    const judged = await judgeAll(house, tx, source, events);
+    const { own, events } = await asTold(
+      house,
+      tx,
+      source,
+      taken.map((event) => ({ ...event, flags: (event.flags ?? 0) | flag.mended })),
+    );
+    const judged = await judgeAll(house, tx, own, events);
     const unfit = judged.find(isRefused);
     if (unfit) {
       await refused(unfit);
       continue;
     }
     const fit = judged.filter(isFit);
-    const verdicts = await acceptFit(house, tx, source, fit, fit, null);
+    const verdicts = await acceptFit(house, tx, own, fit, fit, null);
     if (verdicts.includes("erased")) {
       await refused({ reason: "erased", field: "" });
       continue;
@@ -768,7 +816,7 @@ export async function resend(
     const outcome = verdicts.includes("accepted") ? "accepted" : "double";
     // What was refused is in the log now, sealed under its own node's key: the list needs its text no more.
     const sealed = sealRejected(house, id, "");
-    const eventId_ = eventId(source.id, events[0]!.key);
+    const eventId_ = events[0]!.id ?? eventId(own.id, events[0]!.key);
     await store.closeRejected(tx, id, { outcome, eventId: eventId_, sealed }, at);
     done.push({ id, outcome, reason: null, field: null });
   }

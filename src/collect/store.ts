@@ -355,6 +355,7 @@ export type ImportRow = {
   finishedAt: Date | null;
   kind: string;
   mapping: string; // JSON text
+  toldAt: Date;
 };
 export const findImport = (
   reader: Reader,
@@ -363,19 +364,25 @@ export const findImport = (
   fromAt: Date | null,
   untilAt: Date | null,
   kind: string,
+  trust: string,
 ) => reader<ImportRow[]>`
-  select * from collect_import
+  select *, coalesce(told_at, started_at) as told_at from collect_import
   where source_id = ${sourceId} and digest = ${digest} and kind = ${kind}
     and from_at is not distinct from ${fromAt}::timestamptz
-    and until_at is not distinct from ${untilAt}::timestamptz`;
+    and until_at is not distinct from ${untilAt}::timestamptz
+    and coalesce(mapping::json->>'trust', 'shop') = ${trust}`;
 export const addImport = (
   reader: Reader,
-  row: Pick<ImportRow, "id" | "sourceId" | "digest" | "fromAt" | "untilAt" | "kind" | "mapping"> & {
+  row: Pick<
+    ImportRow,
+    "id" | "sourceId" | "digest" | "fromAt" | "untilAt" | "kind" | "mapping" | "toldAt"
+  > & {
     startedAt: Date;
   },
 ) => reader`insert into collect_import ${reader(row)}`;
 export const importById = (reader: Reader, id: string) =>
-  reader<ImportRow[]>`select * from collect_import where id = ${id}`;
+  reader<ImportRow[]>`
+    select *, coalesce(told_at, started_at) as told_at from collect_import where id = ${id}`;
 /** Is this the first file that its source was given? Its lines are known by their bare numbers. */
 export async function isFirstFile(reader: Reader, sourceId: string, digest: Buffer) {
   const [row] = await reader<{ digest: Buffer }[]>`

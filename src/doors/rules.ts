@@ -248,13 +248,6 @@ function holds(
   const data = partData(own, said.kind === "track" ? said.name : said.kind);
   const { plain } = data;
   const direct = { ...data.direct };
-  // How a page is called names no person.
-  const title = own["name"];
-  const isPage = said.kind === "page" || said.kind === "screen";
-  if (isPage && typeof title === "string" && !looksDirect(title)) {
-    plain["name"] = title;
-    delete direct["data.name"];
-  }
   const context = partData(
     Object.fromEntries(Object.entries(system).filter(([name]) => !sealedContext.has(name))),
   );

@@ -4,8 +4,9 @@ import type { House } from "#kernel/endpoint.ts";
 import * as people from "#people/service.ts";
 import * as privacy from "#privacy/service.ts";
 import { derivedFields, directFields } from "#privacy/rules.ts";
+import type { Identifier } from "#people/rules.ts";
 import { importedKind, toldBy } from "#relations/rules.ts";
-import { csvRow, fieldsOf, type Format, type OutKind } from "./rules.ts";
+import { carriedCells, csvRow, fieldsOf, type Format, type OutKind } from "./rules.ts";
 import * as views from "./views.ts";
 
 type Cells = Record<string, string | null>;
@@ -54,6 +55,7 @@ async function* pagesOf(house: House, { kind, segment, names }: Asked): AsyncGen
         ...{ kind: row.kind, place: row.place, value: row.value, unit: row.unit },
         measure: key,
         at: at.toISOString(),
+        toldAt: row.toldAt.toISOString(),
       }));
   } else
     for await (const page of paged((after: views.LogRow | undefined) =>
@@ -114,46 +116,94 @@ async function personCells(
   });
 }
 
+/** A page of the log opened: who each event is of, what is sealed with it, and what it joins. */
+async function openPage(house: House, page: readonly views.LogRow[], names: boolean) {
+  const linked = page.flatMap(({ linkBuckets, linkIds }) =>
+    (linkIds ?? []).map((nodeId, i) => ({ bucket: linkBuckets![i]!, nodeId })),
+  );
+  const senders = page.flatMap(({ bucket, nodeId }) =>
+    nodeId === null ? [] : [{ bucket, nodeId }],
+  );
+  const keys = names
+    ? await privacy.nodeKeys(house, house.sql, [...senders, ...linked])
+    : new Map<string, Buffer>();
+  const others = new Map(
+    (names && linked.length > 0 ? await views.nodes(house.sql, linked) : []).map((node) => [
+      node.nodeId,
+      node,
+    ]),
+  );
+  const valueOf = (nodeId: string, sealed: Buffer | null): string | null => {
+    const key = keys.get(nodeId);
+    return key && sealed ? privacy.openSealed(key, "people_node|sealed", nodeId, sealed) : null;
+  };
+  return page.map((row) => {
+    const key = row.nodeId === null ? undefined : keys.get(row.nodeId);
+    const links = (row.linkIds ?? []).flatMap((nodeId): Identifier[] => {
+      const node = others.get(nodeId);
+      const value = node ? valueOf(nodeId, node.sealed) : null;
+      return value === null ? [] : [{ type: node!.type as Identifier["type"], value }];
+    });
+    return {
+      row,
+      links,
+      who: row.nodeId === null ? null : valueOf(row.nodeId, row.nodeSealed),
+      direct: key && row.sealed ? collect.openDirect(key, row.nodeId!, row.sealed) : {},
+    };
+  });
+}
+/** What was sealed as the text of a list or an object is one again. */
+const asSaid = (value: string): unknown => {
+  if (!/^[[{]/.test(value)) return value;
+  try {
+    const read: unknown = JSON.parse(value);
+    return JSON.stringify(read) === value ? read : value;
+  } catch {
+    return value;
+  }
+};
+
 async function logCells(
   house: House,
   page: readonly views.LogRow[],
   kind: "orders" | "relations" | "events",
   names: boolean,
 ): Promise<Cells[]> {
-  const nodes = page.flatMap(({ bucket, nodeId }) => (nodeId === null ? [] : [{ bucket, nodeId }]));
-  const keys = names ? await privacy.nodeKeys(house, house.sql, nodes) : new Map<string, Buffer>();
-  return page.flatMap((row): Cells[] => {
-    const key = row.nodeId === null ? undefined : keys.get(row.nodeId);
-    const who =
-      key && row.nodeSealed
-        ? privacy.openSealed(key, "people_node|sealed", row.nodeId!, row.nodeSealed)
-        : null;
-    const direct = key && row.sealed ? collect.openDirect(key, row.nodeId!, row.sealed) : {};
-    const cells: Cells = { key: row.id, at: row.at.toISOString() };
+  return (await openPage(house, page, names)).map(({ row, links, who, direct }): Cells => {
+    const { $traits, $context, ...said } = row.data;
+    const data: Record<string, unknown> = {};
+    const traits: Record<string, unknown> = { ...($traits as object | undefined) };
+    const beside: Record<string, unknown> = $context === undefined ? {} : { context: $context };
+    for (const [name, value] of Object.entries(said)) if (!name.startsWith("$")) data[name] = value;
+    for (const [place, value] of Object.entries(direct))
+      if (place.startsWith("data.")) data[place.slice(5)] = asSaid(value);
+      else if (place.startsWith("traits.")) traits[place.slice(7)] = asSaid(value);
+      else beside[place] = value;
+    const cells: Cells = {
+      ...{ key: row.id, at: row.at.toISOString() },
+      ...carriedCells(row, links, beside),
+    };
+    const told = (value: object) => (Object.keys(value).length > 0 ? JSON.stringify(value) : null);
     if (kind === "orders") {
-      const { data } = row;
-      for (const field of ["order", "sku", "name", "quantity", "country", "category", "merchant"])
-        if (data[field] !== undefined) cells[field] = String(data[field]);
-      cells["unitPrice"] = price(BigInt(Number(data["unitPrice"])));
-      cells["customer"] = who;
-      return [cells];
+      for (const field of lineFields)
+        if (said[field] !== undefined) cells[field] = String(said[field]);
+      return { ...cells, unitPrice: price(BigInt(Number(said["unitPrice"]))), customer: who };
     }
     if (kind === "relations") {
-      const told = toldBy(row.name, row.data, direct);
-      const of = told && importedKind(told.act);
-      if (!of) return [];
-      return [{ ...cells, user: who, kind: of, other: told.other }];
+      const act = toldBy(row.name, row.data, direct);
+      return {
+        ...{ ...cells, name: row.name, data: told(data) },
+        ...(row.nodeType === "user_id" ? { user: who } : { anonymous: who }),
+        kind: act && importedKind(act.act),
+        other: act?.other ?? null,
+      };
     }
     const user = row.nodeType === "user_id" ? who : null;
     const anonymous = row.nodeType === "user_id" ? null : who;
-    const { $traits, ...plain } = row.data;
-    const data: Record<string, unknown> = { ...plain };
-    const traits: Record<string, unknown> = { ...($traits as object | undefined) };
-    for (const [place, value] of Object.entries(direct))
-      if (place.startsWith("data.")) data[place.slice(5)] = value;
-      else if (place.startsWith("traits.")) traits[place.slice(7)] = value;
-    for (const name of Object.keys(data)) if (name.startsWith("$")) delete data[name];
-    const told = (value: object) => (Object.keys(value).length > 0 ? JSON.stringify(value) : null);
-    return [{ ...cells, name: row.name, user, anonymous, data: told(data), traits: told(traits) }];
+    return { ...cells, name: row.name, user, anonymous, data: told(data), traits: told(traits) };
   });
 }
+const lineFields = [
+  ...["order", "sku", "name", "quantity", "country", "category", "merchant"],
+  ...["currency", "kind", "goods"],
+];

@@ -6,24 +6,35 @@ import { stat } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { parse } from "csv-parse";
-import type { Incoming, Refused } from "#collect/rules.ts";
+import { isRefused, type Incoming, type Refused } from "#collect/rules.ts";
 import * as collect from "#collect/service.ts";
 import type { House } from "#kernel/endpoint.ts";
-import { minorDigits } from "#kernel/money.ts";
-import { isUnfit, readLine, type LineMapping, type LineText, type Shop } from "#orders/rules.ts";
+import { isCurrency, minorDigits } from "#kernel/money.ts";
+import {
+  isKindOfLine,
+  isUnfit,
+  readLine,
+  type LineKind,
+  type LineMapping,
+  type LineText,
+  type Shop,
+} from "#orders/rules.ts";
 import { lineEvent } from "#orders/service.ts";
 import {
   asItWas,
+  carriedOf,
   fieldsOf,
   fileBytesLimit,
   guess,
   missingColumns,
   readRecord,
   recordLimit,
+  withOrigin,
   type Format,
   type Get,
   type Kind,
   type Mapping,
+  type Trust,
 } from "./rules.ts";
 
 /** Lines of one transaction, unless asked otherwise. */
@@ -225,9 +236,10 @@ const rowsOf = (path: string, mapping: Mapping, check: (heading: string[]) => vo
 /** Reads one record as an event, or names the field that cannot be. */
 type Reader = (row: { names: readonly string[]; get: Get; key: string }) => Incoming | Bad;
 type Bad = Refused | { reason: string; field: string };
-/** How records of a file are read. `now` dates those that say no time. */
-export function readerOf(house: House, kind: Kind, mapping: Mapping, now: Date): Reader {
-  const { columns, fixed = {} } = mapping;
+/** How records of a file are read. `toldAt` dates those that say no time. */
+export function readerOf(house: House, kind: Kind, mapping: Mapping, toldAt: Date): Reader {
+  const { columns, fixed = {}, trust = "shop" } = mapping;
+  const now = house.clocks.shop();
   const mapped =
     (get: Get): Get =>
     (field) =>
@@ -236,23 +248,45 @@ export function readerOf(house: House, kind: Kind, mapping: Mapping, now: Date):
   const currency = mapping.currency ?? house.settings.currency;
   if (kind === "orders") {
     const shop = shopOf({ ...mapping, timeZone, currency, columns: {} });
-    return ({ get, key }) => {
-      const field = mapped(get);
-      const read = readLine(textOf(field), shop);
-      if (isUnfit(read)) return read;
-      const own = field("key");
-      return lineEvent(own === undefined || own === "" ? key : String(own), read);
-    };
+    return ({ get, key }) => orderLineOf(mapped(get), key, shop, trust);
   }
   const numbers = new Set(mapping.numbers);
   const dotted = Object.keys(columns ?? {}).filter((name) => name.includes("."));
   return ({ names, get, key }) => {
     const own = columns ? dotted : names.filter((name) => name.includes("."));
     return readRecord(kind, mapped(get), own, {
-      ...{ key, now, timeZone, currency, numbers },
-      source: "import",
+      ...{ key, toldAt, now, timeZone, currency, numbers, trust },
     });
   };
+}
+
+/** One order line; its currency, kind and goods are what the line says, where it says them. */
+function orderLineOf(get: Get, key: string, shop: Shop, trust: Trust): Incoming | Bad {
+  const carried = carriedOf(get, trust);
+  if (isRefused(carried)) return carried;
+  // Lines are figures: no page's word is one.
+  if (carried.open) return { reason: "server_only", field: trust === "page" ? "" : "origin" };
+  const said = (field: string) => String(get(field) ?? "").trim();
+  const currency = said("currency");
+  if (currency !== "" && !isCurrency(currency)) return { reason: "invalid", field: "currency" };
+  const own = currency === "" || currency === shop.currency;
+  const read = readLine(
+    textOf(get),
+    own ? shop : { ...shop, currency, digits: minorDigits(currency) },
+  );
+  if (isUnfit(read)) return read;
+  const { data } = read;
+  const kind = said("kind");
+  if (kind !== "" && !isKindOfLine(kind, data)) return { reason: "invalid", field: "kind" };
+  const goods = said("goods");
+  if (goods !== "" && goods !== "true" && goods !== "false")
+    return { reason: "invalid", field: "goods" };
+  const line = {
+    ...data,
+    ...(kind === "" ? {} : { kind: kind as LineKind }),
+    ...(goods === "" ? {} : { goods: goods === "true" }),
+  };
+  return withOrigin(lineEvent(said("key") || key, { ...read, data: line }), carried);
 }
 
 /** Imports what is left of a file of order lines; says what became of its lines over all runs. */
@@ -272,8 +306,8 @@ export async function importFile(house: House, options: FileOptions): Promise<Im
   const about = { kind, mapping };
   const running = await collect.openImport(house, source.id, digest, from, until, about);
   if (running.finished) return running.counts;
-  const read = readerOf(house, kind, mapping, house.clocks.shop());
-  const keyOf = await keysOf(house, source.id, kind, digest);
+  const read = readerOf(house, kind, mapping, running.toldAt);
+  const keyOf = await keysOf(house, source.id, kind, digest, mapping.trust);
   const total = running.counts;
   let batch: collect.LineOfFile[] = [];
   let position = total.lines;
@@ -336,9 +370,17 @@ export async function importFile(house: House, options: FileOptions): Promise<Im
   return total;
 }
 /** What a record is known by that names no key: its number in its file. */
-export async function keysOf(house: House, sourceId: string, kind: Kind, digest: Buffer) {
+export async function keysOf(
+  house: House,
+  sourceId: string,
+  kind: Kind,
+  digest: Buffer,
+  trust: Trust = "shop",
+) {
   const isFirst = kind === "orders" && (await collect.isFirstFile(house, sourceId, digest));
-  const file = isFirst ? "" : `${kind}:${digest.toString("hex", 0, 12)}:`;
+  // The same file vouched for later is another word of the same lines.
+  const word = trust === "shop" ? "" : `${trust}:`;
+  const file = isFirst ? word : `${word}${kind}:${digest.toString("hex", 0, 12)}:`;
   return (number: number): string => `${file}${number}`;
 }
 
@@ -414,8 +456,8 @@ export async function rereadRecord(
   const { names, get } = rowOf(Number(line), text);
   if (!get || !(kind in fieldsOf)) return [{ reason: "invalid", field: "" }];
   const mapping = JSON.parse(row.mapping) as Mapping;
-  const key = (await keysOf(house, sourceId, kind, row.digest))(Number(line));
-  return [readerOf(house, kind, mapping, house.clocks.shop())({ names, get, key })];
+  const key = (await keysOf(house, sourceId, kind, row.digest, mapping.trust))(Number(line));
+  return [readerOf(house, kind, mapping, row.toldAt)({ names, get, key })];
 }
 
 export function textOf(get: Get): LineText {

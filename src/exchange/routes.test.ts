@@ -1,55 +1,10 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
-import { consumers, pumps, refolders } from "../app.ts";
-import { consume } from "#collect/jobs.ts";
-import { routes as collectRoutes } from "#collect/routes.ts";
+import { pumps, refolders } from "../app.ts";
 import * as collect from "#collect/service.ts";
-import { shop } from "../../test/shop.ts";
-import { exportText } from "./export.ts";
-import { importFile } from "./import.ts";
+import { open } from "../../test/files.ts";
 import { rebuild } from "./jobs.ts";
-import { routes } from "./routes.ts";
-import type { Kind, Mapping, OutKind } from "./rules.ts";
-
-async function open() {
-  const here = await shop([...routes, ...collectRoutes]);
-  const close = here[Symbol.asyncDispose].bind(here);
-  const folder = await mkdtemp(join(tmpdir(), "liuke-exchange-"));
-  const fold = async () => {
-    while ((await consume(here.house, consumers)) > 0);
-  };
-  const take = async (
-    kind: Kind,
-    text: string | Buffer,
-    name: string,
-    mapping: Mapping = { quoted: true },
-  ) => {
-    const path = join(folder, name);
-    await writeFile(path, text);
-    const source = await collect.sourceNamed(here.house, here.sql, "file", "import");
-    const done = await importFile(here.house, { path, kind, mapping, source });
-    await fold();
-    return done;
-  };
-  const out = async (kind: OutKind, format: "csv" | "jsonl", names = true, segment?: string) => {
-    let text = "";
-    for await (const piece of exportText(here.house, { kind, format, names, segment }))
-      text += piece;
-    return text;
-  };
-  return Object.assign(here, {
-    fold,
-    take,
-    out,
-    [Symbol.asyncDispose]: async () => {
-      await rm(folder, { recursive: true, force: true });
-      await close();
-    },
-  });
-}
+import type { Kind } from "./rules.ts";
 
 const files: Record<Kind, string> = {
   people:
@@ -78,18 +33,13 @@ test.each(Object.keys(files) as Kind[])(
       await using other = await open();
       const again = await other.take(kind, gzipSync(text), `${kind}.${format}.gz`);
       expect(again).toMatchObject({ rejected: 0, accepted: done.accepted });
+      // The source of the file has its name here already: it is told apart by its id.
       const without = (said: string) =>
-        kind === "events" || kind === "orders" || kind === "relations"
-          ? said
-              .replaceAll(/[\da-f]{8}-[\da-f-]{27}/g, "id")
-              .split("\n")
-              .toSorted()
-              .join("\n")
-          : said
-              .replaceAll(/[\da-f]{8}-[\da-f-]{27}/g, "id")
-              .split("\n")
-              .toSorted()
-              .join("\n");
+        said
+          .replaceAll(/( )?[\da-f]{8}-[\da-f-]{27}/g, (_, after) => (after ? "" : "id"))
+          .split("\n")
+          .toSorted()
+          .join("\n");
       expect(without(await other.out(kind, format))).toBe(without(text));
       // The same file again brings nothing new.
       const twice = await other.take(kind, gzipSync(text), `${kind}.${format}.gz`);

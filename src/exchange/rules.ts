@@ -1,17 +1,27 @@
 // A shop's books come as files and go as files: who the guests are, what is sold and what is in stock, orders, what
 // happened, who knows whom, and what goes on in the market. A file of ours comes in again as it went out; any other comes
 // in by a mapping that says which of its columns is what.
-import {
-  identify,
-  isRefused,
-  readEvent,
-  type Incoming,
-  type Refused,
-  type Source,
-} from "#collect/rules.ts";
+import { identify, isRefused, readEvent, type Incoming, type Refused } from "#collect/rules.ts";
 import { readInstant } from "#orders/rules.ts";
 import { derivedFields, directFields } from "#privacy/rules.ts";
-import { importedRelation, importKinds, type ImportKind } from "#relations/rules.ts";
+import {
+  importedKind,
+  importedRelation,
+  importKinds,
+  namesOther,
+  toldBy,
+} from "#relations/rules.ts";
+import {
+  carriedEvent,
+  carriedFields,
+  carriedOf,
+  withOrigin,
+  type Carried,
+  type Get,
+  type Trust,
+} from "./model/carried.ts";
+
+export { carriedCells, carriedOf, withOrigin, type Get, type Trust } from "./model/carried.ts";
 
 export const kinds = [
   "people",
@@ -26,6 +36,7 @@ export type Kind = (typeof kinds)[number];
 export const isKind = (text: string): text is Kind => (kinds as readonly string[]).includes(text);
 /** What can go out: what comes in, and who is in a segment. */
 export const outKinds = [...kinds, "segment"] as const;
+export const isTrust = (text: string): text is Trust => text === "shop" || text === "page";
 export type OutKind = (typeof outKinds)[number];
 export const formats = ["csv", "jsonl"] as const;
 export type Format = (typeof formats)[number];
@@ -47,6 +58,8 @@ export type Mapping = {
   fixed?: Record<string, string>;
   /** Columns of a spreadsheet that hold numbers, for properties of events. */
   numbers?: string[];
+  /** Whose word the file is: the shop's own unless said. What is no better than a page's moves no figure and joins nobody. */
+  trust?: Trust;
   /** Cells that would be formulas are written with a leading quote, as our own files write them. */
   quoted?: boolean;
 };
@@ -64,17 +77,21 @@ export const fieldsOf: Record<Kind, { fields: readonly string[]; needed: readonl
   orders: {
     fields: [
       ...["key", "order", "sku", "name", "quantity", "unitPrice", "at"],
-      ...["customer", "country", "category", "merchant"],
+      ...["customer", "country", "category", "merchant", "currency", "kind", "goods"],
+      ...carriedFields,
     ],
     needed: ["order", "sku", "quantity", "unitPrice", "at"],
   },
   events: {
-    fields: ["key", "name", "user", "anonymous", "at", "data", "traits"],
+    fields: ["key", "name", "user", "anonymous", "at", "data", "traits", ...carriedFields],
     needed: ["name", "at"],
   },
-  relations: { fields: ["key", "user", "kind", "other", "at"], needed: ["user", "kind", "other"] },
+  relations: {
+    fields: ["key", "user", "anonymous", "kind", "other", "at", "name", "data", ...carriedFields],
+    needed: [],
+  },
   market: {
-    fields: ["key", "kind", "place", "measure", "value", "unit", "at"],
+    fields: ["key", "kind", "place", "measure", "value", "unit", "at", "toldAt"],
     needed: ["kind", "measure", "value", "at"],
   },
 };
@@ -138,14 +155,13 @@ export function guess(heading: readonly string[], kind: Kind): Record<string, st
   return found;
 }
 
-/** Gives a field of a record; undefined where there is none. */
-export type Get = (field: string) => unknown;
 export type Here = {
   key: string; // what the record is known by where it names no key of its own
-  now: Date; // when it is dated where it says no time; nothing may be dated later
+  toldAt: Date; // when it is dated where it says no time: the same whenever the file is read
+  now: Date; // nothing may be dated later
   timeZone: string;
   currency: string;
-  source: Source["kind"];
+  trust: Trust;
   numbers?: ReadonlySet<string>;
 };
 const text = (value: unknown): string =>
@@ -179,11 +195,15 @@ export function readRecord(
   for (const field of fieldsOf[kind].needed)
     if (text(get(field)) === "") return { reason: "missing" as Refused["reason"], field };
   const said = text(get("at")).trim();
-  const at = said === "" ? here.now : whenOf(said, here.timeZone);
+  const at = said === "" ? here.toldAt : whenOf(said, here.timeZone);
   if (at === null) return invalid("at");
-  const key = text(get("key")) || here.key;
+  const own = text(get("key"));
+  // What is not vouched for takes no key from what is.
+  const key = own === "" ? here.key : here.trust === "page" ? `page:${own}` : own;
+  const carried = carriedOf(get, here.trust);
+  if (isRefused(carried)) return carried;
   const event = (name: string, more: Partial<Parameters<typeof readEvent>[0]>) =>
-    readEvent({ key, name, at, data: {}, traits: {}, ...more }, here.source, here.now);
+    eventOf({ key, name, at, data: {}, traits: {}, ...more }, carried, here.now);
   const senders = {
     user: text(get("user")).trim() || undefined,
     anonymous: text(get("anonymous")).trim() || undefined,
@@ -238,10 +258,11 @@ export function readRecord(
       return event(text(get("name")), { ...senders, data, traits: told });
     }
     case "relations": {
-      const of = text(get("kind")).trim();
-      if (!(importKinds as readonly string[]).includes(of)) return invalid("kind");
-      const told = importedRelation(of as ImportKind, text(get("other")).trim());
-      return event(told.name, { user: senders.user, data: told.data });
+      const told = relationOf(get);
+      if (isRefused(told)) return told;
+      if (senders.user === undefined && senders.anonymous === undefined)
+        return { reason: "missing" as Refused["reason"], field: "user" };
+      return event(told.name, { ...senders, data: told.data });
     }
     case "market": {
       const of = text(get("kind")).trim();
@@ -256,9 +277,51 @@ export function readRecord(
       }
       if (value.length > 200) return { reason: "too_large", field: "value" };
       // The market is nobody's: it says what will be, too. So it is dated when it was told, and carries its own instant.
-      return event(marketTold, { at: here.now, data: { ...data, for: at.toISOString() } });
+      const toldOn = text(get("toldAt")).trim();
+      const toldAt = toldOn === "" ? here.toldAt : whenOf(toldOn, here.timeZone);
+      if (toldAt === null) return invalid("toldAt");
+      return event(marketTold, { at: toldAt, data: { ...data, for: at.toISOString() } });
     }
   }
+}
+/** A line of a file of ours is what it was; whatever else a file says is read as if its source said it now. */
+function eventOf(
+  said: Parameters<typeof readEvent>[0],
+  carried: Carried,
+  now: Date,
+): Incoming | Refused {
+  if (carried.from)
+    return carriedEvent({ ...said, user: said.user, anonymous: said.anonymous }, carried, now);
+  const read = readEvent(said, carried.open ? "public" : "import", now);
+  return isRefused(read) ? read : withOrigin(read, carried);
+}
+/** What a line tells of two people: in our words, or in those of the event that told it. */
+function relationOf(get: Get): { name: string; data: Record<string, unknown> } | Refused {
+  const of = text(get("kind")).trim();
+  const other = text(get("other")).trim();
+  const kind = importKinds.find((one) => one === of);
+  const name = text(get("name")).trim();
+  const data = objectOf(get("data"));
+  if (!data) return invalid("data");
+  if (name === "") {
+    if (of === "") return { reason: "missing" as Refused["reason"], field: "kind" };
+    if (!kind) return invalid("kind");
+    if (other === "" && kind !== "share")
+      return { reason: "missing" as Refused["reason"], field: "other" };
+    const told = importedRelation(kind, other);
+    return { name: told.name, data: { ...data, ...told.data } };
+  }
+  const named = Object.entries(data).filter(([property]) => namesOther(property));
+  const full = named.length > 0 || other === "" ? data : { ...data, other };
+  const direct = named.length > 0 ? Object.fromEntries(named) : { other };
+  const told = toldBy(
+    name,
+    full,
+    Object.fromEntries(Object.entries(direct).map(([key, value]) => [`data.${key}`, text(value)])),
+  );
+  if (of !== "" && (!told || importedKind(told.act) !== of)) return invalid("kind");
+  if (other !== "" && told && told.other !== other) return invalid("other");
+  return { name, data: full };
 }
 /** A day is its beginning where the shop is. */
 const whenOf = (said: string, timeZone: string): Date | null =>

@@ -4,6 +4,8 @@ import { marketTold, type MarketRow } from "./rules.ts";
 
 export type Slice = { buckets: number[]; froms: bigint[]; tos: bigint[] };
 export type Told = { id: string; at: Date; sourceId: string; data: Record<string, unknown> };
+/** Flags of the log: bots, staff, and what a file brought as a page's word. */
+const notTold = 1 | 2 | 128;
 /** What a slice of the log tells of the market. A public source's word does not count. */
 export const toldIn = (tx: Tx, { buckets, froms, tos }: Slice) => tx<Told[]>`
   select e.id, e.at, e.source_id, e.data
@@ -11,7 +13,7 @@ export const toldIn = (tx: Tx, { buckets, froms, tos }: Slice) => tx<Told[]>`
     as r(bucket, "from", "to")
   join collect_event e on e.bucket = r.bucket and e."offset" between r."from" and r."to"
   join collect_source s on s.id = e.source_id
-  where e.name = ${marketTold} and s.kind <> 'public' and e.flags & 3 = 0`;
+  where e.name = ${marketTold} and s.kind <> 'public' and e.flags & ${notTold} = 0`;
 
 export type Kept = MarketRow & { sourceId: string; eventId: string; toldAt: Date; seenAt: Date };
 /** Of what was told of one instant, the latest by (told_at, event) counts, whichever comes in first. */

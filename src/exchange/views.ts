@@ -36,8 +36,24 @@ export type LogRow = {
   nodeType: string | null;
   nodeSealed: Buffer | null;
   sealed: Buffer | null;
+  sourceId: string;
+  sourceName: string;
+  sourceKind: "server" | "public" | "import";
+  space: string | null;
+  flags: number;
+  linkBuckets: number[] | null;
+  linkIds: string[] | null;
 };
 const lines = "Order Line";
+/** What the market's own file does not hold, because it was not believed: bots, staff and a page's word. */
+const notTold = 1 | 2 | 128;
+
+export type NodeRow = { bucket: number; nodeId: string; type: string; sealed: Buffer };
+export const nodes = (reader: Reader, of: readonly { bucket: number; nodeId: string }[]) =>
+  reader<NodeRow[]>`
+    select n.bucket, n.node_id, n.type, n.sealed
+    from unnest(${of.map((n) => n.bucket)}::smallint[], ${of.map((n) => n.nodeId)}::uuid[]) as k(bucket, node_id)
+    join people_node n on n.bucket = k.bucket and n.node_id = k.node_id`;
 /** A page of the log: order lines, what was told of relations, or every other event. */
 export const log = (
   reader: Reader,
@@ -46,15 +62,18 @@ export const log = (
   limit: number,
 ) => reader<LogRow[]>`
   select e.bucket, e."offset", e.id, e.name, e.at, e.data, e.node_id, n.type as node_type,
-    n.sealed as node_sealed, e.sealed
-  from collect_event e left join people_node n on n.bucket = e.bucket and n.node_id = e.node_id
+    n.sealed as node_sealed, e.sealed, e.source_id, s.name as source_name, s.kind as source_kind,
+    n.source_id as space, e.flags, e.link_buckets, e.link_ids
+  from collect_event e join collect_source s on s.id = e.source_id
+  left join people_node n on n.bucket = e.bucket and n.node_id = e.node_id
   where (e.bucket, e."offset") > (${after?.bucket ?? -1}, ${String(after?.offset ?? 0)}::bigint)
     and ${
       part === "orders"
         ? reader`e.name = ${lines}`
         : part === "relations"
           ? reader`e.name = any(${relationNames as string[]}::text[])`
-          : reader`e.name <> all(${[...relationNames, lines, marketTold]}::text[])`
+          : reader`e.name <> all(${[...relationNames, lines]}::text[])
+            and (e.name <> ${marketTold} or s.kind = 'public' or e.flags & ${notTold} <> 0)`
     }
   order by e.bucket, e."offset" limit ${limit}`;
 
@@ -85,10 +104,10 @@ export async function hasSegment(reader: Reader, id: string): Promise<boolean> {
   return row!.there;
 }
 
-export type KeptRow = MarketRow & { sourceId: string; seenAt: Date };
+export type KeptRow = MarketRow & { sourceId: string; seenAt: Date; toldAt: Date };
 export const marketAfter = (reader: Reader, after: MarketRow | undefined, limit: number) =>
   reader<KeptRow[]>`
-    select kind, place, key, at, value, unit, source_id, seen_at from exchange_market
+    select kind, place, key, at, value, unit, source_id, seen_at, told_at from exchange_market
     where (kind, place, key, at) >
       (${after?.kind ?? ""}, ${after?.place ?? ""}, ${after?.key ?? ""}, ${after?.at ?? new Date(0)})
     order by kind, place, key, at limit ${limit}`;
@@ -97,7 +116,7 @@ export const market = (
   asked: { kind: MarketKind; place?: string | undefined; from: Date | null; until: Date | null },
   limit: number,
 ) => reader<KeptRow[]>`
-  select kind, place, key, at, value, unit, source_id, seen_at from exchange_market
+  select kind, place, key, at, value, unit, source_id, seen_at, told_at from exchange_market
   where kind = ${asked.kind}
     ${asked.place === undefined ? reader`` : reader`and place = ${asked.place}`}
     and at >= coalesce(${asked.from}::timestamptz, '-infinity')

@@ -16,6 +16,11 @@ export const unitPriceText = (price: UnitPrice): string => {
   return `${sign}${Math.trunc(whole / 10_000)}.${String(whole % 10_000).padStart(4, "0")}`;
 };
 
+/** Three capital letters that name a currency: "CNY". */
+export const isCurrency = (text: string): boolean =>
+  /^[A-Z]{3}$/.test(text) && currencies.has(text);
+const currencies = new Set(Intl.supportedValuesOf("currency"));
+
 /** How many minor digits a currency has: 2 for GBP and CNY, 0 for JPY, 3 for KWD. */
 export const minorDigits = (currency: string): number =>
   new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions()

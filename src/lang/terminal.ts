@@ -12,6 +12,7 @@ const zh = {
   acting: "八成发券和消息，两成留作对照…",
   replaying: (c: ImportCounts, of: number, perSecond: number, left: number) =>
     `重放之后三个月的订单 ${number(c.lines)}/${number(of)} 行 · 每秒 ${number(perSecond)} 行 · 还需约 ${left} 秒`,
+  badTrust: (said: string) => `--trust 只能是 shop 或 page，不能是“${said}”。`,
   interrupted: "已停下。再次启动会从这里继续。",
   table: {
     lines: "订单行",
@@ -49,7 +50,7 @@ const zh = {
     `${id} 不成立（${number(rows)} 行）：${what.zh}`,
   usage: `用法：
   liuke start [--demo] [--role all|api|worker]   启动
-  liuke import people|products|stock|orders|events|relations|market 文件 [--map 对照表.json] [--source 来源] [--from 时间] [--until 时间] [--dry]   导入文件；--dry 只试读，不收
+  liuke import people|products|stock|orders|events|relations|market 文件 [--map 对照表.json] [--source 来源] [--from 时间] [--until 时间] [--trust shop|page] [--dry]   导入文件；--trust page 只当网页说的话收下；--dry 只试读，不收
   liuke rebuild people|columns [--from 时间] [--until 时间]   从日志重新算出客人数据，或重建列存
   liuke demo remove       清除演示数据
   liuke clock real        把店铺时间交给真实时间
@@ -68,6 +69,7 @@ const en: typeof zh = {
   acting: "A coupon and a message for 80 %, 20 % held out…",
   replaying: (c, of, perSecond, left) =>
     `Replaying the next three months ${number(c.lines)}/${number(of)} lines · ${number(perSecond)} lines/s · about ${left} s left`,
+  badTrust: (said) => `--trust is shop or page, not “${said}”.`,
   interrupted: "Stopped. The next start goes on from here.",
   table: {
     lines: "Order lines",
@@ -108,7 +110,7 @@ const en: typeof zh = {
   doctorBroken: (id, what, rows) => `${id} does not hold (${number(rows)} rows): ${what.en}`,
   usage: `Usage:
   liuke start [--demo] [--role all|api|worker]   start
-  liuke import people|products|stock|orders|events|relations|market FILE [--map MAP.json] [--source NAME] [--from TIME] [--until TIME] [--dry]   import a file; --dry only reads and says what would be taken
+  liuke import people|products|stock|orders|events|relations|market FILE [--map MAP.json] [--source NAME] [--from TIME] [--until TIME] [--trust shop|page] [--dry]   import a file; --trust page takes it as no more than a page's word; --dry only reads and says what would be taken
   liuke rebuild people|columns [--from TIME] [--until TIME]   work people out anew from the log, or give the columns everything again
   liuke demo remove       take the demo data away
   liuke clock real        hand the shop's clock to real time

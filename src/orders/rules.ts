@@ -110,6 +110,14 @@ function kindOf(order: string, quantity: number, unitPrice: number, prefix: stri
   return quantity > 0 && unitPrice > 0 ? "sale" : "adjustment";
 }
 
+/** May a line of these figures be of this kind, as a file says? What only mends stock or books may be anything. */
+export const isKindOfLine = (kind: string, { quantity, unitPrice }: LineData): kind is LineKind =>
+  kind === "sale"
+    ? quantity > 0 && unitPrice > 0
+    : kind === "refund"
+      ? quantity < 0 && unitPrice > 0
+      : kind === "adjustment";
+
 const withOffset = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)$/;
 const wall = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?$/;
 /** Lines of one order have one time, and the next order's is seldom far: most are read once for many lines. */

@@ -290,11 +290,13 @@ export type LinkRow = {
   kind: "identify" | "alias" | "bind" | "unbind" | "hand";
   trusted: boolean;
 };
+/** Of the log's flags: a file brought it, and it is no better than a page's word. */
+const page = 128;
 /** What the events of a slice say of who is who; gives the nodes that may be others' for it. */
 export const addLinks = (tx: Tx, { buckets, froms, tos }: Slice) => tx<LinkRow[]>`
   insert into people_link (bucket, node_id, other_bucket, other_node_id, event_id, nth, at, kind, trusted)
   select e.bucket, e.node_id, l.bucket, l.node_id, e.id, l.nth - 1, e.at,
-    case when e.name in ('alias', 'bind', 'unbind') then e.name else 'identify' end, c.kind <> 'public'
+    case when e.name in ('alias', 'bind', 'unbind') then e.name else 'identify' end, c.kind <> 'public' and e.flags & ${page} = 0
   from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[])
     as s(bucket, "from", "to")
   join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"

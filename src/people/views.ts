@@ -1,5 +1,5 @@
 // Reads for the pages of members: lists, one member, and what happened with them. They never write.
-import { leftOut } from "#collect/rules.ts";
+import { flag, leftOut } from "#collect/rules.ts";
 import type { PersonKey, Reader } from "#kernel/sql.ts";
 import type { Profile, TagKind } from "./rules.ts";
 
@@ -235,7 +235,8 @@ export const identified = (
   reader: Reader,
   { buckets, froms, tos }: { buckets: number[]; froms: string[]; tos: string[] },
 ) => reader<Said[]>`
-  select n.person_bucket as bucket, n.person_id, e.id, e.at, e.source_id, c.kind as source_kind,
+  select n.person_bucket as bucket, n.person_id, e.id, e.at, e.source_id,
+    case when e.flags & ${flag.page} = 0 then c.kind else 'public' end as source_kind,
     n.bucket as node_bucket, n.node_id, e.data->'$traits' as traits, e.sealed
   from unnest(${buckets}::smallint[], ${froms}::bigint[], ${tos}::bigint[]) as s(bucket, "from", "to")
   join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
@@ -262,7 +263,8 @@ export async function ownersAt(reader: Reader, all: readonly Whose[]) {
 }
 /** Everything that was said of who these people are. */
 export const identifiedOf = (reader: Reader, people: readonly PersonKey[]) => reader<Said[]>`
-  select o.person_bucket as bucket, o.person_id, e.id, e.at, e.source_id, c.kind as source_kind,
+  select o.person_bucket as bucket, o.person_id, e.id, e.at, e.source_id,
+    case when e.flags & ${flag.page} = 0 then c.kind else 'public' end as source_kind,
     o.bucket as node_bucket, o.node_id, e.data->'$traits' as traits, e.sealed
   from unnest(${people.map(({ bucket }) => bucket)}::smallint[],
     ${people.map(({ personId }) => personId)}::uuid[]) as p(bucket, person_id)

@@ -126,27 +126,35 @@ export function toldBy(
 /** What an import says of two people: the event to write for the first of them, by the column "kind". */
 export const importKinds = [
   "friend",
+  "friend_asked",
+  "friend_ended",
   "follow",
+  "unfollow",
   "invite",
   "invite_accepted",
   "share",
   "share_opened",
   "block",
+  "unblock",
 ] as const;
 export type ImportKind = (typeof importKinds)[number];
 const imported: Record<ImportKind, [string, string]> = {
   friend: ["friend", "both"],
+  friend_asked: ["friend", "made"], // or agreed to: both said so, and they are friends
+  friend_ended: ["friend", "ended"],
   follow: ["follow", "made"],
+  unfollow: ["follow", "ended"],
   invite: ["invite", "made"],
   invite_accepted: ["invite", "accepted"],
   share: ["share", "made"],
   share_opened: ["share", "opened"],
   block: ["block", "made"],
+  unblock: ["block", "ended"],
 };
 /** Name and data of the event for a line "user, kind, other"; `other` goes through the log's own parting and is sealed. */
 export const importedRelation = (kind: ImportKind, other: string) => {
   const [of, act] = imported[kind];
-  return { name: relationTold, data: { kind: of, act, other } };
+  return { name: relationTold, data: { kind: of, act, ...(other === "" ? {} : { other }) } };
 };
 
 /** One thing told between two persons, seen from "me": `mine` where I am the one who told it. */
@@ -263,14 +271,18 @@ export const bandOf = (bands: readonly number[], count: number): string | null =
   return reached === undefined ? null : `${reached}+`;
 };
 
-const importedActs: Partial<Record<Act, ImportKind>> = {
+const importedActs: Record<Act, ImportKind> = {
   friend_yes_both: "friend",
+  friend_yes: "friend_asked",
+  friend_no: "friend_ended",
   follow: "follow",
+  unfollow: "unfollow",
   invite: "invite",
   invite_accepted: "invite_accepted",
   share: "share",
   came_by: "share_opened",
   block: "block",
+  unblock: "unblock",
 };
-/** The kind under which a file tells of an act; undefined for what a file cannot tell. */
-export const importedKind = (act: Act): ImportKind | undefined => importedActs[act];
+/** The kind under which a file tells of an act. */
+export const importedKind = (act: Act): ImportKind => importedActs[act];
