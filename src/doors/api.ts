@@ -66,7 +66,10 @@ export const captures = ["/batch", "/batch/", "/e", "/e/", "/i/v0/e/", "/capture
 export const flags = ["/flags", "/flags/", "/decide/"].map((path) => posthog(path));
 export const remoteConfig = posthog("/array/:token/config", "GET");
 export const remoteScript = posthog("/array/:token/config.js", "GET");
-export const jitsus = words.map((call) => ({ call, at: jitsu(`/api/s/${call}`) }));
+/** From a page, and from a server ("s2s"). */
+export const jitsus = words.flatMap((call) =>
+  [`/api/s/${call}`, `/api/s/s2s/${call}`].map((path) => ({ call, at: jitsu(path) })),
+);
 export const dittofeedBatch = dittofeed("/api/public/apps/batch");
 export const dittofeeds = words.map((call) => ({
   call,

@@ -6,6 +6,7 @@ import { createPersonTokenKey } from "#access/service.ts";
 import * as people from "#people/service.ts";
 import {
   contents,
+  sorted,
   keyFor,
   sourceOf,
   stage,
@@ -626,3 +627,38 @@ test("whatever is sent through any door with a right key, nothing breaks", async
     );
   }
 }, 120_000);
+
+test("CloudEvents in headers: data of any kind are kept, and half of them are none", async () => {
+  await using at = await stage();
+  const source = await sourceOf(at, "cloudevents");
+  const send = (id: string, body: string | Uint8Array, type: string | null) =>
+    fetch(`${at.url}/v1/cloudevents`, {
+      method: "POST",
+      headers: {
+        ...{ authorization: `Bearer ${source.key}`, "ce-specversion": "1.0", "ce-id": id },
+        ...{ "ce-source": "/till", "ce-type": "Receipt Printed", "ce-userid": "u1" },
+        ...(type === null ? {} : { "content-type": type }),
+      },
+      // Without a type of their own, bytes have none.
+      body: (type === null ? Buffer.from(body) : body) as never,
+    });
+  expect((await send("json", '{"n":1}', "application/json; charset=utf-8")).status).toBe(200);
+  expect((await send("own json", '{"n":1}', "application/vnd.shop+json")).status).toBe(200);
+  expect((await send("untyped", '{"n":1}', null)).status).toBe(200);
+  expect((await send("page's", '{"n":1}', "text/plain;charset=UTF-8")).status).toBe(200);
+  expect((await send("text", "zwei Brötchen", "text/plain; charset=utf-8")).status).toBe(200);
+  expect((await send("bytes", Buffer.from([0, 255, 7]), "image/png")).status).toBe(200);
+  expect((await send("half", '{"n":1,"sk', "application/json")).status).toBe(400);
+  expect((await send("half", '{"n":1,"sku":"S1"}', "application/json")).status).toBe(200);
+  const all = (await stored(at, source.id)).map((row) => contents(row));
+  expect(all.map(sorted).toSorted()).toEqual(
+    [
+      ...Array.from({ length: 4 }, () => ({ n: "1" })),
+      { value: "zwei Brötchen" },
+      { data_base64: "AP8H" },
+      { n: "1", sku: "S1" },
+    ]
+      .map(sorted)
+      .toSorted(),
+  );
+});

@@ -142,7 +142,8 @@ async function serve(
     return refused({ kind: "request.too_large" }, "too_large");
   if (typeof text === "string" && Buffer.byteLength(text) > limited.request)
     return refused({ kind: "request.too_large" }, "too_large");
-  const told = read(protocol, body, door.call ?? null, request);
+  const bytes = got.ok ? got.bytes : null;
+  const told = read(protocol, { body, bytes }, door.call ?? null, request);
   if (!told || badIn(sentOf(body)) !== null) {
     const left = typeof text === "string" ? text.slice(0, limited.event) : "";
     const kept = withoutAddressText(withoutTokens(left));
@@ -243,11 +244,11 @@ function pixelOf(input: Record<string, unknown>): Record<string, unknown> {
 
 function read(
   protocol: Protocol,
-  body: unknown,
+  { body, bytes }: { body: unknown; bytes: Buffer | null },
   call: string | null,
   request: Request,
 ): Told | null {
-  if (protocol === "cloudevents") return cloudevents.read(body, request.headers);
+  if (protocol === "cloudevents") return cloudevents.read(body, bytes, request.headers);
   if (body === undefined) return null;
   if (protocol === "posthog") return posthog.read(body);
   if (protocol === "snowplow") return snowplow.read(body);
@@ -453,7 +454,11 @@ export function reread(
   const { protocol } = source;
   const told =
     protocol === "cloudevents"
-      ? cloudevents.read(item, new Headers({ "content-type": "application/cloudevents+json" }))
+      ? cloudevents.read(
+          item,
+          null,
+          new Headers({ "content-type": "application/cloudevents+json" }),
+        )
       : protocol === "posthog"
         ? posthog.read([item])
         : protocol === "snowplow"

@@ -141,10 +141,10 @@ export async function sourceOf(
   return { id, kind, owner, key: await keyFor(at, { id, kind }) };
 }
 
-/** Runs a client in a process of its own, with what it needs to know; what it says at last is JSON. */
+/** Runs a client, or several at once, in a process of its own, with what each needs to know; what it says at last is JSON. */
 export async function runClient(
   file: string,
-  given: Record<string, unknown>,
+  given: Record<string, unknown> | Record<string, unknown>[],
   seconds = 60,
 ): Promise<Record<string, unknown>> {
   const child = spawn(process.execPath, [`${import.meta.dirname}/${file}`, JSON.stringify(given)], {

@@ -1,33 +1,45 @@
 import RudderAnalytics from "@rudderstack/rudder-sdk-node";
 import { mixed } from "./mixed.ts";
+import { runAll, wait } from "./told.mjs";
 
-const { url, key, gzip = true } = JSON.parse(process.argv[2]);
-const client = new RudderAnalytics(key, {
-  dataPlaneUrl: url,
-  flushAt: 50,
-  flushInterval: 100_000,
-  gzip,
-  logLevel: "error",
-  maxQueueSize: 1_000_000,
-});
-for (const { n, kind, user, anonymous, name, data, traits, at } of mixed([
-  ...["identify", "track", "page", "screen", "group", "alias"],
-])) {
-  const who = { userId: user, anonymousId: anonymous, timestamp: at, messageId: `m-${n}` };
-  if (kind === "identify") client.identify({ ...who, traits });
-  else if (kind === "page")
-    client.page({ ...who, name: `Page ${n}`, properties: { ...data, category: "shop" } });
-  else if (kind === "screen") client.screen({ ...who, name: `Screen ${n}`, properties: data });
-  else if (kind === "group") client.group({ ...who, groupId: `g${n % 7}`, traits: { n, size: 3 } });
-  else if (kind === "alias")
-    client.alias({ userId: user, previousId: `old-${n}`, timestamp: at, messageId: `m-${n}` });
-  else client.track({ ...who, event: name, properties: data });
-}
+// What it gives up it says by throwing where nobody can catch it.
 process.on("unhandledRejection", () => {});
 process.on("uncaughtException", () => {});
-const flushed = () => new Promise((resolve) => client.flush((error) => resolve(error)));
-for (let i = 0; i < 40; i++)
-  await Promise.race([flushed(), new Promise((resolve) => setTimeout(resolve, 300))]);
-await new Promise((resolve) => setTimeout(resolve, 1000));
-console.log(JSON.stringify({ done: true }));
-process.exit(0);
+await runAll(async ({ url, key, gzip = true, count = 1000, flushAt = 50, timeoutMs }) => {
+  const client = new RudderAnalytics(key, {
+    dataPlaneUrl: url,
+    flushAt,
+    flushInterval: 100_000,
+    gzip,
+    logLevel: "error",
+    maxQueueSize: 1_000_000,
+    ...(timeoutMs ? { timeout: timeoutMs } : {}),
+  });
+  let open = count;
+  const done = () => open--;
+  for (const { n, kind, user, anonymous, name, data, traits, at } of mixed(
+    [...["identify", "track", "page", "screen", "group", "alias"]],
+    count,
+  )) {
+    const who = { userId: user, anonymousId: anonymous, timestamp: at, messageId: `m-${n}` };
+    if (kind === "identify") client.identify({ ...who, traits }, done);
+    else if (kind === "page")
+      client.page({ ...who, name: `Page ${n}`, properties: { ...data, category: "shop" } }, done);
+    else if (kind === "screen")
+      client.screen({ ...who, name: `Screen ${n}`, properties: data }, done);
+    else if (kind === "group")
+      client.group({ ...who, groupId: `g${n % 7}`, traits: { n, size: 3 } }, done);
+    else if (kind === "alias")
+      client.alias(
+        { userId: user, previousId: `old-${n}`, timestamp: at, messageId: `m-${n}` },
+        done,
+      );
+    else client.track({ ...who, event: name, properties: data }, done);
+  }
+  // Each flush takes one batch out of the queue; after one that was given up it wants to be called once more.
+  for (let i = 0; i < 150 && open > 0; i++) {
+    client.flush().catch(() => {});
+    await wait(100);
+  }
+  return { open };
+});

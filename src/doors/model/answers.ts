@@ -32,6 +32,8 @@ const own: Partial<Record<Protocol, Partial<Record<Refusal["kind"], number>>>> =
   customerio: { "request.too_large": 400 },
   jitsu: { "request.too_large": 400 },
   dittofeed: { "request.too_large": 400 },
+  // Trackers send 413 again for ever, and nothing after it; 422 is one of the few that they give up.
+  snowplow: { "request.too_large": 422 },
   // gateway/response: a disabled source is not found.
   rudderstack: { "collect.disabled": 404 },
 };

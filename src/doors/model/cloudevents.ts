@@ -12,8 +12,11 @@ import {
   type Spoken,
 } from "../rules.ts";
 
-/** `headers` are those of the request, for an event whose attributes stand there. */
-export function read(body: unknown, headers: Headers): Request | null {
+/**
+ * `body` is what JSON says in `bytes`, undefined where they are none; `bytes` are null where the line broke. `headers`
+ * are those of the request, for an event whose attributes stand there: then the bytes are its data, of whatever kind.
+ */
+export function read(body: unknown, bytes: Buffer | null, headers: Headers): Request | null {
   const type = headers.get("content-type") ?? "";
   if (type.startsWith("application/cloudevents-batch"))
     return Array.isArray(body) ? { heard: body.map((item) => heard(item)), sentAt: null } : null;
@@ -25,10 +28,20 @@ export function read(body: unknown, headers: Headers): Request | null {
       .filter(([name]) => name.startsWith("ce-"))
       .map(([name, value]) => [name.slice(3), unescaped(value)]),
   );
-  return {
-    heard: [heard({ ...attributes, ...(body === undefined ? {} : { data: body }) })],
-    sentAt: null,
-  };
+  // Half an event is none: taken as one without data, it would stand in the way of the whole one that comes after it.
+  const data = bytes && dataIn(body, bytes, type);
+  return data && { heard: [heard({ ...attributes, ...data })], sentAt: null };
+}
+/** The data of an event whose attributes stand in headers: JSON, text, or anything else as base64; null: no JSON at all. */
+function dataIn(body: unknown, bytes: Buffer, type: string): Fields | null {
+  if (bytes.length === 0) return {};
+  const [kind = ""] = type.split(";");
+  const isText = kind.startsWith("text/");
+  // Pages say "text/plain" of JSON, to be spared a preflight.
+  if (isText) return { data: isObject(body) ? body : new TextDecoder().decode(bytes) };
+  if (kind === "" || /^application\/(.+\+)?json$/i.test(kind.trim()))
+    return body === undefined ? null : { data: body };
+  return { data_base64: bytes.toString("base64") };
 }
 /** Header values are percent-encoded where HTTP could not carry them (3.1.3.2). */
 const unescaped = (value: string): string => {

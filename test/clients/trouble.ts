@@ -1,0 +1,80 @@
+// What stands between a client and a server in the world: something that answers for us, a line that breaks, a wait.
+import { once } from "node:events";
+import { createServer, request, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
+
+export type Trouble =
+  | { answers: { status: number; headers?: Record<string, string>; body?: unknown } } // and nothing reaches us
+  | "torn" // the line breaks in the middle of the body
+  | "unheard" // everything reaches us, and the line breaks before the answer does
+  | { slowMs: number }; // everything reaches us, and the answer takes so long
+export type Line = { url: string; met: number; requests: number } & AsyncDisposable;
+
+/** A line to the server at `to`. The first POST whose body it reads meets the trouble; everything else goes through. */
+export async function lineTo(to: string, trouble: Trouble): Promise<Line> {
+  let waiting: Trouble | null = trouble;
+  const line = { url: "", met: 0, requests: 0 };
+  const onward = (from: IncomingMessage, length: number) => {
+    const { "transfer-encoding": _, ...headers } = from.headers;
+    const size = length > 0 ? { "content-length": String(length) } : {};
+    return request(`${to}${from.url}`, {
+      method: from.method!,
+      headers: { ...headers, host: new URL(to).host, ...size },
+    });
+  };
+  const server = createServer(async (from, answer) => {
+    const parts: Buffer[] = [];
+    for await (const part of from) parts.push(part as Buffer);
+    const body = Buffer.concat(parts);
+    const met: Trouble | null = from.method === "POST" ? waiting : null;
+    if (from.method === "POST") line.requests++;
+    if (met !== null) {
+      waiting = null;
+      line.met++;
+    }
+    const allow = {
+      "access-control-allow-origin": from.headers.origin ?? "*",
+      "access-control-allow-credentials": "true",
+    };
+    if (met !== null && typeof met === "object" && "answers" in met) {
+      const { status, headers, body: said } = met.answers;
+      answer.writeHead(status, { "content-type": "application/json", ...allow, ...headers });
+      answer.end(JSON.stringify(said ?? {}));
+      return;
+    }
+    const out = onward(from, body.length);
+    out.on("error", () => answer.destroy());
+    if (met === "torn") {
+      // Half of it reaches us, under the length of the whole.
+      out.write(body.subarray(0, body.length >> 1));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      out.destroy();
+      from.socket.destroy();
+      return;
+    }
+    out.end(body);
+    const [back] = (await once(out, "response")) as [IncomingMessage];
+    const said: Buffer[] = [];
+    for await (const part of back) said.push(part as Buffer);
+    if (met === "unheard") {
+      from.socket.destroy();
+      return;
+    }
+    if (met !== null && typeof met === "object" && "slowMs" in met)
+      await new Promise((resolve) => setTimeout(resolve, met.slowMs));
+    const headers = { ...back.headers };
+    delete headers["transfer-encoding"];
+    answer.writeHead(back.statusCode!, headers);
+    answer.end(Buffer.concat(said));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  line.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return Object.assign(line, {
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  });
+}
