@@ -252,6 +252,8 @@ test("one person is erased: nothing in clear before, nothing at all after, in bo
     await tx`insert into people_span (bucket, node_id, from_at, from_id, until_at, until_id, person_bucket, person_id)
       values (${device!.bucket}, ${device!.nodeId}, '-infinity', ${randomUUID()}, 'infinity', ${randomUUID()},
         ${person.bucket}, ${person.personId})`;
+    await tx`insert into people_refold (bucket, person_id, job_id)
+      values (${person.bucket}, ${person.personId}, ${randomUUID()})`;
     await tx`insert into people_parked (bucket, person_id, merge_id, place, rows)
       values (${person.bucket}, ${person.personId}, ${randomUUID()}, 'test', '[]')`;
     await tx`insert into people_merge (id, from_bucket, from_id, into_bucket, into_id, at, state)

@@ -11,6 +11,7 @@ export const permissions = [
   "today:read",
   "members:read",
   "members:find",
+  "members:merge",
   "members:erase",
   "lifecycle:read",
   "retention:read",
@@ -72,6 +73,7 @@ export const table: Record<Role, { scope: ScopeKind; permissions: readonly Permi
     permissions: [
       ...reading,
       "members:find",
+      "members:merge",
       "segments:write",
       "traits:write",
       "tags:write",

@@ -12,6 +12,7 @@ export const crashPoints = [
   "columns.after_cut", // a batch is written down, and not sent
   "columns.after_send", // sent, and not marked
   "people.merge_step",
+  "people.rework_step", // a part of who is who is worked out anew, and not said so
   "rebuild.before_commit", // people worked out anew, and not said so
   "rebuild.after_clear", // the columns are cleared, and nobody knows
   "migrate.in_file",

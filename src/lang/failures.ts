@@ -134,6 +134,41 @@ export const failures = {
     zh: "标签里不能写邮箱、电话或网址。",
     en: "A tag must not hold an e-mail, a phone number or an address on the web.",
   },
+  "people.reason_names": {
+    status: 422,
+    zh: "原因里不能写邮箱、电话或网址。",
+    en: "The reason must not hold an e-mail, a phone number or an address on the web.",
+  },
+  "people.merge_same": {
+    status: 409,
+    zh: "这两位已经是同一位会员。",
+    en: "These two are one member already.",
+  },
+  "people.merge_blocked": {
+    status: 409,
+    zh: "其中一位只有一个不代表任何人的标识（如 guest），不能合并。",
+    en: "One of the two is known only by a value that stands for nobody, such as “guest”, and cannot be merged.",
+  },
+  "people.merge_limit": {
+    status: 409,
+    zh: "合并后，同一类标识会超过一位会员的上限。可以先在“身份规则”里调高上限。",
+    en: "Merged, they would have more identifiers of one type than a member may have. You can raise that limit under Identity rules.",
+  },
+  "people.merge_parted": {
+    status: 409,
+    zh: "你的商店系统已说明这两个标识不是同一个人。请先在商店系统里重新绑定。",
+    en: "Your shop’s own system said that these two are not the same person. Bind them there first.",
+  },
+  "people.merge_unknown": {
+    status: 404,
+    zh: "这位会员没有这次合并记录。",
+    en: "This member has no such merge.",
+  },
+  "people.merge_undone": {
+    status: 409,
+    zh: "这次合并已经撤销。",
+    en: "This merge has been undone already.",
+  },
   "catalog.unknown": { status: 404, zh: "没有这件商品。", en: "There is no such product." },
   "plan.full": {
     status: 409,

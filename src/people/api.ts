@@ -314,3 +314,164 @@ export const correct = endpoint({
   output: z.object({ event: z.uuid() }),
   failures: ["request.forbidden", "people.unknown", "people.unfit"],
 });
+
+// ── who is who ──
+
+/** Ids in the path and a reason: why an operator says so, in a few words that name nobody. */
+const reason = z.string().trim().min(1).max(200);
+const identifier = z.object({ type: z.string(), value: z.string(), masked: z.boolean() });
+const somebody = z.object({ personId: z.uuid(), identifier: identifier.nullable() });
+/** How many of each kind somebody had who turned out to be another. */
+const belongings = z.object({
+  identifiers: z.int(),
+  events: z.int(),
+  orders: z.int(),
+  coupons: z.int(),
+  usable: z.int(), // of the coupons, those not used yet
+  programmes: z.int(),
+  experiments: z.int(),
+  messages: z.int(),
+  consents: z.int(),
+  tags: z.int(), // by hand; the others are worked out
+  segments: z.int(), // worked out too: they wait aside
+});
+const word = z.enum(["identify", "alias", "bind", "unbind", "hand", "part"]);
+
+export const merge = endpoint({
+  method: "POST",
+  path: "/v1/members/:person/merges",
+  permission: "members:merge",
+  summary: {
+    zh: "手动合并两位会员；加 dryRun=true 只看会发生什么",
+    en: "Merge two members by hand; with dryRun=true it only says what would happen",
+  },
+  input: person.extend({ other: z.uuid(), reason }),
+  output: z.object({
+    act: z.uuid(),
+    job: z.uuid(), // which works it out, within moments
+    /** Whose number and id stay: the earlier one of those that the shop knows. */
+    stays: somebody,
+    goes: somebody,
+    moves: belongings,
+    /** Of what both have only one holds: programmes, arms of an experiment, and the stricter consent. */
+    both: z.object({ programmes: z.int(), crossed: z.int(), stricter: z.int() }),
+  }),
+  failures: [
+    "people.unknown",
+    "people.merge_same",
+    "people.merge_blocked",
+    "people.merge_limit",
+    "people.merge_parted",
+    "people.reason_names",
+  ],
+});
+
+export const unmerge = endpoint({
+  method: "POST",
+  path: "/v1/members/:person/merges/:merge/undo",
+  permission: "members:merge",
+  summary: {
+    zh: "撤销一次合并；加 dryRun=true 只看会还回什么",
+    en: "Undo a merge; with dryRun=true it only says what would come back",
+  },
+  input: person.extend({ merge: z.uuid(), reason }),
+  output: z.object({
+    act: z.uuid(),
+    job: z.uuid(),
+    from: somebody, // is somebody of their own again
+    into: somebody,
+    returns: belongings.partial(), // what went along at the merge
+    spent: z.object({ coupons: z.int() }), // used or ended since: they come back as they stand
+  }),
+  failures: [
+    "people.unknown",
+    "people.merge_unknown",
+    "people.merge_undone",
+    "people.reason_names",
+  ],
+});
+
+export const merges = endpoint({
+  method: "GET",
+  path: "/v1/members/:person/merges",
+  permission: "members:read",
+  scopes: ["cases"],
+  summary: {
+    zh: "一位会员的合并记录：谁、何时、为什么、带来了什么，最近 200 次",
+    en: "Merges of a member: who, when, why and what went along, the last 200",
+  },
+  input: person,
+  output: z.object({
+    merges: z.array(
+      z.object({
+        id: z.uuid(),
+        from: somebody,
+        into: somebody,
+        at: instant,
+        state: z.enum(["merging", "merged", "parting", "parted"]),
+        word: word.nullable(), // what brought it about
+        by: z.string().nullable(), // the operator; null: an event
+        why: z.string().nullable(),
+        event: z.uuid().nullable(), // opens in Trace
+        moved: belongings.partial(),
+        parted: z
+          .object({ at: instant, by: z.string().nullable(), why: z.string().nullable() })
+          .nullable(),
+      }),
+    ),
+  }),
+  failures: ["people.unknown"],
+});
+
+export const refusals = endpoint({
+  method: "GET",
+  path: "/v1/members/:person/refusals",
+  permission: "members:read",
+  scopes: ["cases"],
+  summary: {
+    zh: "没有采信的身份关联及原因，最近 200 条",
+    en: "What was said of who a member is and refused, with the reason, the last 200",
+  },
+  input: person,
+  output: z.object({
+    refusals: z.array(
+      z.object({
+        said: identifier.nullable(),
+        other: identifier.nullable(), // what it was said to be the same somebody as
+        otherPerson: z.uuid(), // whose that is
+        at: instant,
+        event: z.uuid(),
+        reason: z.enum(["blocked", "two_people", "limit", "parted"]),
+        sentence,
+      }),
+    ),
+  }),
+  failures: ["people.unknown"],
+});
+
+export const jobs = endpoint({
+  method: "GET",
+  path: "/v1/identity/jobs",
+  permission: "house:read",
+  summary: {
+    zh: "重新核对会员身份的任务和进度，最近 100 个",
+    en: "Jobs that work out anew who is who, and how far they came, the last 100",
+  },
+  input: z.strictObject({}),
+  output: z.object({
+    jobs: z.array(
+      z.object({
+        id: z.uuid(),
+        kind: z.enum(["component", "hand", "rules"]),
+        by: z.string().nullable(),
+        askedAt: instant,
+        links: z.int(), // gone through so far
+        /** Identifiers whose connections are gone through, then people who are worked out anew. */
+        identifiers: z.object({ done: z.int(), all: z.int() }),
+        people: z.object({ done: z.int(), all: z.int() }),
+        endedAt: instant.nullable(),
+      }),
+    ),
+  }),
+  failures: [],
+});

@@ -10,7 +10,6 @@ import { isDerived, isDirect } from "#privacy/rules.ts";
 import * as privacy from "#privacy/service.ts";
 import * as events from "./events.ts";
 import { changes } from "./model/changes.ts";
-import { usualLimits, type Limits, type NodeType } from "./model/resolve.ts";
 import * as service from "./service.ts";
 import * as store from "./store.ts";
 import * as views from "./views.ts";
@@ -233,67 +232,50 @@ async function sinceErased(house: House, tx: Tx, all: readonly Asked[]): Promise
 // ── who is who ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 type NodeKey = { bucket: number; nodeId: string };
-/** Links of one component that are gone through together with the log; beyond that it is done beside it. */
+/** Links of one component, and events of those who changed in it, that go through together with the log. */
 const componentLimit = 10_000;
+const eventLimit = 10_000;
 
-/** Works out anew who is who among everybody that these nodes are joined with. `by`: the operator whose act it is. */
+/** Works out anew who is who among everybody that these nodes are joined with; what is too much is left to a job. */
 export async function settle(
   house: House,
   tx: Tx,
   nodes: readonly NodeKey[],
   following: service.Following,
-  { by = null, limit = componentLimit }: { by?: string | null; limit?: number } = {},
 ): Promise<void> {
   await store.holdResolver(tx);
   let left = [...nodes];
   let helping = left.length;
   while (left.length > 0) {
     const some = left.slice(0, helping);
-    const found = await componentsOf(tx, some, limit);
+    const found = await service.componentsOf(tx, some, componentLimit);
     if (found) {
-      await apply(house, tx, found, following, by);
+      const people = await apply(house, tx, found, following.aside);
+      if (await views.hasMoreEvents(tx, people, eventLimit))
+        await store.askRefold(tx, people, await componentJob(house, tx));
+      else if (people.length > 0)
+        for (const refolder of following.refolders) await refolder(house, tx, people);
       left = left.slice(some.length);
     } else if (some.length > 1) helping = Math.ceil(some.length / 4);
     else {
-      await store.askRework(tx, some, house.clocks.machine());
+      await store.askRework(tx, some, await componentJob(house, tx), house.clocks.machine());
       left = left.slice(1);
     }
   }
 }
-/** Everybody whom links lead to from these nodes; null where that takes more links than the limit. */
-async function componentsOf(tx: Tx, nodes: readonly NodeKey[], limit: number) {
-  const seen = new Map(nodes.map((node) => [node.nodeId, node]));
-  const links = new Map<string, store.LinkRow>();
-  let frontier = [...seen.values()];
-  while (frontier.length > 0) {
-    const rows = await store.linksAt(tx, frontier, limit + 1);
-    frontier = [];
-    for (const row of rows) {
-      links.set(`${row.nodeId} ${row.otherNodeId} ${row.eventId}`, row);
-      for (const node of [
-        { bucket: row.bucket, nodeId: row.nodeId },
-        { bucket: row.otherBucket, nodeId: row.otherNodeId },
-      ])
-        if (!seen.has(node.nodeId)) {
-          seen.set(node.nodeId, node);
-          frontier.push(node);
-        }
-    }
-    if (rows.length > limit || links.size > Math.max(limit, nodes.length * 20)) return null;
-  }
-  return { nodes: [...seen.values()], links: [...links.values()] };
-}
+const componentJob = async (house: House, tx: Tx): Promise<string> =>
+  (await store.waitingJob(tx, "component")) ?? service.openJob(house, tx, "component", null);
 
+/** Writes down who is who. Gives those of whom something else is true now: what follows from the log is to be told anew. */
 async function apply(
   house: House,
   tx: Tx,
   { nodes, links }: { nodes: NodeKey[]; links: store.LinkRow[] },
-  { aside, refolders }: service.Following,
-  by: string | null,
-): Promise<void> {
+  aside: readonly service.Mover[],
+): Promise<PersonKey[]> {
   const known = await store.nodesAt(tx, nodes);
   const rules = await store.rulesOf(tx);
-  const limits: Limits = { ...usualLimits, ...(rules.limits as Partial<Record<NodeType, number>>) };
+  const limits = service.limitsOf(rules);
   const split = known.filter((node) => node.split);
   const spans = split.length > 0 ? await store.spansAt(tx, split) : [];
   const homes = known.map(({ homeId }) => homeId);
@@ -302,6 +284,10 @@ async function apply(
   await store.setRefusals(tx, nodes, work.refusals);
   const now = house.clocks.shop();
   if (work.owners.length > 0) {
+    const had = await views.belongings(
+      tx,
+      work.merges.map(({ fromBucket: bucket, fromId: personId }) => ({ bucket, personId })),
+    );
     await store.bePeople(tx, work.people);
     await store.setOwners(tx, work.owners);
     await store.setSpans(tx, work.respan, work.spans);
@@ -309,23 +295,21 @@ async function apply(
     const parted = new Set(work.parted);
     for (const merge of merges.filter(({ id }) => parted.has(id)).toReversed())
       for (const mover of aside.toReversed()) await mover.unmerge(house, tx, keyed(merge));
-    await store.part(tx, work.parted, now);
+    await store.part(tx, work.parted, now, work.parting);
     const fresh = work.merges
       .filter(({ fromId, again }) => again || left.has(fromId))
-      .map(({ fromBucket, fromId, intoBucket, intoId, cause }) => ({
-        ...{ fromBucket, fromId, intoBucket, intoId, cause, by },
-        id: house.newId(),
-        at: now,
+      .map(({ fromBucket, fromId, intoBucket, intoId, cause, word, by, why }) => ({
+        ...{ fromBucket, fromId, intoBucket, intoId, cause, word, by, why },
+        ...{ id: house.newId(), at: now, moved: had.get(fromId) ?? {} },
       }));
-    if (fresh.length > 0) await store.addMerges(tx, fresh);
+    await store.addMerges(tx, fresh);
     for (const merge of fresh)
       for (const mover of aside) await mover.merge(house, tx, keyed(merge));
-    // Whoever is another now has nothing of their own: what was theirs waits as it stood.
-    const gone = new Set(work.gone.map(({ personId }) => personId));
-    const here = work.touched.filter(({ personId }) => !gone.has(personId));
-    for (const refolder of refolders) await refolder(house, tx, here);
   }
   await tagRefusals(house, tx, work);
+  // Whoever is another now has nothing of their own: what was theirs waits as it stood.
+  const gone = new Set(work.gone.map(({ personId }) => personId));
+  return work.touched.filter(({ personId }) => !gone.has(personId));
 }
 /** A refused link leaves a tag with whoever said it, for as long as it is refused. */
 async function tagRefusals(
@@ -349,14 +333,39 @@ async function tagRefusals(
   if (rows.length > 0) await service.setTags(tx, house.newId, rows);
 }
 
-/** One component of more links than go through with the log. Says how many were done. */
-export async function rework(house: House, following: service.Following): Promise<number> {
+/** So many people are worked out anew in one transaction of a job. */
+const peopleAtOnce = 50;
+
+/**
+ * A step of what is done beside the log, each in a transaction of its own: some of those who are to be worked out anew,
+ * else the component that has waited longest. Says how much was done; whatever ends it, the next call goes on from there.
+ */
+export async function rework(
+  house: House,
+  { aside, refolders }: service.Following,
+): Promise<number> {
   if (!(await store.isRework(house.sql))) return 0;
   return house.sql.begin(async (tx) => {
     await tx`set local statement_timeout = '10min'`;
-    const [node] = await store.takeRework(tx);
-    if (!node) return 0;
-    await settle(house, tx, [node], following, { limit: Number.MAX_SAFE_INTEGER - 1 });
+    const people = await store.takeRefold(tx, peopleAtOnce);
+    if (people.length > 0) {
+      for (const refolder of refolders) await refolder(house, tx, people);
+      await store.countRefolds(
+        tx,
+        people.map(({ jobId }) => jobId),
+      );
+    } else {
+      await store.holdResolver(tx);
+      const [node] = await store.nextRework(tx);
+      if (!node) return 0;
+      const found = (await service.componentsOf(tx, [node], Number.MAX_SAFE_INTEGER - 1))!;
+      const touched = await apply(house, tx, found, aside);
+      if (touched.length > 0) await store.askRefold(tx, touched, node.jobId);
+      await store.countLinks(tx, node.jobId, found.links.length);
+      await store.doneRework(tx, found.nodes);
+    }
+    await store.endJobs(tx, house.clocks.machine());
+    crashAt("people.rework_step");
     return 1;
   });
 }

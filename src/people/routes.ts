@@ -1,14 +1,14 @@
 import { audit } from "#kernel/audit.ts";
 import { answer, direct, implement, type House, type Reading } from "#kernel/endpoint.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
-import type { PersonKey } from "#kernel/sql.ts";
+import type { PersonKey, Reader } from "#kernel/sql.ts";
 import { readEvent } from "#collect/rules.ts";
 import * as messages from "#messages/service.ts";
 import { looksDirect } from "#privacy/rules.ts";
 import * as privacy from "#privacy/service.ts";
 import * as traits from "#traits/service.ts";
 import * as api from "./api.ts";
-import { changeSentence, entrySentence, whySentence } from "./model/sentence.ts";
+import { changeSentence, entrySentence, refusedSentence, whySentence } from "./model/sentence.ts";
 import { masked, ownAttributes, reservedTags, shownUserId, type Profile } from "./rules.ts";
 import * as service from "./service.ts";
 import * as views from "./views.ts";
@@ -288,4 +288,142 @@ const correct = implement(api.correct, async ({ tx, house, actor, now, newId }, 
   return traits.ownWord(house, tx, actor.scope.person, read);
 });
 
-export const routes = [list, find, show, timeline, tagHistory, tag, mine, correct];
+// ── who is who ──
+
+type SealedNode = { bucket: number; nodeId: string; type: string; sealed: Buffer };
+/** What nodes are called, masked for whoever may not search by such; null where its key is gone. */
+async function shownNodes(
+  { house, actor }: Pick<Reading, "house" | "actor">,
+  reader: Reader,
+  nodes: readonly SealedNode[],
+) {
+  const may = mayFind({ actor });
+  const keys = await privacy.nodeKeys(house, reader, [...nodes]);
+  const shown = new Map(
+    nodes.flatMap(({ nodeId, type, sealed }) => {
+      const key = keys.get(nodeId);
+      if (!key) return [];
+      const value = privacy.openSealed(key, "people_node|sealed", nodeId, sealed);
+      const clear = may || (type === "user_id" && !looksDirect(value));
+      return [
+        [nodeId, { type, value: clear ? value : masked(type, value), masked: !clear }] as const,
+      ];
+    }),
+  );
+  return (nodeId: string | undefined) => (nodeId && shown.get(nodeId)) || null;
+}
+/** People by what they are while they are alone. */
+async function shownHomes(
+  reading: Pick<Reading, "house" | "actor">,
+  reader: Reader,
+  people: readonly PersonKey[],
+) {
+  const homes = await views.homeNodes(reader, people);
+  const shown = await shownNodes(reading, reader, [...homes.values()]);
+  return (personId: string) => ({ personId, identifier: shown(homes.get(personId)?.nodeId) });
+}
+const nothing = {
+  ...{ identifiers: 0, events: 0, orders: 0, coupons: 0, usable: 0, programmes: 0 },
+  ...{ experiments: 0, messages: 0, consents: 0, tags: 0, segments: 0 },
+};
+
+const merge = implement(api.merge, async (context, asked) => {
+  const { tx, house, actor } = context;
+  if (looksDirect(asked.reason)) return fail("people.reason_names", { fields: ["reason"] });
+  const said = await service.mergeByHand(context, asked);
+  if (!said.ok) return said;
+  const { act, job, stays, goes } = said.value;
+  const [somebody, had, both] = [
+    await shownHomes({ house, actor }, tx, [stays, goes]),
+    await views.belongings(tx, [goes]),
+    await views.between(tx, goes, stays),
+  ];
+  return ok({
+    ...{ act, job, stays: somebody(stays.personId), goes: somebody(goes.personId), both },
+    moves: { ...nothing, ...had.get(goes.personId) },
+  });
+});
+const unmerge = implement(api.unmerge, async (context, asked) => {
+  const { tx, house, actor } = context;
+  if (looksDirect(asked.reason)) return fail("people.reason_names", { fields: ["reason"] });
+  const said = await service.unmergeByHand(context, asked);
+  if (!said.ok) return said;
+  const { act, job, merge: of } = said.value;
+  const somebody = await shownHomes({ house, actor }, tx, [
+    { bucket: of.fromBucket, personId: of.fromId },
+    { bucket: of.intoBucket, personId: of.intoId },
+  ]);
+  return ok({
+    ...{ act, job, from: somebody(of.fromId), into: somebody(of.intoId), returns: of.moved },
+    spent: await views.spentSince(tx, of.id),
+  });
+});
+
+/** So many merges and refusals of one member are listed. */
+const listed = 200;
+const merges = answer(api.merges, async (reading, { person: personId }) => {
+  const { house } = reading;
+  const person = await seen(reading, personId);
+  if (!person.ok) return person;
+  const all = await views.mergesOf(house.sql, person.value.personId, listed);
+  const somebody = await shownHomes(
+    reading,
+    house.sql,
+    all.flatMap(({ fromBucket, fromId, intoBucket, intoId }) => [
+      { bucket: fromBucket, personId: fromId },
+      { bucket: intoBucket, personId: intoId },
+    ]),
+  );
+  return ok({
+    merges: all.map(({ id, fromId, intoId, at, state, word, by, why, cause, moved, ...one }) => ({
+      ...{ id, from: somebody(fromId), into: somebody(intoId), at: at.toISOString(), state, word },
+      ...{ by, why, event: word === "hand" ? null : cause, moved },
+      parted: one.partedAt && {
+        at: one.partedAt.toISOString(),
+        ...{ by: one.partedBy, why: one.partedWhy },
+      },
+    })),
+  });
+});
+const refusals = answer(api.refusals, async (reading, { person: personId }) => {
+  const { house } = reading;
+  const person = await seen(reading, personId);
+  if (!person.ok) return person;
+  const all = await views.refusalsOf(house.sql, person.value, listed);
+  const shown = await shownNodes(
+    reading,
+    house.sql,
+    all.flatMap((one) => [
+      one,
+      {
+        bucket: one.otherBucket,
+        nodeId: one.otherNodeId,
+        ...{ type: one.otherType, sealed: one.otherSealed },
+      },
+    ]),
+  );
+  const own = person.value.personId;
+  return ok({
+    refusals: all.map(({ at, eventId, reason, nodeId, otherNodeId, ...one }) => ({
+      ...{ at: at.toISOString(), event: eventId, reason, sentence: refusedSentence(reason) },
+      ...{ said: shown(nodeId), other: shown(otherNodeId) },
+      otherPerson: one.personId === own ? one.otherPersonId : one.personId,
+    })),
+  });
+});
+
+const jobs = answer(api.jobs, async ({ house }) =>
+  ok({
+    jobs: (await service.jobs(house.sql, 100)).map((job) => ({
+      ...{ id: job.id, kind: job.kind, by: job.by, links: job.links },
+      ...{ askedAt: job.askedAt.toISOString(), endedAt: job.endedAt?.toISOString() ?? null },
+      identifiers: { done: job.nodesDone, all: job.nodes },
+      people: { done: job.peopleDone, all: job.people },
+    })),
+  }),
+);
+
+export const routes = [
+  ...[list, find, show, timeline, tagHistory, tag, mine, correct],
+  ...[merge, unmerge, merges, refusals, jobs],
+];

@@ -12,6 +12,14 @@ import { normalised } from "#privacy/rules.ts";
 import * as privacy from "#privacy/service.ts";
 import { tagged } from "./events.ts";
 import { saysNobody } from "./model/blocked.ts";
+import {
+  apart,
+  before,
+  usualLimits,
+  type Limits,
+  type Link,
+  type NodeType,
+} from "./model/resolve.ts";
 import type { Identifier, TagKind } from "./rules.ts";
 import * as store from "./store.ts";
 
@@ -521,6 +529,179 @@ async function tell(
       return { person: { bucket, personId }, data: { tag, before, after, kind, log } };
     }),
   );
+}
+
+// ── who is who, by hand ──
+
+type NodeKey = { bucket: number; nodeId: string };
+/** Everybody whom links lead to from these nodes; null where that takes more links than the limit. */
+export async function componentsOf(reader: Reader, nodes: readonly NodeKey[], limit: number) {
+  const seen = new Map(nodes.map(({ bucket, nodeId }) => [nodeId, { bucket, nodeId }]));
+  const links = new Map<string, store.LinkRow>();
+  let frontier = [...seen.values()];
+  while (frontier.length > 0) {
+    const rows = await store.linksAt(reader, frontier, limit + 1);
+    frontier = [];
+    for (const row of rows) {
+      links.set(`${row.nodeId} ${row.otherNodeId} ${row.eventId}`, row);
+      for (const node of [
+        { bucket: row.bucket, nodeId: row.nodeId },
+        { bucket: row.otherBucket, nodeId: row.otherNodeId },
+      ])
+        if (!seen.has(node.nodeId)) {
+          seen.set(node.nodeId, node);
+          frontier.push(node);
+        }
+    }
+    if (rows.length > limit || links.size > Math.max(limit, nodes.length * 20)) return null;
+  }
+  return { nodes: [...seen.values()], links: [...links.values()] };
+}
+export const limitsOf = ({ limits }: { limits: Record<string, number> }): Limits => ({
+  ...usualLimits,
+  ...(limits as Partial<Limits>),
+});
+/** A job whose nodes are still to be named. */
+export async function openJob(
+  house: House,
+  tx: Tx,
+  kind: store.JobRow["kind"],
+  by: string | null,
+): Promise<string> {
+  const id = house.newId();
+  await store.addJob(tx, { id, kind, by, askedAt: house.clocks.machine() });
+  return id;
+}
+
+export const jobs = store.jobs;
+
+/** The node that a person is while they are alone leads them. */
+const leaderOf = (nodes: readonly store.Own[], { personId }: PersonKey): store.Own | undefined =>
+  nodes.find((node) => node.personId === personId && node.homeId === personId) ??
+  nodes.find((node) => node.personId === personId);
+const linkOf = (row: store.LinkRow): Link => ({
+  ...{ node: row.nodeId, other: row.otherNodeId, at: row.at.getTime(), id: row.eventId },
+  ...{ nth: row.nth, kind: row.kind, trusted: row.trusted },
+});
+export type NeverMerge =
+  | "people.merge_same"
+  | "people.merge_blocked"
+  | "people.merge_limit"
+  | "people.merge_parted";
+/**
+ * An operator says that two members are one. Their word stands among what events said, and who is who is worked out from
+ * all of it soon after, by a job. Two numbers of the shop's may come together by such a word; a value that says nobody,
+ * more identifiers of a type than one person has, and what the shop's own server took apart may not.
+ */
+export async function mergeByHand(
+  { tx, house, actor, now, at, newId }: Context,
+  asked: { person: string; other: string; reason: string },
+): Promise<
+  Result<
+    { act: string; job: string; stays: PersonKey; goes: PersonKey },
+    "people.unknown" | NeverMerge
+  >
+> {
+  const [person, other] = [await find(tx, asked.person), await find(tx, asked.other)];
+  if (!person.ok) return person;
+  if (!other.ok) return fail("people.unknown", { fields: ["other"] });
+  const [a, b] = [person.value, other.value];
+  if (a.personId === b.personId) return fail("people.merge_same", { fields: ["other"] });
+  const nodes = await store.nodesOfPeople(tx, [a, b]);
+  const [mine, theirs] = [leaderOf(nodes, a), leaderOf(nodes, b)];
+  if (!mine || !theirs) return fail("people.unknown", { fields: ["other"] });
+  for (const { blocked, type } of [mine, theirs])
+    if (blocked) return fail("people.merge_blocked", { fields: ["other"], identifier: type });
+  const limits = limitsOf(await store.rulesOf(tx));
+  for (const [type, own] of Map.groupBy(nodes, (node) => node.type as NodeType)) {
+    const sides = new Set(own.map(({ personId }) => personId));
+    // Two numbers of the shop's are what such a word is for.
+    if (type !== "user_id" && sides.size > 1 && own.length > limits[type])
+      return fail("people.merge_limit", {
+        fields: ["other"],
+        identifier: type,
+        most: limits[type],
+      });
+  }
+  const [ours, others] = [a, b].map(({ personId }) =>
+    nodes.filter((node) => node.personId === personId),
+  ) as [store.Own[], store.Own[]];
+  const said = await store.saidApart(tx, ours, others);
+  const rowOf = new Map(said.map((row) => [linkOf(row), row]));
+  const held = apart([...rowOf.keys()].toSorted(before));
+  if (held.some(({ kind }) => kind === "unbind"))
+    return fail("people.merge_parted", { fields: ["other"] });
+  const act = newId();
+  const word = { eventId: act, at: now, kind: "hand" as const, trusted: true };
+  const own = { by: actor.id, why: asked.reason };
+  const pairs = [
+    {
+      bucket: mine.bucket,
+      nodeId: mine.nodeId,
+      otherBucket: theirs.bucket,
+      otherNodeId: theirs.nodeId,
+    },
+    // What an operator took apart before, this word puts together.
+    ...held.map((link) => {
+      const { bucket, nodeId, otherBucket, otherNodeId } = rowOf.get(link)!;
+      return { bucket, nodeId, otherBucket, otherNodeId };
+    }),
+  ];
+  const once = new Map(
+    pairs
+      .map((pair) => [[pair.nodeId, pair.otherNodeId].toSorted().join(" "), pair])
+      .toReversed() as [string, (typeof pairs)[number]][],
+  );
+  await store.putLinks(
+    tx,
+    [...once.values()].map((pair, nth) => ({ ...pair, ...word, ...own, nth })),
+  );
+  const first = await store.firstNamed(tx, nodes);
+  const stays = ours.some(({ nodeId }) => nodeId === first.nodeId) ? a : b;
+  const job = await openJob(house, tx, "hand", actor.id);
+  await store.askRework(tx, [mine], job, at);
+  return ok({ act, job, stays, goes: stays === a ? b : a });
+}
+
+/**
+ * An operator says that a merge was none. What went along comes back as it stands by then, and nothing that events say
+ * puts the two together again: an operator alone can.
+ */
+export async function unmergeByHand(
+  { tx, house, actor, now, at, newId }: Context,
+  asked: { person: string; merge: string; reason: string },
+): Promise<
+  Result<
+    { act: string; job: string; merge: store.MergeRow },
+    "people.unknown" | "people.merge_unknown" | "people.merge_undone"
+  >
+> {
+  const person = await find(tx, asked.person);
+  if (!person.ok) return person;
+  const [merge] = await store.mergeOf(tx, asked.merge);
+  const into = merge && (await find(tx, merge.intoId));
+  if (!merge || !into?.ok || into.value.personId !== person.value.personId)
+    return fail("people.merge_unknown");
+  if (merge.state === "parting" || merge.state === "parted") return fail("people.merge_undone");
+  const homes = await store.nodesOfHomes(tx, [
+    { bucket: merge.fromBucket, personId: merge.fromId },
+    { bucket: merge.intoBucket, personId: merge.intoId },
+  ]);
+  const [went, stayed] = [merge.fromId, merge.intoId].map((id) =>
+    homes.find(({ homeId }) => homeId === id),
+  );
+  if (!went || !stayed) return fail("people.merge_unknown");
+  const act = newId();
+  await store.putLinks(tx, [
+    {
+      ...{ bucket: went.bucket, nodeId: went.nodeId, eventId: act, nth: 0, at: now },
+      ...{ otherBucket: stayed.bucket, otherNodeId: stayed.nodeId, kind: "part", trusted: true },
+      ...{ by: actor.id, why: asked.reason },
+    },
+  ]);
+  const job = await openJob(house, tx, "hand", actor.id);
+  await store.askRework(tx, [went], job, at);
+  return ok({ act, job, merge });
 }
 
 /** What becomes of people who turn out to be others: what waits aside at once, and what is then worked out anew. */

@@ -287,8 +287,11 @@ export type LinkRow = {
   eventId: string;
   nth: number;
   at: Date;
-  kind: "identify" | "alias" | "bind" | "unbind" | "hand";
+  kind: "identify" | "alias" | "bind" | "unbind" | "hand" | "part";
   trusted: boolean;
+  /** The operator whose word it is, and their reason. */
+  by?: string | null;
+  why?: string | null;
 };
 /** Of the log's flags: a file brought it, and it is no better than a page's word. */
 const page = 128;
@@ -462,20 +465,44 @@ export type MergeRow = {
   intoId: string;
   at: Date;
   cause: string | null;
+  word: LinkRow["kind"] | null;
   by: string | null;
+  why: string | null;
+  moved: Record<string, number>;
   state: "merging" | "merged" | "parting" | "parted";
   step: number;
   partedAt: Date | null;
+  partedCause: string | null;
+  partedBy: string | null;
+  partedWhy: string | null;
 };
-export const addMerges = (tx: Tx, rows: readonly Omit<MergeRow, "state" | "step" | "partedAt">[]) =>
-  tx`insert into people_merge ${tx(rows.map((row) => ({ ...row, state: "merging" })))}`;
+type NewMerge = Omit<
+  MergeRow,
+  "state" | "step" | "partedAt" | "partedCause" | "partedBy" | "partedWhy"
+>;
+/** So many rows go in one statement: it has 65,535 places for values. */
+const rowsAtOnce = 4000;
+export async function addMerges(tx: Tx, rows: readonly NewMerge[]): Promise<void> {
+  for (let i = 0; i < rows.length; i += rowsAtOnce)
+    await tx`insert into people_merge ${tx(
+      rows
+        .slice(i, i + rowsAtOnce)
+        .map((row) => ({ ...row, moved: tx.json(row.moved), state: "merging" })),
+    )}`;
+}
 /** Merges that hold of people who went. */
 export const mergesFrom = (reader: Reader, ids: readonly string[]) => reader<MergeRow[]>`
   select * from people_merge where from_id = any(${ids as string[]}::uuid[])
     and state in ('merging', 'merged') order by seq`;
-export const part = (tx: Tx, ids: readonly string[], at: Date) => tx`
+export const part = (
+  tx: Tx,
+  ids: readonly string[],
+  at: Date,
+  word: Pick<LinkRow, "eventId" | "by" | "why"> | null,
+) => tx`
   update people_merge set step = case when state = 'merged' then 32767 else step end,
-    state = 'parting', parted_at = ${at}
+    state = 'parting', parted_at = ${at}, parted_cause = ${word?.eventId ?? null},
+    parted_by = ${word?.by ?? null}, parted_why = ${word?.why ?? null}
   where id = any(${ids as string[]}::uuid[]) and state in ('merging', 'merged')`;
 /** The oldest merges that are not done with, none of whose people an older one is still at. */
 export const openMerges = (tx: Tx, limit: number) => tx<MergeRow[]>`
@@ -502,7 +529,8 @@ export async function setRefusals(tx: Tx, nodes: readonly NodeKey[], rows: reado
   const had = await tx`
     delete from people_refusal r using ${nodeList(tx, nodes)}
     where r.bucket = k.bucket and r.node_id = k.node_id`;
-  if (rows.length > 0) await tx`insert into people_refusal ${tx(rows)} on conflict do nothing`;
+  for (let i = 0; i < rows.length; i += rowsAtOnce)
+    await tx`insert into people_refusal ${tx(rows.slice(i, i + rowsAtOnce))} on conflict do nothing`;
   return had.count;
 }
 export const park = (
@@ -549,20 +577,146 @@ export const endingTags = (reader: Reader, { bucket, personId }: PersonKey) => r
 >`
   select tag, expires_at from people_tag
   where bucket = ${bucket} and person_id = ${personId} and expires_at is not null`;
-export const askRework = (tx: Tx, nodes: readonly NodeKey[], at: Date) => tx`
-  insert into people_rework (bucket, node_id, asked_at)
-  select bucket, node_id, ${at} from ${nodeList(tx, nodes)} on conflict do nothing`;
-export const takeRework = (tx: Tx) => tx<NodeKey[]>`
-  delete from people_rework r using (
-    select bucket, node_id from people_rework order by asked_at limit 1 for update skip locked
-  ) f where r.bucket = f.bucket and r.node_id = f.node_id returning r.bucket, r.node_id`;
+
+// ── beside the log ──
+
+export type JobRow = {
+  id: string;
+  kind: "component" | "hand" | "rules";
+  by: string | null;
+  askedAt: Date;
+  links: number;
+  nodes: number;
+  nodesDone: number;
+  people: number;
+  peopleDone: number;
+  endedAt: Date | null;
+};
+/** So many jobs that have ended are kept to be looked at. */
+const jobsKept = 100;
+export async function addJob(
+  tx: Tx,
+  job: Pick<JobRow, "id" | "kind" | "by" | "askedAt">,
+): Promise<void> {
+  await tx`
+    delete from people_job where id in (
+      select id from people_job where ended_at is not null order by asked_at desc offset ${jobsKept})`;
+  await tx`insert into people_job ${tx(job)}`;
+}
+/** A job of this kind that nobody has begun with yet. */
+export const waitingJob = async (tx: Tx, kind: JobRow["kind"]): Promise<string | null> => {
+  const [row] = await tx<{ id: string }[]>`
+    select id from people_job where kind = ${kind} and ended_at is null and nodes_done = 0
+    order by asked_at limit 1 for update skip locked`;
+  return row?.id ?? null;
+};
+/** Nodes whose components are to be gone through. */
+export const askRework = (tx: Tx, nodes: readonly NodeKey[], jobId: string, at: Date) => tx`
+  with asked as (
+    insert into people_rework (bucket, node_id, asked_at, job_id)
+    select bucket, node_id, ${at}::timestamptz, ${jobId}::uuid from ${nodeList(tx, nodes)}
+    on conflict do nothing returning 1
+  )
+  update people_job set nodes = nodes + (select count(*) from asked) where id = ${jobId}`;
+/** The node that has waited longest, held; one resolver works at a time. */
+export const nextRework = (tx: Tx) => tx<(NodeKey & { jobId: string })[]>`
+  select bucket, node_id, job_id from people_rework order by asked_at, bucket, node_id
+  limit 1 for update skip locked`;
+/** These nodes have been gone through, for whichever job. */
+export const doneRework = (tx: Tx, nodes: readonly NodeKey[]) => tx`
+  with gone as (
+    delete from people_rework r using ${nodeList(tx, nodes)}
+    where r.bucket = k.bucket and r.node_id = k.node_id returning r.job_id
+  )
+  update people_job j set nodes_done = j.nodes_done + g.n
+  from (select job_id, count(*)::int as n from gone group by job_id) g where j.id = g.job_id`;
+export const countLinks = (tx: Tx, jobId: string, links: number) => tx`
+  update people_job set links = links + ${links} where id = ${jobId}`;
+/** People of whom everything that follows from the log is to be worked out anew, a helping at a time. */
+export const askRefold = (tx: Tx, people: readonly PersonKey[], jobId: string) => tx`
+  with asked as (
+    insert into people_refold (bucket, person_id, job_id)
+    select bucket, person_id, ${jobId} from unnest(${people.map((p) => p.bucket)}::smallint[],
+      ${people.map((p) => p.personId)}::uuid[]) as p(bucket, person_id)
+    on conflict do nothing returning 1
+  )
+  update people_job set people = people + (select count(*) from asked) where id = ${jobId}`;
+export const takeRefold = (tx: Tx, limit: number) => tx<(PersonKey & { jobId: string })[]>`
+  delete from people_refold r using (
+    select bucket, person_id, job_id from people_refold order by job_id, bucket, person_id
+    limit ${limit} for update skip locked
+  ) f where (r.bucket, r.person_id, r.job_id) = (f.bucket, f.person_id, f.job_id)
+  returning r.bucket, r.person_id, r.job_id`;
+export const countRefolds = (tx: Tx, jobIds: readonly string[]) => tx`
+  update people_job j set people_done = j.people_done + d.n
+  from (select id, count(*)::int as n from unnest(${jobIds as string[]}::uuid[]) as d(id) group by id) d
+  where j.id = d.id`;
+export const endJobs = (tx: Tx, at: Date) => tx`
+  update people_job j set ended_at = ${at} where ended_at is null
+    and not exists (select from people_rework r where r.job_id = j.id)
+    and not exists (select from people_refold f where f.job_id = j.id)`;
 export const isRework = async (reader: Reader): Promise<boolean> => {
-  const [row] = await reader<{ is: boolean }[]>`select exists (select from people_rework) as "is"`;
+  const [row] = await reader<{ is: boolean }[]>`
+    select exists (select from people_rework) or exists (select from people_refold) as "is"`;
   return row!.is;
 };
+export const jobs = (reader: Reader, limit: number) => reader<JobRow[]>`
+  select * from people_job order by ended_at is not null, asked_at desc limit ${limit}`;
+// ── by hand ──
+
+export type Own = NodeKey &
+  PersonKey & { sourceId: string; type: string; blocked: boolean; homeId: string };
+/** Nodes of these people, of a device that several used the one whose it is at first. */
+export const nodesOfPeople = (reader: Reader, people: readonly PersonKey[]) => reader<Own[]>`
+  select n.bucket, n.node_id, n.person_id, n.source_id, n.type, n.blocked,
+    coalesce(n.home_id, n.person_id) as home_id
+  from people_node n
+  where n.person_bucket = any(${[...new Set(people.map((p) => p.bucket))]}::smallint[])
+    and n.person_id = any(${people.map((p) => p.personId)}::uuid[])
+  order by n.bucket, n.node_id`;
+/** Everything that was said of pairs of these, one on either side, that somebody once took apart. */
+export const saidApart = (reader: Reader, nodes: readonly NodeKey[], others: readonly NodeKey[]) =>
+  reader<LinkRow[]>`
+    with sides as materialized (
+      select a.bucket, a.node_id, b.bucket as other_bucket, b.node_id as other_node_id
+      from ${nodeList(reader, nodes)} cross join lateral (select k.bucket, k.node_id) a
+      cross join (select bucket, node_id from ${nodeList(reader, others)}) b
+    ), pairs as materialized (
+      select * from sides union all select other_bucket, other_node_id, bucket, node_id from sides
+    ), apart as materialized (
+      select p.* from pairs p join people_link l using (bucket, node_id, other_bucket, other_node_id)
+      where l.kind in ('unbind', 'part')
+    )
+    select l.* from (
+      select * from apart union select other_bucket, other_node_id, bucket, node_id from apart
+    ) p join people_link l using (bucket, node_id, other_bucket, other_node_id)`;
+/** The node of these that leads: a user id before the others, then whichever was named first. */
+export const firstNamed = async (reader: Reader, nodes: readonly NodeKey[]) => {
+  const [row] = await reader<{ nodeId: string; homeId: string }[]>`
+    select n.node_id, n.home_id from ${nodeList(reader, nodes)}
+    join people_node n on n.bucket = k.bucket and n.node_id = k.node_id
+    left join lateral (
+      select l.at, l.event_id, l.nth, l.node_id from (
+        select l.* from people_link l where l.bucket = n.bucket and l.node_id = n.node_id
+        union all
+        select l.* from people_link l where l.other_bucket = n.bucket and l.other_node_id = n.node_id
+      ) l order by l.at, l.event_id, l.nth, l.node_id limit 1
+    ) f on true
+    order by n.type <> 'user_id', f.at, f.event_id, f.nth, (f.node_id = n.node_id) desc limit 1`;
+  return row!;
+};
+export const mergeOf = (reader: Reader, id: string) => reader<MergeRow[]>`
+  select * from people_merge where id = ${id}`;
+/** The nodes that these people are while they are alone, as long as there are such. */
+export const nodesOfHomes = (reader: Reader, homes: readonly PersonKey[]) =>
+  reader<(NodeKey & { homeId: string })[]>`
+    select n.bucket, n.node_id, n.home_id
+    from unnest(${homes.map((h) => h.bucket)}::smallint[], ${homes.map((h) => h.personId)}::uuid[])
+      as h(bucket, person_id)
+    join people_node n on n.home_bucket = h.bucket and n.home_id = h.person_id`;
 export const rulesOf = async (reader: Reader) => {
-  const [row] = await reader<{ limits: Record<string, number>; blocked: Buffer[] }[]>`
-    select limits, blocked from people_rules`;
+  const [row] = await reader<{ limits: Record<string, number> }[]>`
+    select limits from people_rules`;
   return row!;
 };
 
@@ -585,6 +739,7 @@ export async function eraseRows(tx: Tx, { bucket, personId }: PersonKey): Promis
     where n.person_bucket = ${bucket} and n.person_id = ${personId}
       and r.bucket = n.bucket and r.node_id = n.node_id`;
   await tx`delete from people_parked where person_id in ${homes}`;
+  await tx`delete from people_refold where person_id in ${homes}`;
   await tx`delete from people_merge where from_id in ${homes} or into_id in ${homes}`;
   for (const table of ["people_tag", "people_tag_log", "people_profile", "people_field"])
     await tx`delete from ${tx(table)} where person_id in ${homes}`;

@@ -287,3 +287,153 @@ export const attributeTimes = (
     where f.bucket = any(${[...new Set(people.map(({ bucket }) => bucket))]}::smallint[])
       and f.person_id = any(${people.map(({ personId }) => personId)}::uuid[])
       and a.key = any(${names as string[]}::text[])`;
+
+/** Have these people together more events than that? */
+export async function hasMoreEvents(
+  reader: Reader,
+  people: readonly PersonKey[],
+  limit: number,
+): Promise<boolean> {
+  if (people.length === 0) return false;
+  const [row] = await reader<{ more: boolean }[]>`
+    select count(*) > ${limit} as more from (
+      select from unnest(${people.map((p) => p.bucket)}::smallint[],
+        ${people.map((p) => p.personId)}::uuid[]) as p(bucket, person_id)
+      join people_node n on n.person_bucket = p.bucket and n.person_id = p.person_id
+      join collect_event e on e.bucket = n.bucket and e.node_id = n.node_id
+      limit ${limit + 1}) e`;
+  return row!.more;
+}
+/** How much of each kind is somebody's, by person: what goes along where they turn out to be another. */
+export async function belongings(reader: Reader, people: readonly PersonKey[]) {
+  if (people.length === 0) return new Map<string, Record<string, number>>();
+  const of = (table: string) =>
+    reader`from ${reader(table)} t where t.bucket = p.bucket and t.person_id = p.person_id`;
+  const rows = await reader<{ personId: string; has: Record<string, number> }[]>`
+    select p.person_id, json_build_object(
+      'identifiers', (select count(*) from people_node n
+        where n.person_bucket = p.bucket and n.person_id = p.person_id),
+      'events', (select count(*) from people_node n
+        join collect_event e on e.bucket = n.bucket and e.node_id = n.node_id
+        where n.person_bucket = p.bucket and n.person_id = p.person_id and not n.split)
+        + (select count(*) from people_span s
+        join collect_event e on e.bucket = s.bucket and e.node_id = s.node_id
+          and (e.at, e.id) >= (s.from_at, s.from_id) and (e.at, e.id) < (s.until_at, s.until_id)
+        where s.person_bucket = p.bucket and s.person_id = p.person_id),
+      'orders', (select count(*) ${of("orders_order")} and t.kind = 'sale'),
+      'coupons', (select count(*) ${of("offers_coupon")}),
+      'usable', (select count(*) ${of("offers_coupon")} and t.state in ('issued', 'claimed')),
+      'programmes', (select count(*) ${of("journeys_enrolment")}),
+      'experiments', (select count(*) ${of("experiments_assignment")}),
+      'messages', (select count(*) ${of("messages_message")}),
+      'consents', (select count(distinct (t.purpose, t.channel)) ${of("messages_consent")}),
+      'tags', (select count(*) ${of("people_tag")} and t.kind = 'hand'),
+      'segments', (select count(*) ${of("segments_member")})
+    ) as has
+    from unnest(${people.map((p) => p.bucket)}::smallint[], ${people.map((p) => p.personId)}::uuid[])
+      as p(bucket, person_id)`;
+  return new Map(rows.map(({ personId, has }) => [personId, has]));
+}
+/** Where both have something of one kind and only one of them can hold: programmes, arms, and what they agreed to. */
+export async function between(reader: Reader, goes: PersonKey, stays: PersonKey) {
+  const both = (table: string) => reader`
+    from ${reader(table)} a join ${reader(table)} b on b.bucket = ${stays.bucket} and b.person_id = ${stays.personId}
+    where a.bucket = ${goes.bucket} and a.person_id = ${goes.personId}`;
+  const standing = ({ bucket, personId }: PersonKey) => reader`
+    select distinct on (purpose, channel) purpose, channel, granted from messages_consent
+    where bucket = ${bucket} and person_id = ${personId}
+    order by purpose, channel, at desc, seq desc`;
+  const [row] = await reader<{ programmes: number; crossed: number; stricter: number }[]>`
+    select (select count(*)::int ${both("journeys_enrolment")} and a.run_id = b.run_id) as programmes,
+      (select count(*)::int ${both("experiments_assignment")} and a.experiment_id = b.experiment_id
+        and a.arm <> b.arm) as crossed,
+      (select count(*)::int from (${standing(goes)}) g join (${standing(stays)}) s using (purpose, channel)
+        where s.granted and not g.granted) as stricter`;
+  return row!;
+}
+/** Coupons that went along with a merge and have been used or have ended since. */
+export async function spentSince(reader: Reader, mergeId: string) {
+  const [row] = await reader<{ coupons: number }[]>`
+    select count(*)::int as coupons
+    from people_parked p
+    cross join jsonb_array_elements(p.rows->'rows') r
+    cross join lateral (select (r->>'text')::jsonb as was) w
+    join people_merge m on m.id = p.merge_id
+    join people_way y on y.person_id = m.into_id
+    join offers_coupon c on c.bucket = coalesce(y.into_bucket, y.bucket)
+      and c.person_id = coalesce(y.into_id, y.person_id) and c.id = (w.was->>'id')::uuid
+    where p.merge_id = ${mergeId} and p.place = 'rows|offers_coupon'
+      and c.state <> w.was->>'state'`;
+  return row!;
+}
+
+type SealedNode = { bucket: number; nodeId: string; type: string; sealed: Buffer };
+export type MergeAbout = {
+  id: string;
+  fromBucket: number;
+  fromId: string;
+  intoBucket: number;
+  intoId: string;
+  at: Date;
+  cause: string | null;
+  word: "identify" | "alias" | "bind" | "unbind" | "hand" | "part" | null;
+  by: string | null;
+  why: string | null;
+  moved: Record<string, number>;
+  state: "merging" | "merged" | "parting" | "parted";
+  partedAt: Date | null;
+  partedBy: string | null;
+  partedWhy: string | null;
+};
+/** Merges of somebody and of whoever turned out to be them, the newest first; the operator by name. */
+export const mergesOf = (reader: Reader, personId: string, limit: number) => reader<MergeAbout[]>`
+  with homes as materialized (
+    select person_id from people_way where into_id = ${personId} or person_id = ${personId}
+  )
+  select m.id, m.from_bucket, m.from_id, m.into_bucket, m.into_id, m.at, m.cause, m.word, m.why, m.moved,
+    m.state, m.parted_at, m.parted_why, m.by, m.parted_by
+  from people_merge m
+  where m.from_id in (select person_id from homes) or m.into_id in (select person_id from homes)
+  order by m.seq desc limit ${limit}`;
+/** What people are while they are alone, by person. */
+export async function homeNodes(reader: Reader, homes: readonly PersonKey[]) {
+  const rows = await reader<(SealedNode & { homeId: string })[]>`
+    select n.bucket, n.node_id, n.type, n.sealed, n.home_id
+    from unnest(${homes.map((h) => h.bucket)}::smallint[], ${homes.map((h) => h.personId)}::uuid[])
+      as h(bucket, person_id)
+    join people_node n on n.home_bucket = h.bucket and n.home_id = h.person_id`;
+  return new Map(rows.map(({ homeId, ...node }) => [homeId, node]));
+}
+type RefusalAbout = {
+  at: Date;
+  eventId: string;
+  reason: "blocked" | "two_people" | "limit" | "parted";
+  bucket: number;
+  nodeId: string;
+  type: string;
+  sealed: Buffer;
+  otherBucket: number;
+  otherNodeId: string;
+  otherType: string;
+  otherSealed: Buffer;
+  personId: string;
+  otherPersonId: string;
+};
+/** Links that were refused of a person, whoever said them, the newest first. */
+export const refusalsOf = (reader: Reader, { bucket, personId }: PersonKey, limit: number) =>
+  reader<RefusalAbout[]>`
+    with own as materialized (
+      select bucket, node_id from people_node where person_bucket = ${bucket} and person_id = ${personId}
+    ), said as (
+      select r.* from people_refusal r join own o on o.bucket = r.bucket and o.node_id = r.node_id
+      union
+      select r.* from people_refusal r
+      join own o on o.bucket = r.other_bucket and o.node_id = r.other_node_id
+    )
+    select s.at, s.event_id, s.reason, a.bucket, a.node_id, a.type, a.sealed, a.person_id,
+      b.bucket as other_bucket, b.node_id as other_node_id, b.type as other_type,
+      b.sealed as other_sealed, b.person_id as other_person_id
+    from said s
+    join people_node a on a.bucket = s.bucket and a.node_id = s.node_id
+    join people_node b on b.bucket = s.other_bucket and b.node_id = s.other_node_id
+    order by s.at desc, s.event_id desc limit ${limit}`;

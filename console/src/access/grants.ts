@@ -6,6 +6,7 @@ export const rooms = [
     permissions: [
       "members:read",
       "members:find",
+      "members:merge",
       "members:erase",
       "lifecycle:read",
       "segments:read",

@@ -61,6 +61,7 @@ export const en = {
     "today:read": "See Today",
     "members:read": "See members",
     "members:find": "Find members by e-mail",
+    "members:merge": "Merge members and undo merges",
     "members:erase": "Erase members",
     "lifecycle:read": "See lifecycle and RFM",
     "retention:read": "See retention",

@@ -57,6 +57,7 @@ export const zh = {
     "today:read": "看今天",
     "members:read": "看会员",
     "members:find": "按邮箱查找会员",
+    "members:merge": "合并会员、撤销合并",
     "members:erase": "彻底删除会员",
     "lifecycle:read": "看生命周期和 RFM",
     "retention:read": "看留存",

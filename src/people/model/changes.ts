@@ -32,6 +32,8 @@ type LinkRow = {
   at: Date;
   kind: LinkKind;
   trusted: boolean;
+  by?: string | null;
+  why?: string | null;
 };
 type SpanRow = {
   bucket: number;
@@ -147,11 +149,32 @@ export function changes(
   const again = new Set(hadMerges.flatMap(({ fromId }) => (held.has(fromId) ? [] : [fromId])));
   const merges = gone
     .filter(({ personId }) => !held.has(personId))
-    .map(({ bucket, personId, intoBucket, intoId, nodeId }) => ({
-      ...{ fromBucket: bucket, fromId: personId, intoBucket, intoId },
-      cause: causeOf(found.joins, nodeId, nodeOfHome.get(intoId)!)?.id ?? null,
-      again: again.has(personId),
-    }));
+    .map(({ bucket, personId, intoBucket, intoId, nodeId }) => {
+      const cause = causeOf(found.joins, nodeId, nodeOfHome.get(intoId)!);
+      const {
+        eventId = null,
+        kind = null,
+        by = null,
+        why = null,
+      } = (cause && rowOf.get(cause)) ?? {};
+      return {
+        ...{ fromBucket: bucket, fromId: personId, intoBucket, intoId },
+        ...{ cause: eventId, word: kind, by, why, again: again.has(personId) },
+      };
+    });
+  // By the last word that took back what held two of the same somebody together.
+  const whose = new Map(nodes.map(({ nodeId, personId }) => [nodeId, personId]));
+  const parting = links
+    .filter(
+      ({ kind, nodeId, otherNodeId }) =>
+        (kind === "unbind" || kind === "part") &&
+        whose.get(nodeId) === whose.get(otherNodeId) &&
+        byId.has(nodeId) &&
+        byId.has(otherNodeId) &&
+        personOf(nodeId).personId !== personOf(otherNodeId).personId,
+    )
+    .toSorted((a, b) => a.at.getTime() - b.at.getTime() || (a.eventId < b.eventId ? -1 : 1))
+    .at(-1);
 
   const firstRefusals = new Map(
     found.refused
@@ -179,7 +202,14 @@ export function changes(
   });
   return {
     ...{ owners, respan, spans: spans.filter(({ nodeId }) => changed.has(nodeId)), people, gone },
-    ...{ merges, parted, refusals, conflicts, touched: [...touched.values()] },
+    ...{
+      merges,
+      parted,
+      parting: parting ?? null,
+      refusals,
+      conflicts,
+      touched: [...touched.values()],
+    },
   };
 }
 

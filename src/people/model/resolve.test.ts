@@ -23,7 +23,7 @@ const nodes: LinkNode[] = types.flatMap((type, t) =>
 const node = fc.constantFrom(...nodes.map(({ id }) => id));
 const link = fc.record({
   ...{ node, other: node, at: fc.nat(6), id: fc.constantFrom(..."abcdefgh"), nth: fc.nat(1) },
-  kind: fc.constantFrom("identify", "identify", "alias", "bind", "unbind", "hand"),
+  kind: fc.constantFrom("identify", "identify", "alias", "bind", "unbind", "hand", "part"),
   trusted: fc.boolean(),
 }) as fc.Arbitrary<Link>;
 const unique = (links: Link[]) => [
@@ -129,6 +129,19 @@ test("an unbind parts two, also where others join them, until they are bound aga
   expect(resolve(all, links).leaderOf.get("m1")).toBe("m1");
   const bound = resolve(all, [...links, said("u1", "m1", 5, "bind")]);
   expect(bound.leaderOf.get("m1")).toBe("u1");
+});
+test("whom an operator took apart no event puts together again, on whatever way; an operator does", () => {
+  const all = [users(1), mail(1), { ...mail(2), type: "phone" as const }];
+  const links = [said("u1", "m1", 1), said("m1", "m2", 3), said("u1", "m1", 4, "part")];
+  const later = [said("u1", "m1", 5, "bind"), said("u1", "m2", 6), said("u1", "m1", 7, "unbind")];
+  const { leaderOf, refused } = resolve(all, [...links, ...later, said("u1", "m1", 8, "alias")]);
+  expect([leaderOf.get("m1"), leaderOf.get("m2")]).toEqual(["m1", "m1"]);
+  expect(refused.map(({ link, reason }) => [link.at, reason])).toEqual([
+    [6, "parted"],
+    [8, "parted"],
+  ]);
+  const again = resolve(all, [...links, ...later, said("m1", "u1", 9, "hand")]);
+  expect([again.leaderOf.get("m1"), again.leaderOf.get("m2")]).toEqual(["u1", "u1"]);
 });
 test("an alias of the shop's server joins two numbers; what is only seen together does not", () => {
   const all = [users(1), users(2)];

@@ -13,7 +13,8 @@ export type NodeType =
   | "unionid"
   | "external";
 export type LinkNode = { id: string; type: NodeType; sourceId: string; blocked: boolean };
-export type LinkKind = "identify" | "alias" | "bind" | "unbind" | "hand";
+/** `hand` and `part` are an operator's: these two are one, these two are not. */
+export type LinkKind = "identify" | "alias" | "bind" | "unbind" | "hand" | "part";
 /** `node` is the sender, `other` what it is said to be the same somebody as. `at` in ms, then `order` decides. */
 export type Link = {
   node: string;
@@ -157,33 +158,39 @@ const push = <T>(map: Map<string, T[]>, key: string, one: T): void => {
 const countedAs = (type: NodeType, sourceId: string): string =>
   type === "user_id" ? `user_id ${sourceId}` : type;
 
-/** An unbind takes back what was said before of these two; until they are bound again nothing else joins them either. */
+/**
+ * An unbind takes back what was said before of these two; until they are bound again nothing else joins them either. An
+ * operator's word that two are not one holds until an operator says that they are: no event outweighs it. Gives the word
+ * that holds each such pair apart.
+ */
+export function apart(sorted: readonly Link[]): Link[] {
+  const held = new Map<string, Link>();
+  for (const link of sorted) {
+    const pair = pairOf(link);
+    const had = held.get(pair);
+    if (link.kind === "part" || (link.kind === "unbind" && had?.kind !== "part"))
+      held.set(pair, link);
+    else if (link.kind === "hand" || had?.kind !== "part") held.delete(pair);
+  }
+  return [...held.values()];
+}
 function withoutUnbound(sorted: readonly Link[]): {
   links: Link[];
   parted: Map<string, Set<string>>;
 } {
-  const last = new Map<string, number>(); // place of the last unbind of a pair
-  const bound = new Set<string>();
+  const takesBack = ({ kind }: Link): boolean => kind === "unbind" || kind === "part";
+  const last = new Map<string, number>(); // place of the last word that takes back, of a pair
   sorted.forEach((link, i) => {
-    const pair = pairOf(link);
-    if (link.kind === "unbind") {
-      last.set(pair, i);
-      bound.delete(pair);
-    } else bound.add(pair);
+    if (takesBack(link)) last.set(pairOf(link), i);
   });
+  const links = sorted.filter((link, i) => !takesBack(link) && i > (last.get(pairOf(link)) ?? -1));
   const parted = new Map<string, Set<string>>();
   const add = (a: string, b: string) => {
     const known = parted.get(a) ?? new Set();
     known.add(b);
     parted.set(a, known);
   };
-  const links = sorted.filter((link, i) => {
-    const unbound = last.get(pairOf(link));
-    return link.kind !== "unbind" && (unbound === undefined || i > unbound);
-  });
-  for (const [i] of [...last.values()].map((place) => [place] as const)) {
-    const { node, other } = sorted[i]!;
-    if (bound.has(pairOf(sorted[i]!))) continue;
+  for (const { node, other } of apart(sorted)) {
     add(node, other);
     add(other, node);
   }

@@ -285,3 +285,25 @@ export function entrySentence(kind: string, data: Record<string, unknown>): Sent
     }
   }
 }
+
+const refused = {
+  blocked: {
+    zh: "其中一个值不代表任何人（如 guest、unknown，或你设为无效的值），所以没有合并。",
+    en: "One of the two is a value that stands for nobody, such as “guest”, so it joined no one.",
+  },
+  two_people: {
+    zh: "两边都是有会员编号的会员，只凭这条记录不会把他们合并。",
+    en: "Both are members with a number of their own, and this alone does not make them one.",
+  },
+  limit: {
+    zh: "这位会员的这类标识已达上限，先到的保留。",
+    en: "This member already has as many identifiers of that type as one may have; the earliest stay.",
+  },
+  parted: {
+    zh: "之前已确认这两个标识不是同一个人。",
+    en: "It was said before that these two are not the same person.",
+  },
+} as const;
+/** Why two identifiers were not taken for one somebody. */
+export const refusedSentence = (reason: keyof typeof refused): { zh: string; en: string } =>
+  refused[reason];

@@ -1,0 +1,205 @@
+// Two members put together by an operator, and taken apart again: the word stands, whatever events say after it.
+import { expect, test } from "vitest";
+import { consumers, following, movers, refolders } from "../src/app.ts";
+import { consume } from "../src/collect/jobs.ts";
+import { routes as collectRoutes } from "../src/collect/routes.ts";
+import { accept } from "../src/collect/service.ts";
+import { merge, rework } from "../src/people/jobs.ts";
+import { routes as peopleRoutes } from "../src/people/routes.ts";
+import * as people from "../src/people/service.ts";
+import { shop, type Shop } from "./shop.ts";
+
+const opened = () => shop([...collectRoutes, ...peopleRoutes]);
+const settled = async ({ house }: Shop) => {
+  while (
+    (await consume(house, consumers)) +
+      (await merge(house, movers, refolders)) +
+      (await rework(house, following)) >
+    0
+  );
+};
+let n = 0;
+const send = async (here: Shop, ...events: Record<string, unknown>[]) => {
+  const { status, body } = await here.ask("POST", "/v1/events", {
+    headers: here.as.server,
+    body: {
+      events: events.map((event) => ({
+        key: String(n++),
+        name: "identify",
+        at: new Date(Date.UTC(2026, 1, 1, 0, n)).toISOString(),
+        ...event,
+      })),
+    },
+  });
+  expect({ status, body }).toMatchObject({ status: 200, body: { accepted: events.length } });
+  await settled(here);
+  here.clock.shop = new Date(here.clock.shop.getTime() + 60_000);
+};
+const personOf = async ({ house, sql, server }: Shop, user: string) =>
+  (await people.byIdentifier(house, sql, "user_id", user, server.id))!.personId;
+const ask = async (
+  here: Shop,
+  method: string,
+  path: string,
+  body?: object,
+  as: keyof Shop["as"] = "owner",
+) => {
+  const answer = await here.ask(method, path, { headers: here.as[as], ...(body ? { body } : {}) });
+  await settled(here);
+  here.clock.shop = new Date(here.clock.shop.getTime() + 60_000);
+  return { status: answer.status, body: answer.body as Record<string, unknown> };
+};
+const state = async ({ sql }: Shop) => ({
+  persons: [...(await sql`select * from people_person order by person_id`)],
+  owners: [...(await sql`select node_id, person_id from people_node order by node_id`)],
+  tags: [...(await sql`select * from people_tag order by person_id, tag`)],
+  profiles: [
+    ...(await sql`select person_id, attributes from people_profile where attributes <> '{}' order by 1`),
+  ],
+});
+
+test("two members merge by hand and part by hand; a try says what would be, and moves nothing", async () => {
+  await using here = await opened();
+  await send(
+    here,
+    { user: "u1", traits: { city: "Wuhan", email: "one@example.com" } },
+    { user: "u2", traits: { city: "Xi'an", email: "two@example.com" } },
+    { user: "u2", name: "Product Viewed" },
+  );
+  const [u1, u2] = [await personOf(here, "u1"), await personOf(here, "u2")];
+  await ask(here, "POST", `/v1/members/${u2}/tags`, { tag: "vip", value: "gold" });
+  const before = await state(here);
+  const path = `/v1/members/${u1}/merges`;
+  const asked = { other: u2, reason: "same family card" };
+  expect(await ask(here, "POST", path, asked, "analyst")).toMatchObject({ status: 403 });
+  const plan = await ask(here, "POST", `${path}?dryRun=true`, asked);
+  expect(plan).toMatchObject({
+    status: 200,
+    body: {
+      stays: { personId: u1, identifier: { type: "user_id", value: "u1" } },
+      goes: { personId: u2, identifier: { type: "user_id", value: "u2" } },
+      moves: { identifiers: 2, events: 2, tags: 1, coupons: 0, consents: 0 },
+      both: { programmes: 0, crossed: 0, stricter: 0 },
+    },
+  });
+  expect(await state(here)).toEqual(before);
+
+  expect(await ask(here, "POST", path, asked)).toMatchObject({ status: 200 });
+  expect(await personOf(here, "u2")).toBe(u1);
+  const one = await ask(here, "GET", `/v1/members/${u1}/merges`);
+  const [listed] = one.body["merges"] as Record<string, unknown>[];
+  expect(listed).toMatchObject({
+    from: { personId: u2, identifier: { value: "u2" } },
+    into: { personId: u1 },
+    ...{ state: "merged", word: "hand", why: "same family card", parted: null },
+    moved: { identifiers: 2, events: 2, tags: 1 },
+  });
+  expect(listed!["by"]).toMatch(/^key:/);
+
+  // A number that the shop uses again, and an event that joins others to them: the word stands.
+  await send(here, { user: "u2", traits: { city: "Beijing" } }, { user: "u1", anonymous: "a1" });
+  expect(await personOf(here, "u2")).toBe(u1);
+  expect(await ask(here, "POST", path, asked)).toMatchObject({
+    status: 409,
+    body: { code: "people.merge_same", fields: ["other"] },
+  });
+
+  const undo = `/v1/members/${u1}/merges/${String(listed!["id"])}/undo`;
+  const back = { reason: "they are mother and daughter" };
+  expect(await ask(here, "POST", `${undo}?dryRun=true`, back)).toMatchObject({
+    status: 200,
+    body: { from: { personId: u2 }, into: { personId: u1 }, returns: { events: 2, tags: 1 } },
+  });
+  expect(await personOf(here, "u2")).toBe(u1);
+  expect(await ask(here, "POST", undo, back)).toMatchObject({ status: 200 });
+  expect(await personOf(here, "u2")).toBe(u2);
+  expect(await ask(here, "POST", undo, back)).toMatchObject({
+    ...{ status: 409, body: { code: "people.merge_undone" } },
+  });
+  expect(
+    ((await ask(here, "GET", `/v1/members/${u2}/merges`)).body["merges"] as object[])[0],
+  ).toMatchObject({ state: "parted", parted: { why: "they are mother and daughter" } });
+  const after = await state(here);
+  expect(after.tags).toEqual(before.tags);
+  expect(after.persons.map((row) => row["personId"])).toEqual(
+    before.persons.map((row) => row["personId"]),
+  );
+
+  // No event puts them together again: an operator alone does.
+  const alias = {
+    ...{ key: "alias", name: "alias", at: new Date(Date.UTC(2026, 1, 2)), data: {} },
+    sender: { type: "user_id" as const, value: "u1" },
+    links: [{ type: "user_id" as const, value: "u2" }],
+  };
+  const source = { id: here.server.id, kind: "server" as const };
+  expect(await here.sql.begin((tx) => accept(here.house, tx, source, [alias]))).toEqual([
+    "accepted",
+  ]);
+  await settled(here);
+  expect(await personOf(here, "u2")).toBe(u2);
+  expect(await ask(here, "POST", path, asked)).toMatchObject({ status: 200 });
+  expect(await personOf(here, "u2")).toBe(u1);
+}, 60_000);
+
+test("what must never be one is refused by hand too, and says by which rule; refused links are listed", async () => {
+  await using here = await opened();
+  const mails = (user: string, from: number) =>
+    [0, 1, 2].map((i) => ({ user, traits: { email: `m${from + i}@example.com` } }));
+  await send(
+    here,
+    ...mails("u1", 0),
+    ...mails("u2", 3),
+    { user: "guest", traits: {} },
+    { user: "u3", traits: { email: "m0@example.com" } },
+  );
+  const [u1, u2, guest, u3] = [
+    await personOf(here, "u1"),
+    await personOf(here, "u2"),
+    await personOf(here, "guest"),
+    await personOf(here, "u3"),
+  ];
+  const merge = (person: string, other: string, reason = "twice the same") =>
+    ask(here, "POST", `/v1/members/${person}/merges`, { other, reason });
+  expect(await merge(u1, u2)).toMatchObject({
+    status: 409,
+    body: { code: "people.merge_limit", fields: ["other"], identifier: "email", most: 5 },
+  });
+  expect(await merge(u1, guest)).toMatchObject({
+    status: 409,
+    body: { code: "people.merge_blocked", fields: ["other"], identifier: "user_id" },
+  });
+  expect(await merge(u1, here.house.newId())).toMatchObject({
+    status: 404,
+    body: { code: "people.unknown", fields: ["other"] },
+  });
+  expect(await merge(u1, u3, "ring 13800138000")).toMatchObject({
+    status: 422,
+    body: { code: "people.reason_names", fields: ["reason"] },
+  });
+  expect(await merge(u1, u3, "")).toMatchObject({ status: 400, body: { fields: ["reason"] } });
+  const refused = await ask(here, "GET", `/v1/members/${u3}/refusals`, undefined, "analyst");
+  expect(refused.body["refusals"]).toMatchObject([
+    {
+      said: { type: "user_id", value: "u3", masked: false },
+      other: { type: "email", value: "m•••@e•••", masked: true },
+      ...{ otherPerson: u1, reason: "two_people" },
+    },
+  ]);
+  expect(
+    ((await ask(here, "GET", `/v1/members/${u1}/refusals`)).body["refusals"] as object[])[0],
+  ).toMatchObject({ otherPerson: u3, other: { value: "m0@example.com" } });
+
+  // The shop's own system took them apart.
+  const word = (name: string, key: string, links: string[]) => ({
+    ...{ key, name, at: new Date(Date.UTC(2026, 1, 3)), data: {} },
+    sender: { type: "user_id" as const, value: "u3" },
+    links: links.map((value) => ({ type: "user_id" as const, value })),
+  });
+  const source = { id: here.server.id, kind: "server" as const };
+  await here.sql.begin((tx) => accept(here.house, tx, source, [word("unbind", "x", ["u1"])]));
+  await settled(here);
+  expect(await merge(u3, u1)).toMatchObject({
+    status: 409,
+    body: { code: "people.merge_parted", fields: ["other"] },
+  });
+}, 60_000);
