@@ -1,13 +1,12 @@
 import { gzipSync, brotliCompressSync } from "node:zlib";
 import fc from "fast-check";
-import { SignJWT } from "jose";
 import { expect, test } from "vitest";
-import { createPersonTokenKey } from "#access/service.ts";
 import * as people from "#people/service.ts";
 import {
   contents,
   sorted,
   keyFor,
+  shoppersOf,
   sourceOf,
   stage,
   stored,
@@ -336,26 +335,7 @@ test("an address is cut before anything is sealed, in the list of what was refus
 async function shopAndPage(at: Stage) {
   const server = await sourceOf(at, "segment");
   const page = await sourceOf(at, "segment", "public", {}, server.id);
-  const made = await at.house.sql.begin((tx) =>
-    createPersonTokenKey(
-      {
-        tx,
-        house: at.house,
-        actor: { id: "system:test", permissions: new Set(), scope: { kind: "all" } },
-        at: new Date(),
-        newId: at.house.newId,
-      },
-      { source: server.id, algorithm: "HS256", publicKey: null },
-    ),
-  );
-  if (!made.ok) throw new Error(made.code);
-  const secret = new Uint8Array(Buffer.from(made.value.secret!, "base64url"));
-  const token = (sub: string) =>
-    new SignJWT({ sub, aud: "liuke" })
-      .setProtectedHeader({ alg: "HS256", kid: made.value.id })
-      .setIssuedAt()
-      .setExpirationTime("1h")
-      .sign(secret);
+  const token = await shoppersOf(at, server.id);
   return { server, page, token };
 }
 const secretsNowhere = async (at: Stage, secrets: string[]) => {

@@ -319,7 +319,14 @@ export const previousOf = (value: string | undefined): Identifier | undefined =>
 
 /** Person tokens and keys, wherever a client lets one through, out of a text that is kept. */
 const secrets = /eyJ[\w-]{5,}\.[\w-]+\.[\w-]*|lk_[\w-]{10,}/g;
-export const withoutTokens = (text: string): string => text.replaceAll(secrets, "");
+/** What may be base64 of a text that holds one, as trackers send their contexts. */
+const coded = /[\w+/-]{60,}={0,2}/g;
+export const withoutTokens = (text: string): string =>
+  text.replaceAll(secrets, "").replaceAll(coded, (whole) => {
+    const inner = Buffer.from(whole, "base64").toString();
+    const left = inner.replaceAll(secrets, "");
+    return left === inner ? whole : Buffer.from(left).toString("base64url");
+  });
 /** Of a text that cannot be read nothing is known to be an address: whatever looks like one goes. */
 export const withoutAddressText = (text: string): string =>
   text.replaceAll(/\b\d{1,3}(?:\.\d{1,3}){3}\b/g, "");

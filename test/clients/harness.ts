@@ -3,7 +3,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { serve } from "@hono/node-server";
-import { authenticate, createKey } from "../../src/access/service.ts";
+import { SignJWT } from "jose";
+import { authenticate, createKey, createPersonTokenKey } from "../../src/access/service.ts";
 import { permissions } from "../../src/access/rules.ts";
 import type { Protocol } from "../../src/collect/rules.ts";
 import * as collect from "../../src/collect/service.ts";
@@ -139,6 +140,25 @@ export async function sourceOf(
   });
   if (changed.status !== 200) throw new Error(JSON.stringify(changed.body));
   return { id, kind, owner, key: await keyFor(at, { id, kind }) };
+}
+
+/** The shop's server, which signs for its shoppers: a token of each, by its own number of them. */
+export async function shoppersOf({ house }: Pick<Stage, "house">, sourceId: string) {
+  const made = await house.sql.begin((tx) =>
+    createPersonTokenKey(
+      { tx, house, actor, at: house.clocks.machine(), newId: house.newId },
+      { source: sourceId, algorithm: "HS256", publicKey: null },
+    ),
+  );
+  if (!made.ok) throw new Error(made.code);
+  const secret = new Uint8Array(Buffer.from(made.value.secret!, "base64url"));
+  const { id } = made.value;
+  return (user: string, until = "1h") =>
+    new SignJWT({ sub: user, aud: "liuke" })
+      .setProtectedHeader({ alg: "HS256", kid: id })
+      .setIssuedAt(until.startsWith("-") ? "-2h" : undefined)
+      .setExpirationTime(until)
+      .sign(secret);
 }
 
 /** Runs a client, or several at once, in a process of its own, with what each needs to know; what it says at last is JSON. */
