@@ -22,7 +22,9 @@ select bucket, person_id, campaign_id from (
 ) c
 full join offers_person p using (bucket, person_id, campaign_id)
 join offers_campaign o on o.id = campaign_id
-where coalesce(c.n, 0) <> coalesce(p.coupons, 0) or c.n > o.per_person;
+where coalesce(c.n, 0) <> coalesce(p.coupons, 0)
+  -- Of people who turned out to be one, each had theirs: an excess is shown and never taken back.
+  or c.n > o.per_person * (1 + (select count(*) from people_way w where w.into_id = c.person_id));
 
 -- I5 一张券只抵扣一次，抵扣额不超过订单金额 | A used coupon takes off no more than its order, and holds nothing any more
 select bucket, person_id, id from offers_coupon
@@ -73,7 +75,8 @@ select e.bucket, e.person_id, e.run_id from journeys_enrolment e
 join journeys_run r on r.id = e.run_id
 left join experiments_assignment a
   on (a.bucket, a.person_id, a.experiment_id) = (e.bucket, e.person_id, r.experiment_id)
-where a.arm is distinct from e.arm or (e.arm = 'control' and (e.coupon_id is not null or e.node = 'sent'));
+-- Somebody who turned out to have been in both arms goes on where they came furthest, and is in neither's result.
+where (a.arm is distinct from e.arm and a.crossed is not true) or (e.arm = 'control' and (e.coupon_id is not null or e.node = 'sent'));
 
 -- I11 每条已发消息在发出时都有本人同意 | Whoever got a message had agreed to it as it left
 select d.bucket, d.person_id, d.message_id, d.channel from messages_delivery d
@@ -83,7 +86,21 @@ where d.sent_at is not null and not coalesce((
   where (c.bucket, c.person_id, c.purpose, c.channel) = (d.bucket, d.person_id, m.purpose, d.channel)
     and c.seq <= d.consents and c.at <= d.sent_at
   order by c.at desc, c.seq desc limit 1
-), false);
+), false)
+-- What went along at a merge or came back stands by the word of whoever they were as it left.
+and not exists (
+  with recursive one(person_id) as (
+    select d.person_id union
+    select case when g.from_id = one.person_id then g.into_id else g.from_id end
+    from one join people_merge g on one.person_id in (g.from_id, g.into_id)
+  )
+  select from one cross join lateral (
+    select c.granted from messages_consent c
+    where (c.person_id, c.purpose, c.channel) = (one.person_id, m.purpose, d.channel)
+      and c.seq <= d.consents and c.at <= d.sent_at
+    order by c.at desc, c.seq desc limit 1
+  ) c where c.granted
+);
 
 -- I11 没有人在 7 天或 30 天内收到超过上限的消息 | Nobody got more than their share in 7 or in 30 days
 select m.bucket, m.person_id, m.id from messages_message m
@@ -93,7 +110,12 @@ cross join lateral (
   where (o.bucket, o.person_id, o.purpose) = (m.bucket, m.person_id, m.purpose)
     and o.released_at > m.released_at - interval '30 days' and o.released_at <= m.released_at
 ) n
-where n.week > (m.policy->>'week')::int or n.month > (m.policy->>'month')::int;
+-- People who are one, or were, had a share each.
+cross join lateral (
+  select 1 + count(distinct case when g.from_id = m.person_id then g.into_id else g.from_id end) as people
+  from people_merge g where m.person_id in (g.from_id, g.into_id)
+) w
+where n.week > (m.policy->>'week')::int * w.people or n.month > (m.policy->>'month')::int * w.people;
 
 -- I11 没有消息在免打扰时段发出 | No message left in quiet hours
 select m.bucket, m.person_id, m.id from messages_message m
@@ -181,12 +203,22 @@ where a.at < (select max(at) from audit) - interval '1 hour' and a.at < now() - 
 select t.bucket, t.person_id from {person} t
 where t.person_id <> '00000000-0000-0000-0000-000000000000' and not exists (
   select from people_person p where (p.bucket, p.person_id) = (t.bucket, t.person_id)
+) and not exists (
+  -- Of somebody who turned out to be another, the way stays, what waits for its undoing, what they agreed to, what the
+  -- columns are to be told, and the rows that writers hold.
+  select from people_way w where w.person_id = t.person_id and w.into_id is not null
+    and ('{person}' in (
+      '"people_way"', '"people_parked"', '"messages_consent"', '"segments_stale"', '"messages_person"',
+      '"relations_person"') or exists (
+      select from people_merge g where g.from_id = t.person_id and g.state in ('merging', 'parting')))
 );
 
 -- I16 每个人都找得到，也都有身份节点 | Every person is found by their id, and has a node
 select coalesce(p.person_id, w.person_id) from people_person p
 full join people_way w using (bucket, person_id)
-where p.person_id is null or w.person_id is null or not exists (
+where w.person_id is null or (p.person_id is null and not exists (
+  select from people_person i where (i.bucket, i.person_id) = (w.into_bucket, w.into_id)
+)) or p.person_id is not null and not exists (
   select from people_node n where n.person_bucket = p.bucket and n.person_id = p.person_id
 );
 

@@ -112,6 +112,7 @@ export const refolders: readonly people.Refold[] = [
  * be, and stands again as it was where the merge is undone.
  */
 const aside: readonly people.Mover[] = [
+  people.timers,
   people.movers,
   people.moverOf({ parked: ["segments_member", "segments_log"] }),
   predictService.movers,

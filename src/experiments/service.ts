@@ -167,9 +167,9 @@ const shown = ({ id, seed, hashVersion, treatedShareBp, alphaBp, writtenAt }: De
 /** The first exposure stays; whoever was in both arms leaves the analysis and is counted. */
 const rows = people.moverOf({
   moved: { experiments_assignment: ["experiment_id"], experiments_outcome: ["experiment_id"] },
-  wins: (table, from, into) =>
+  wins: (table, [from], [into]) =>
     table === "experiments_assignment" &&
-    Date.parse(String(from["at"])) < Date.parse(String(into["at"])),
+    Date.parse(String(from!["at"])) < Date.parse(String(into!["at"])),
 });
 export const movers: people.Mover = {
   merge: async (house, tx, merge) => {

@@ -1,5 +1,5 @@
 // What a caller can ask of journeys: write a programme down, and begin a run of it.
-import { moverOf } from "#people/service.ts";
+import * as people from "#people/service.ts";
 import type { House } from "#kernel/endpoint.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
 import type { PersonKey, Tx } from "#kernel/sql.ts";
@@ -122,10 +122,31 @@ async function started(tx: Tx, run: store.Run): Promise<Started> {
 }
 
 const ranks = ["waiting", "held_out", "no_budget", "no_coupon", "sent"];
-/** One enrolment a run: the one that came further goes on, and both are as they were where the merge is undone. */
-export const movers = moverOf({
-  moved: { journeys_enrolment: ["run_id"], journeys_move: ["run_id", "node"] },
-  wins: (table, from, into) =>
-    table === "journeys_enrolment" &&
-    ranks.indexOf(String(from["node"])) > ranks.indexOf(String(into["node"])),
+const rankOf = (rows: readonly Record<string, unknown>[]): number =>
+  Math.max(...rows.map(({ node }) => ranks.indexOf(String(node))));
+/** What somebody came to in a run goes whole: where they stand, and how they got there. */
+const rows = people.moverOf({
+  moved: { journeys_enrolment: ["run_id"], journeys_move: ["run_id"] },
+  wins: (_, from, into) => rankOf(from) > rankOf(into),
 });
+/** Whoever waits in a run has its timer, and nobody twice: one that is left behind finds nothing. */
+const resume = async (tx: Tx, person: PersonKey): Promise<void> =>
+  setTimers(
+    tx,
+    (await store.waitingOf(tx, person)).map(({ runId, fromAt, ...who }) => ({
+      ...{ ...who, kind: stepTimer, key: runId, dueAt: fromAt },
+    })),
+  );
+/** One enrolment a run: the one that came further goes on, and both are as they were where the merge is undone. */
+export const movers: people.Mover = {
+  merge: async (house, tx, merge) => {
+    await rows.merge(house, tx, merge);
+    await resume(tx, merge.into);
+  },
+  unmerge: async (house, tx, merge) => {
+    await rows.unmerge(house, tx, merge);
+    const holder = await people.find(tx, merge.into.personId);
+    await resume(tx, merge.from);
+    if (holder.ok) await resume(tx, holder.value);
+  },
+};

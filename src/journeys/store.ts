@@ -92,6 +92,13 @@ export const waiting = (tx: Tx, bucket: number, runId: string, personIds: string
       and node = 'waiting'
     order by person_id for update`;
 
+/** The runs that are not over in which somebody still waits for their step. */
+export const waitingOf = (reader: Reader, { bucket, personId }: PersonKey) =>
+  reader<(PersonKey & { runId: string; fromAt: Date })[]>`
+    select e.bucket, e.person_id, e.run_id, r.from_at from journeys_enrolment e
+    join journeys_run r on r.id = e.run_id and r.state = 'running'
+    where e.bucket = ${bucket} and e.person_id = ${personId} and e.node = 'waiting'`;
+
 type Moved = PersonKey & { runId: string; node: Node; couponId: string | null };
 /** On from waiting, once: the move's key refuses a second time. */
 export async function move(tx: Tx, rows: readonly Moved[], at: Date): Promise<void> {

@@ -63,7 +63,12 @@ export async function deliver(house: House, delivering: Delivering): Promise<num
 
 async function handOver(house: House, post: Post, { delivery, address }: Leaving): Promise<void> {
   const posted = await post.send(await mailOf(house, delivery, address));
-  await store.settle(house.sql, delivery, settled(house, delivery.attempts, posted));
+  const to = settled(house, delivery.attempts, posted);
+  if ((await store.settle(house.sql, delivery, to)).count === 0) {
+    // It went to somebody else with a merge while it was on its way.
+    const holder = await people.find(house.sql, delivery.personId);
+    if (holder.ok) await store.settle(house.sql, { ...delivery, ...holder.value }, to);
+  }
   if (posted.kind !== "accepted")
     house.log.warn({ event: "mail.not_taken", message: delivery.messageId, ...posted });
 }

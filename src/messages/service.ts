@@ -158,8 +158,14 @@ export async function release(
 ): Promise<void> {
   const judged = await judgeAll(house, tx, now, await store.waiting(tx, keys));
   if (judged.length === 0) return;
-  await store.judgeAgain(tx, judged);
-  await follow(house, tx, now, judged);
+  // One that went to somebody else with a merge meanwhile has a timer there.
+  const still = new Set((await store.judgeAgain(tx, judged)).map(({ id }) => id));
+  await follow(
+    house,
+    tx,
+    now,
+    judged.filter(({ id }) => still.has(id)),
+  );
 }
 
 type Unjudged = Omit<
@@ -429,6 +435,16 @@ const standing = (log: readonly ConsentLine[], at: Date): Map<string, Standing> 
       },
     ),
   );
+type Change = { said: Standing; had: Standing | null };
+const stricter = (a: Standing | null, b: Standing): Standing => (a && !a.granted ? a : b);
+/** Timers of what waits follow the messages to whoever has them now; one that is left behind finds nothing. */
+const resume = async (tx: Tx, person: PersonKey): Promise<void> =>
+  setTimers(
+    tx,
+    (await store.waitingOf(tx, person)).map(({ bucket, personId, id, dueAt }) => ({
+      ...{ bucket, personId, dueAt, kind: "messages.release", key: id },
+    })),
+  );
 /**
  * Messages go to the one who stays and count towards their limits. Of consents the stricter holds: what either took
  * back is taken back, in a line whose proof is the merge; the lines of the one who went stay as they were said.
@@ -436,13 +452,14 @@ const standing = (log: readonly ConsentLine[], at: Date): Map<string, Standing> 
 export const movers: people.Mover = {
   merge: async (house, tx, merge) => {
     const { id, from, into } = merge;
+    await store.lockPeople(tx, [from, into]);
     await rows.merge(house, tx, merge);
-    await store.lockPeople(tx, [into]);
+    await resume(tx, into);
     const at = house.clocks.shop();
     const [theirs, own] = [await store.linesOf(tx, [from]), await store.linesOf(tx, [into])].map(
       (log) => standing(log, at),
     ) as [Map<string, Standing>, Map<string, Standing>];
-    const changed = [...theirs].flatMap(([key, said]) => {
+    const changed = [...theirs].flatMap(([key, said]): Change[] => {
       const had = own.get(key);
       return !had || (had.granted && !said.granted) ? [{ said, had: had ?? null }] : [];
     });
@@ -457,24 +474,66 @@ export const movers: people.Mover = {
   },
   unmerge: async (house, tx, merge) => {
     const { id, from, into } = merge;
-    const changed = ((await people.noted(tx, from, id, "consent")) ?? []) as {
-      said: Standing;
-      had: Standing | null;
-    }[];
-    const log = await store.linesOf(tx, [into]);
-    const at = house.clocks.shop();
-    await setConsent(
+    const holder = await people.find(tx, into.personId);
+    await store.lockPeople(tx, [from, into, ...(holder.ok ? [holder.value] : [])]);
+    const changed = ((await people.noted(tx, from, id, "consent")) ?? []) as Change[];
+    // What is to be taken back of the one it was given to, and then of whoever they turned out to be.
+    let back = await takeBack(
       house,
       tx,
-      changed.flatMap(({ said, had }) => {
-        const now = consentAt(log, said.purpose, said.channel, at);
-        // What they said themselves meanwhile holds.
-        return now?.proof === `merge:${id}`
-          ? [{ ...(had ?? { ...said, granted: false }), person: into, proof: `unmerge:${id}`, at }]
-          : [];
-      }),
-      house.clocks.machine(),
+      into,
+      id,
+      changed.map(({ said, had }) => [said, had]),
+      id,
     );
+    for await (const on of people.onwards(tx, into)) {
+      const noted = ((await people.noted(tx, on.from, on.id, "consent")) ?? []) as Change[];
+      const next: Change[] = [];
+      const ends: [Standing, Standing | null][] = [];
+      for (const one of noted) {
+        const [, is] = back.find(([said]) => keyOf(said) === keyOf(one.said)) ?? [];
+        if (is === undefined) next.push(one);
+        else {
+          // Without whoever parts now, it may be another's word that counts, or nobody's.
+          const counts = is && stricter(one.had, is) === is;
+          if (counts) next.push({ said: is, had: one.had });
+          ends.push([one.said, counts ? is : one.had]);
+        }
+      }
+      await people.note(tx, on.from, on.id, "consent", next);
+      back = await takeBack(house, tx, on.into, on.id, ends, id);
+    }
     await rows.unmerge(house, tx, merge);
+    await resume(tx, from);
+    await resume(tx, holder.ok ? holder.value : into);
   },
 };
+const keyOf = ({ purpose, channel }: Standing) => `${purpose} ${channel}`;
+/**
+ * Lets stand again what stood before a merge's word, where that word still holds: what they said themselves meanwhile
+ * holds. Gives what was let stand, for whoever they are by now.
+ */
+async function takeBack(
+  house: House,
+  tx: Tx,
+  person: PersonKey,
+  mergeId: string,
+  ends: readonly (readonly [Standing, Standing | null])[],
+  partedId: string,
+): Promise<(readonly [Standing, Standing | null])[]> {
+  const at = house.clocks.shop();
+  const log = await store.linesOf(tx, [person]);
+  const ours = ends.filter(
+    ([{ purpose, channel }]) => consentAt(log, purpose, channel, at)?.proof === `merge:${mergeId}`,
+  );
+  await setConsent(
+    house,
+    tx,
+    ours.map(([said, is]) => ({
+      ...(is ?? { ...said, granted: false }),
+      ...{ person, at, proof: `${mergeId === partedId ? "un" : ""}merge:${mergeId}` },
+    })),
+    house.clocks.machine(),
+  );
+  return ours;
+}

@@ -139,9 +139,9 @@ export async function addMessages(tx: Tx, rows: readonly Message[]): Promise<voi
       "policy",
     )}`;
 }
-/** A new verdict on messages that waited. */
+/** A new verdict on messages that waited; gives those that still did. */
 export const judgeAgain = (tx: Tx, rows: readonly Message[]) =>
-  tx`
+  tx<{ id: string }[]>`
     update messages_message m set due_at = n.due_at, verdict = n.verdict, reason = n.reason,
       released_at = n.released_at, consents = n.consents, policy = n.policy::jsonb
     from unnest(${bucketsOf(rows)}::smallint[], ${peopleOf(rows)}::uuid[], ${rows.map(({ id }) => id)}::uuid[],
@@ -149,7 +149,13 @@ export const judgeAgain = (tx: Tx, rows: readonly Message[]) =>
       ${rows.map(({ reason }) => reason)}::text[], ${textOf(rows.map(({ releasedAt }) => releasedAt))}::timestamptz[],
       ${rows.map(({ consents }) => consents)}::int[], ${rows.map(({ policy }) => JSON.stringify(policy))}::text[])
       as n (bucket, person_id, id, due_at, verdict, reason, released_at, consents, policy)
-    where (m.bucket, m.person_id, m.id) = (n.bucket, n.person_id, n.id) and m.verdict = 'waiting'`;
+    where (m.bucket, m.person_id, m.id) = (n.bucket, n.person_id, n.id) and m.verdict = 'waiting'
+    returning m.id`;
+/** Whatever of this person still waits to be let go. */
+export const waitingOf = (tx: Tx, { bucket, personId }: PersonKey) =>
+  tx<(PersonKey & { id: string; dueAt: Date })[]>`
+    select bucket, person_id, id, due_at from messages_message
+    where bucket = ${bucket} and person_id = ${personId} and verdict = 'waiting'`;
 export const waiting = (tx: Tx, keys: readonly (PersonKey & { id: string })[]) =>
   tx<Message[]>`
     select * from messages_message

@@ -390,6 +390,17 @@ export async function erase(tx: Tx, person: PersonKey): Promise<void> {
 }
 
 const rows = people.moverOf({ moved: { offers_coupon: ["id"], offers_code: ["blind"] } });
+/** Counts anew what these people have had, and lets each of their coupons end when it does. */
+async function recount(tx: Tx, those: readonly PersonKey[]): Promise<void> {
+  await store.addUpPeople(tx, those);
+  for (const person of those)
+    await setTimers(
+      tx,
+      (await store.openOf(tx, person)).map(({ bucket, personId, id, expiresAt }) => ({
+        ...{ bucket, personId, kind: "offers.expire", key: id, dueAt: expiresAt },
+      })),
+    );
+}
 /**
  * Coupons go to the one who stays, and count towards what one person may have; an excess is shown, never taken back.
  * Undone, each goes back to whoever it was issued to, spent or not; what was issued meanwhile stays where it was issued.
@@ -397,10 +408,11 @@ const rows = people.moverOf({ moved: { offers_coupon: ["id"], offers_code: ["bli
 export const movers: people.Mover = {
   merge: async (house, tx, merge) => {
     await rows.merge(house, tx, merge);
-    await store.addUpPeople(tx, [merge.from, merge.into]);
+    await recount(tx, [merge.from, merge.into]);
   },
   unmerge: async (house, tx, merge) => {
     await rows.unmerge(house, tx, merge);
-    await store.addUpPeople(tx, [merge.from, merge.into]);
+    const holder = await people.find(tx, merge.into.personId);
+    await recount(tx, [merge.from, merge.into, ...(holder.ok ? [holder.value] : [])]);
   },
 };

@@ -173,6 +173,11 @@ export const couponsOf = (reader: Reader, person: PersonKey) =>
       order_ref, order_minor, discount_minor
     from offers_coupon where bucket = ${person.bucket} and person_id = ${person.personId}
     order by issued_at desc, id desc limit 200`;
+/** Those of somebody that may still be used. */
+export const openOf = (reader: Reader, { bucket, personId }: PersonKey) =>
+  reader<(PersonKey & { id: string; expiresAt: Date })[]>`
+    select bucket, person_id, id, expires_at from offers_coupon
+    where bucket = ${bucket} and person_id = ${personId} and state in ('issued', 'claimed')`;
 export const couponsById = (reader: Reader, people: PersonKey[], ids: string[]) =>
   reader<Used[]>`
     select bucket, person_id, id, campaign_id, state, cause, held_minor, issued_at, expires_at, closed_at,

@@ -723,12 +723,19 @@ export type Mover = {
 
 type Moved = { rows: Row[]; went: string[]; aside: Row[] };
 type Tables = {
-  /** Rows that go to the one who stays: table and what is beside the person in its key. */
+  /**
+   * Rows that go to the one who stays: table and what is beside the person in its key. A part of the key keeps together
+   * whatever has that part: all of it goes, or none.
+   */
   moved?: Record<string, readonly string[]>;
   /** Rows that are worked out: they wait aside, and stand again as they were where the merge is undone. */
   parked?: readonly string[];
-  /** Of rows of one key on both sides, does that of the one who goes win? Else that of the one who stays. */
-  wins?: (table: string, from: Record<string, unknown>, into: Record<string, unknown>) => boolean;
+  /** Of rows of one key on both sides, do those of the one who goes win? Else those of the one who stays. */
+  wins?: (
+    table: string,
+    from: readonly Record<string, unknown>[],
+    into: readonly Record<string, unknown>[],
+  ) => boolean;
 };
 const place = (table: string) => `rows|${table}`;
 const read = ({ text }: Row) => JSON.parse(text) as Record<string, unknown>;
@@ -747,17 +754,17 @@ export function moverOf({ moved = {}, parked = [], wins = () => false }: Tables)
       for (const [table, key] of Object.entries(moved)) {
         const rows = await takeRows(tx, table, from);
         if (rows.length === 0) continue;
-        const mine = new Map(rows.map((row) => [keyOf(row, key), row]));
-        const theirs = await takeSome(tx, table, into, [...mine.keys()]);
-        const lost = theirs.filter((row) =>
-          wins(table, read(mine.get(keyOf(row, key))!), read(row)),
+        const of = (row: Row) => keyOf(row, key);
+        const mine = Map.groupBy(rows, of);
+        const theirs = Map.groupBy(await takeSome(tx, table, into, [...mine.keys()]), of);
+        const wonBy = [...theirs].flatMap(([one, had]) =>
+          wins(table, mine.get(one)!.map(read), had.map(read)) ? [one] : [],
         );
-        await giveRows(
-          tx,
-          table,
-          theirs.filter((row) => !lost.includes(row)),
-        );
-        const went = (await giveRows(tx, table, rows, into)).map((row) => keyOf(row, key));
+        const lost = wonBy.flatMap((one) => theirs.get(one)!);
+        for (const one of wonBy) theirs.delete(one);
+        await giveRows(tx, table, [...theirs.values()].flat());
+        const goes = rows.filter((row) => !theirs.has(of(row)));
+        const went = [...new Set((await giveRows(tx, table, goes, into)).map(of))];
         await store.park(tx, from, id, place(table), { rows, went, aside: lost } satisfies Moved);
       }
     },
@@ -782,13 +789,15 @@ export function moverOf({ moved = {}, parked = [], wins = () => false }: Tables)
   };
 }
 /** The merges by which somebody is who they are by now, the nearest first. */
-async function* onwards(tx: Tx, person: PersonKey): AsyncGenerator<store.MergeRow> {
-  let at: PersonKey = person;
+export async function* onwards(tx: Tx, person: PersonKey): AsyncGenerator<Merge> {
+  let at = person;
   for (;;) {
     const [next] = await store.mergesFrom(tx, [at.personId]);
     if (!next) return;
-    yield next;
-    at = { bucket: next.intoBucket, personId: next.intoId };
+    const { id, fromBucket, fromId, intoBucket, intoId } = next;
+    const into = { bucket: intoBucket, personId: intoId };
+    yield { id, from: { bucket: fromBucket, personId: fromId }, into };
+    at = into;
   }
 }
 /**
@@ -805,9 +814,8 @@ async function recall(
   const found: Row[] = [];
   let left = new Set(keys);
   let at = given;
-  for await (const { id, fromBucket, fromId, intoBucket, intoId } of onwards(tx, given)) {
+  for await (const { id, from, into } of onwards(tx, given)) {
     if (left.size === 0) break;
-    const from = { bucket: fromBucket, personId: fromId };
     const on = (await store.parked(tx, from, id, place(table))) as Moved | null;
     // Its step has not been done yet: whatever is theirs is there.
     if (!on) break;
@@ -815,7 +823,7 @@ async function recall(
     const went = new Set(on.went);
     found.push(...mine.filter((row) => !went.has(keyOf(row, key))));
     left = new Set(mine.map((row) => keyOf(row, key)).filter((one) => went.has(one)));
-    at = { bucket: intoBucket, personId: intoId };
+    at = into;
     const isOurs = (one: string) => keys.has(one);
     // What gave way to a row that leaves has its place again.
     const back = on.aside.filter((row) => isOurs(keyOf(row, key)));
@@ -843,11 +851,9 @@ async function handOn(
 ): Promise<void> {
   if (rows.length === 0) return;
   let at = to;
-  for await (const { id, fromBucket, fromId, intoBucket, intoId } of onwards(tx, to)) {
-    const from = { bucket: fromBucket, personId: fromId };
+  for await (const { id, from, into: next } of onwards(tx, to)) {
     const on = (await store.parked(tx, from, id, place(table))) as Moved | null;
     if (!on) break;
-    const next = { bucket: intoBucket, personId: intoId };
     const had = await takeSome(
       tx,
       table,
@@ -856,7 +862,8 @@ async function handOn(
     );
     await giveRows(tx, table, had);
     const taken = new Set(had.map((row) => keyOf(row, key)));
-    const went = rows.map((row) => keyOf(row, key)).filter((one) => !taken.has(one));
+    const all = new Set(rows.map((row) => keyOf(row, key)));
+    const went = [...all].filter((one) => !taken.has(one));
     await store.park(tx, from, id, place(table), {
       rows: [...on.rows, ...rows],
       went: [...on.went, ...went],
@@ -918,17 +925,20 @@ const setEnd = async (
 async function ungive(tx: Tx, into: PersonKey, given: readonly HandTag[]): Promise<void> {
   const logs = new Set(given.map(({ logId }) => logId));
   let at = into;
-  for await (const { id, fromBucket, fromId, intoBucket, intoId } of onwards(tx, into)) {
-    const from = { bucket: fromBucket, personId: fromId };
-    const tags = (await store.parked(tx, from, id, place("people_tag"))) as Moved | null;
-    if (tags) {
-      const rows = tags.rows.filter((row) => !logs.has(String(read(row)["log_id"])));
-      await store.park(tx, from, id, place("people_tag"), { ...tags, rows });
+  for await (const { id, from, into: next } of onwards(tx, into)) {
+    for (const [table, column] of [
+      ["people_tag", "log_id"],
+      ["people_tag_log", "id"],
+    ] as const) {
+      const waits = (await store.parked(tx, from, id, place(table))) as Moved | null;
+      if (!waits) continue;
+      const rows = waits.rows.filter((row) => !logs.has(String(read(row)[column])));
+      await store.park(tx, from, id, place(table), { ...waits, rows });
     }
     const on = ((await store.parked(tx, from, id, "hand")) ?? []) as HandTag[];
     const rest = on.filter(({ logId }) => !logs.has(logId));
     if (rest.length > 0) await store.park(tx, from, id, "hand", rest);
-    at = { bucket: intoBucket, personId: intoId };
+    at = next;
   }
   await store.dropHandTags(
     tx,
@@ -936,8 +946,10 @@ async function ungive(tx: Tx, into: PersonKey, given: readonly HandTag[]): Promi
     given.map(({ logId }) => logId),
   );
 }
-/** Timers and what is on its way go to the one who stays; a timer of theirs with the same name holds. */
-export const waiting: Mover = moverOf({ moved: { timer: ["kind", "key"], outbox: ["id"] } });
+/** What is on its way to others goes to the one who stays. */
+export const waiting: Mover = moverOf({ moved: { outbox: ["id"] } });
+/** Timers are void from that moment; each domain sets anew those of what it moves and works out. */
+export const timers: Mover = moverOf({ parked: ["timer"] });
 
 /** Tells the columns whose nodes are whose; says how many were told. */
 export const ship = (house: House): Promise<number> =>
@@ -978,6 +990,12 @@ export async function erase(
   await store.takeSplit(tx, person.value);
   const nodes = await nodesOf(tx, person.value);
   const id = newId();
+  // Whoever turned out to be them goes too: what waits of them, and what the columns know of their id.
+  for (const home of await store.homesOf(tx, person.value.personId)) {
+    await privacy.forget(tx, home, [], { id: newId(), now, at });
+    for (const eraser of erasers) await eraser(tx, home, []);
+    await dropWaiting(tx, home);
+  }
   await privacy.forget(tx, person.value, nodes, { id, now, at });
   for (const eraser of erasers) await eraser(tx, person.value, nodes);
   await dropWaiting(tx, person.value);

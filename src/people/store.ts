@@ -15,6 +15,11 @@ export const ways = (reader: Reader, personIds: readonly string[]) =>
     select distinct coalesce(into_bucket, bucket) as bucket, coalesce(into_id, person_id) as person_id
     from people_way where person_id = any(${personIds as string[]}::uuid[])`;
 
+/** Everybody else who turned out to be this person. */
+export const homesOf = (reader: Reader, personId: string) =>
+  reader<PersonKey[]>`
+    select bucket, person_id from people_way where into_id = ${personId} order by person_id`;
+
 export type NodeRow = PersonKey & {
   nodeBucket: number;
   nodeId: string;
@@ -561,17 +566,30 @@ export const parkedOf = (reader: Reader, personId: string, place: string) => rea
   select k.rows from people_way w
   join people_parked k on k.bucket = w.bucket and k.person_id = w.person_id and k.place = ${place}
   where w.into_id = ${personId}`;
-/** Tags by hand of one, given to another who has none of that name. */
+/** Tags by hand of one, given with the line of the log that made them to another who has none of that name. */
 export const copyHandTags = (tx: Tx, from: PersonKey, into: PersonKey) => tx<
   { tag: string; logId: string; expiresAt: Date | null }[]
 >`
-  insert into people_tag (bucket, person_id, tag, value, kind, source, reason, confidence, at, expires_at, log_id)
-  select ${into.bucket}, ${into.personId}, tag, value, kind, source, reason, confidence, at, expires_at, log_id
-  from people_tag where bucket = ${from.bucket} and person_id = ${from.personId} and kind = 'hand'
-  on conflict do nothing returning tag, log_id, expires_at`;
-export const dropHandTags = (tx: Tx, { bucket, personId }: PersonKey, logIds: string[]) => tx`
-  delete from people_tag where bucket = ${bucket} and person_id = ${personId}
-    and log_id = any(${logIds}::uuid[]) and kind = 'hand'`;
+  with given as (
+    insert into people_tag (bucket, person_id, tag, value, kind, source, reason, confidence, at, expires_at, log_id)
+    select ${into.bucket}, ${into.personId}, tag, value, kind, source, reason, confidence, at, expires_at, log_id
+    from people_tag where bucket = ${from.bucket} and person_id = ${from.personId} and kind = 'hand'
+    on conflict do nothing returning tag, log_id, expires_at
+  ), told as (
+    insert into people_tag_log (bucket, person_id, id, tag, before, after, source, reason, cause, at)
+    select ${into.bucket}, ${into.personId}, l.id, l.tag, null, l.after, l.source, l.reason, l.cause, l.at
+    from given g join people_tag_log l
+      on l.bucket = ${from.bucket} and l.person_id = ${from.personId} and l.id = g.log_id
+  )
+  select * from given`;
+export async function dropHandTags(tx: Tx, { bucket, personId }: PersonKey, logIds: string[]) {
+  await tx`
+    delete from people_tag where bucket = ${bucket} and person_id = ${personId}
+      and log_id = any(${logIds}::uuid[]) and kind = 'hand'`;
+  await tx`
+    delete from people_tag_log where bucket = ${bucket} and person_id = ${personId}
+      and id = any(${logIds}::uuid[])`;
+}
 export const endingTags = (reader: Reader, { bucket, personId }: PersonKey) => reader<
   { tag: string; expiresAt: Date }[]
 >`
