@@ -239,6 +239,7 @@ export function pumps(house: House, post: Post | null) {
     told: () => webhooks.idle().finally(outgoing.close),
     erase: () => eraseColumns(house, erasers),
     rebuild: () => exchangeJobs.rebuild(house, refolders),
+    mend: () => exchangeJobs.mend(house),
   };
 }
 export type Pumps = ReturnType<typeof pumps>;

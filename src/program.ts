@@ -9,6 +9,7 @@ import * as accessJobs from "#access/jobs.ts";
 import * as collectJobs from "#collect/jobs.ts";
 import { workOnPeople } from "#collect/service.ts";
 import { startEngines, type Engines } from "#engines/engines.ts";
+import { sweep as sweepFiles } from "#exchange/jobs.ts";
 import { sending as webhooks, sweep as sweepFeeds } from "#feeds/jobs.ts";
 import { headPublisher, sealAudit } from "#kernel/audit-chain.ts";
 import { machineNow } from "#kernel/clock.ts";
@@ -240,6 +241,7 @@ export async function startWork({ house, pumps, clock, config }: Opened) {
         },
       },
       { name: "plan", restMs: 3000, run: pumps.plan },
+      { name: "files", restMs: 1000, run: pumps.mend },
       { name: webhooks, restMs: 1000, run: pumps.tell },
       { name: "mail", restMs: 2000, run: pumps.deliver },
       {
@@ -257,6 +259,7 @@ export async function startWork({ house, pumps, clock, config }: Opened) {
         run: async () =>
           (await collectJobs.sweep(house)) +
           (await sweepFeeds(house)) +
+          (await sweepFiles(house)) +
           (await forgetRequests(house)),
       },
     ],

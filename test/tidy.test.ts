@@ -79,7 +79,8 @@ const special: [RegExp, RegExp][] = [
     rule(...joins, "csv-parse$", "node:(fs|fs/promises|zlib|stream)$"),
   ],
   [/^src\/exchange\/export\.ts$/, rule(...joins)],
-  [/^src\/exchange\/routes\.ts$/, rule(...joins, "\\./(import|export)\\.ts")],
+  [/^src\/exchange\/mend\.ts$/, rule(...joins, "\\./import\\.ts")],
+  [/^src\/exchange\/(routes|jobs)\.ts$/, rule(...joins, "\\./(import|export|mend)\\.ts")],
   // The master key lives in a file, beside either engine.
   [
     /^src\/privacy\/master-key\.ts$/,

@@ -247,7 +247,20 @@ const sources = createRoute({
 const source = createRoute({
   getParentRoute: () => inside,
   path: "/sources/$source",
-  component: lazyRouteComponent(() => import("./collect/rejected.tsx"), "RejectedOf"),
+  component: lazyRouteComponent(() => import("./collect/source.tsx"), "SourcePage"),
+});
+const refusedFilter = ["source", "reason", "name", "field", "run", "span"] as const;
+const refused = createRoute({
+  getParentRoute: () => inside,
+  path: "/refused",
+  validateSearch: texts(...refusedFilter),
+  component: lazyRouteComponent(() => import("./collect/refused.tsx"), "RefusedPage"),
+});
+const refusedItem = createRoute({
+  getParentRoute: () => inside,
+  path: "/refused/$item",
+  validateSearch: texts(...refusedFilter),
+  component: lazyRouteComponent(() => import("./collect/refused-one.tsx"), "RefusedItem"),
 });
 const plan = createRoute({
   getParentRoute: () => inside,
@@ -332,6 +345,8 @@ const tree = root.addChildren([
     trace,
     sources,
     source,
+    refused,
+    refusedItem,
     webhooks,
     webhook,
     plan,

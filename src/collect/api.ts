@@ -168,35 +168,51 @@ export const makeSource = endpoint({
   failures: ["collect.name_taken"],
 });
 
+/** Which refused items are meant: those that fit every part that is said. Instants are the machine's. */
+export const rejectedFilter = z.strictObject({
+  source: z.uuid().optional(),
+  reason: z.string().max(100).optional(), // a code
+  name: z.string().max(100).optional(), // of the event
+  field: z.string().max(100).optional(),
+  from: instant.optional(),
+  until: instant.optional(), // exclusive
+  run: z.uuid().optional(), // the import
+});
 export const rejected = endpoint({
   method: "GET",
-  path: "/v1/sources/:source/rejected",
+  path: "/v1/rejected",
   permission: "house:read",
   summary: {
-    zh: "拒收清单：行号、原因和字段；原文只给能管理系统的人看",
-    en: "What was refused: number, reason and field; the text only for who may run the house",
+    zh: "拒收清单：来源、原因、字段、事件名，及各原因的条数；原文另行打开",
+    en: "What was refused: source, reason, field and event, and how many by reason; each is opened by itself",
   },
-  input: z.strictObject({
-    source: z.uuid(),
+  input: rejectedFilter.extend({
     after: z.string().max(120).optional(), // the last page's `next`
     limit: z.coerce.number().int().min(1).max(200).default(50),
   }),
   output: z.object({
     total: z.number(),
+    /** Within the filter, the most first; at most 50 of each. */
+    reasons: z.array(z.object({ reason: z.string(), count: z.number() })),
+    names: z.array(z.object({ name: z.string(), count: z.number() })),
+    /** Refused of these sources in these days beyond what the list takes a day: counted, and not kept. */
+    beyond: z.number(),
     rejected: z.array(
       z.object({
         id: z.uuid(),
-        import: z.uuid().nullable(),
+        source: z.uuid(),
+        sourceName: z.string(),
+        run: z.uuid().nullable(),
         line: z.number().nullable(), // its number in the file
+        name: z.string(), // of the event; "" where it could not be read
         reason: z.string(), // a code
         field: z.string().nullable(),
         at: instant,
-        payload: z.string().nullable(), // null: the caller may not open it
       }),
     ),
     next: z.string().nullable(),
   }),
-  failures: ["collect.source_unknown"],
+  failures: [],
 });
 
 export const imports = endpoint({

@@ -110,29 +110,33 @@ function afterOf(cursor: string | undefined): { at: Date; id: string } | null {
   const [, at, id] = /^(\d{4}-\d\d-\d\dT[\d:.]+Z)_([0-9a-f-]{36})$/.exec(cursor ?? "") ?? [];
   return at && id && !Number.isNaN(Date.parse(at)) ? { at: new Date(at), id } : null;
 }
-const rejected = answer(api.rejected, async ({ house, actor }, { source, after, limit }) => {
-  if (!(await views.hasSource(house.sql, source))) return fail("collect.source_unknown");
-  const [total, rows] = await Promise.all([
-    views.rejectedTotal(house.sql, source),
-    views.rejected(house.sql, source, afterOf(after), limit + 1),
-  ]);
-  const page = rows.slice(0, limit);
-  const last = page.at(-1);
-  const may = actor.permissions.has("house:write");
-  return ok({
-    total,
-    rejected: page.map(({ id, importId, line, reason, field, sealed, at }) => ({
-      id,
-      import: importId,
-      line: line === null ? null : Number(line),
-      reason,
-      field,
-      at: at.toISOString(),
-      payload: may ? service.openRejected(house, id, sealed) : null,
-    })),
-    next: rows.length > limit && last ? `${last.at.toISOString()}_${last.id}` : null,
-  });
-});
+const rejected = answer(
+  api.rejected,
+  async ({ house }, { after, limit, from, until, ...asked }) => {
+    const day = (text: string | undefined) => (text === undefined ? undefined : new Date(text));
+    const filter = { ...asked, from: day(from), until: day(until) };
+    const [reasons, names, beyond, rows] = await Promise.all([
+      service.refusalsBy(house.sql, "reason", filter),
+      service.refusalsBy(house.sql, "name", filter),
+      service.beyond(house.sql, filter),
+      service.refusalsPage(house.sql, filter, afterOf(after), limit + 1),
+    ]);
+    const page = rows.slice(0, limit);
+    const last = page.at(-1);
+    return ok({
+      total: Number(await service.countRefusals(house.sql, filter)),
+      reasons: reasons.map(({ value, count }) => ({ reason: value, count })),
+      names: names.map(({ value, count }) => ({ name: value, count })),
+      beyond,
+      rejected: page.map(({ line, at, ...row }) => ({
+        ...row,
+        line: line === null ? null : Number(line),
+        at: at.toISOString(),
+      })),
+      next: rows.length > limit && last ? `${last.at.toISOString()}_${last.id}` : null,
+    });
+  },
+);
 
 const imports = answer(api.imports, async ({ house }) =>
   ok({

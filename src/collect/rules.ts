@@ -324,6 +324,31 @@ export const safeField = (field: string): string => {
   if (/^[\w$.]{0,80}$/.test(field) && !looksDirect(field)) return field;
   return /^(data|traits)\./.exec(field)?.[1] ?? "";
 };
+/** What an event is called, out of an item of any client that was refused; "" where it says none that may be shown. */
+export function nameIn(item: unknown): string {
+  if (typeof item !== "object" || item === null) return "";
+  const { event, type, name, e } = item as Record<string, unknown>;
+  const said = [event, type === "track" ? "" : type, name, e].find(
+    (one) => typeof one === "string" && one !== "",
+  );
+  return safeName(said);
+}
+export const safeName = (said: unknown): string =>
+  typeof said === "string" &&
+  /^[\p{L}\p{M}\p{N} _$.:/&'()-]{1,100}$/u.test(said) &&
+  !looksDirect(said)
+    ? said
+    : "";
+/** Which refused items are meant: all that fit every part that is said. Instants are the machine's. */
+export type RejectedFilter = {
+  source?: string | undefined;
+  reason?: string | undefined;
+  name?: string | undefined; // of the event
+  field?: string | undefined;
+  from?: Date | undefined;
+  until?: Date | undefined; // exclusive
+  run?: string | undefined; // the import
+};
 export type Said = {
   key: string;
   name: string;

@@ -21,7 +21,9 @@ import {
   keptRowsLimit,
   settingsFor,
   requestBytesLimit,
+  nameIn,
   safeField,
+  safeName,
   selfSource,
   type Incoming,
   type Known,
@@ -54,7 +56,8 @@ export async function accept(
   source: Source & { space?: string },
   events: readonly Incoming[],
 ): Promise<Verdict[]> {
-  return acceptFit(house, tx, source, events, await judgeAll(house, tx, source, events), null);
+  const judged = await judgeAll(house, tx, source, events);
+  return acceptFit(house, tx, source, { events, judged, remembers: false });
 }
 type Judged = Incoming | Refused;
 const isFit = (one: Judged): one is Incoming => !isRefused(one);
@@ -74,26 +77,42 @@ async function judgeAll(
     return blocked.has(read.name) ? { reason: "not_planned", field: "name" } : read;
   });
 }
+/** How an event stood when it came: its text, and what its request said of it. */
+export type Whence = { text: () => string; name?: string; sentAt?: Date | null; marks?: number };
+type Fit = {
+  events: readonly Incoming[];
+  judged: readonly Judged[];
+  whence?: readonly Whence[] | undefined;
+  /**
+   * May nodes that are found be remembered? Only where this is the first look for any in its transaction: a second one
+   * would find, as though they had long been there, those that the first has made and that may be rolled back.
+   */
+  remembers: boolean;
+};
 async function acceptFit(
   house: House,
   tx: Tx,
   source: Source & { space?: string },
-  events: readonly Incoming[],
-  judged: readonly Judged[],
-  memory: Memory | null,
+  { events, judged, whence, remembers }: Fit,
 ): Promise<Verdict[]> {
   const unfit = judged.flatMap((one, i): Unfit[] => {
     if (isFit(one)) return [];
-    const { key } = events[i]!;
-    return [{ key, reason: one.reason, field: safeField(one.field), text: textOf(events[i]!) }];
+    const event = events[i]!;
+    const { text = () => textOf(event), name, ...said } = whence?.[i] ?? {};
+    return [
+      {
+        ...{ key: event.key, reason: one.reason, field: safeField(one.field), text: text() },
+        ...{ ...said, name: name ?? safeName(event.name) },
+      },
+    ];
   });
   // Refusals first: offsets are held from when they are given, and others wait for them.
   if (unfit.length > 0) await rejectAll(house, tx, source, unfit);
   const fit = judged.filter(isFit);
   // Whoever names the source whose numbers of people these are, has looked it up.
   const space = source.space ?? (await knownSource(house, source)).space;
-  const known = remember(memory, space, fit);
-  if (known.unknown.length > 0) await lookUp(house, tx, space, known);
+  const known = remember(remembers ? (memories.get(house) ?? null) : null, space, fit);
+  if (known.unknown.length > 0) await lookUp(house, tx, space, known, remembers);
   const written = await write(house, tx, source, fit, known);
   let next = 0;
   return judged.map((one) => (isFit(one) ? written[next++]! : one));
@@ -210,6 +229,7 @@ async function lookUp(
   tx: Tx,
   sourceId: string,
   { nodes, unknown }: Nodes,
+  remembers: boolean,
 ): Promise<void> {
   const memory: Memory = memories.get(house) ?? new Map();
   memories.set(house, memory);
@@ -220,15 +240,23 @@ async function lookUp(
   ]);
   for (const [key, node] of found) {
     nodes.set(key, node);
-    if (node.isNew) continue; // nobody knows yet whether it will be there
+    if (!remembers || node.isNew) continue; // nobody knows yet whether it will be there
     if (memory.size >= memoryLimit) memory.delete(memory.keys().next().value!);
     memory.set(`${sourceId} ${key}`, { node, epoch: epochs.get(node.nodeBucket)! });
   }
 }
 
 /** What a request could not give: what tells it from others, why, and its text; "" where nothing of it is kept. */
-export type Unfit = { key: string; reason: string; field: string; text: string };
-type Request = { events: readonly Incoming[]; unfit: readonly Unfit[] };
+export type Unfit = { key: string; reason: string; field: string; text: string } & Omit<
+  Whence,
+  "text"
+>;
+/** `whence`: of each event, in case the vocabulary or the plan refuses it. */
+type Request = {
+  events: readonly Incoming[];
+  unfit: readonly Unfit[];
+  whence?: readonly Whence[];
+};
 
 /** The worker's task that reads the log. */
 export const workOnPeople = "people";
@@ -256,6 +284,9 @@ export async function receive(house: House, source: Source, request: Request): P
   const outcome = await lane(request);
   if ("thrown" in outcome) throw outcome.thrown;
   house.wake?.(workOnPeople);
+  const erased = outcome.verdicts.filter((verdict) => verdict === "erased").length;
+  if (erased > 0)
+    await refuse(house, { sourceId: source.id, reason: "erased", field: "", count: erased });
   return outcome.verdicts;
 }
 async function inOneGo(house: House, source: Source, round: Request[]): Promise<Outcome[]> {
@@ -283,11 +314,13 @@ async function takeAll(house: House, source: Source, round: Request[]): Promise<
     : await house.sql.begin(async (tx): Promise<Verdict[]> => {
         await tx`set local lock_timeout = '10s'`; // an import commits its batch well within that
         if (unfit.length > 0) await rejectAll(house, tx, source, unfit);
-        return acceptFit(house, tx, source, events, judged, memory);
+        const whence = round.flatMap((one) => one.whence ?? one.events.map(unsaid));
+        return acceptFit(house, tx, source, { events, judged, whence, remembers: true });
       });
   let from = 0;
   return round.map(({ events: { length } }) => verdicts.slice(from, (from += length)));
 }
+const unsaid = (event: Incoming): Whence => ({ text: () => textOf(event) });
 async function rejectAll(
   house: House,
   tx: Tx,
@@ -300,33 +333,58 @@ async function rejectAll(
     unfit.map(({ reason, field }) => ({ sourceId: source.id, reason, field, count: 1 })),
     at,
   );
-  const listed = unfit.filter(({ text }) => text !== "");
-  if (listed.length === 0) return;
-  const kept = await store.keptToday(tx, source.id, at);
   // The same refused event sent again is the same line of the list.
+  await keep(
+    house,
+    tx,
+    source.id,
+    unfit
+      .filter(({ text }) => text !== "")
+      .map(({ key, ...one }) => ({
+        ...{ ...one, importId: null, line: null },
+        id: eventId(source.id, `rejected|${key}|${one.reason}|${one.field}`),
+      })),
+  );
+}
+type Kept = Omit<Unfit, "key"> & { id: string; importId: string | null; line: number | null };
+/** Puts into the list what a day's room is left for, and counts the rest; says how many those are. */
+async function keep(house: House, tx: Tx, sourceId: string, all: readonly Kept[]): Promise<number> {
+  if (all.length === 0) return 0;
+  const at = house.clocks.machine();
+  const cameAt = house.clocks.shop();
+  const kept = await store.keptToday(tx, sourceId, at);
+  const had = await store.listed(
+    tx,
+    all.map(({ id }) => id),
+  );
   const rows = new Map<string, store.Rejected>();
-  const sizes = new Map<string, number>();
-  let bytes = Number(kept.bytes);
+  let bytes = 0n;
   let beyond = 0;
-  for (const { key, reason, field, text } of listed) {
-    const id = eventId(source.id, `rejected|${key}|${reason}|${field}`);
-    if (rows.has(id)) continue;
-    const size = Buffer.byteLength(text);
-    if (kept.rows + rows.size >= keptRowsLimit || bytes + size > keptBytesLimit) beyond++;
-    else {
-      bytes += size;
-      sizes.set(id, size);
-      const sealed = sealRejected(house, id, text);
-      const of = { sourceId: source.id, importId: null, line: null };
-      rows.set(id, { id, ...of, reason, field, sealed, at });
+  for (const { id, text, name = "", marks = 0, sentAt = null, line, ...one } of all) {
+    if (rows.has(id) || had.has(id)) continue;
+    const size = BigInt(Buffer.byteLength(text));
+    if (
+      kept.rows + rows.size >= keptRowsLimit ||
+      kept.bytes + bytes + size > BigInt(keptBytesLimit)
+    ) {
+      beyond++;
+      continue;
     }
+    bytes += size;
+    rows.set(id, {
+      ...{ id, sourceId, importId: one.importId, line: line === null ? null : BigInt(line) },
+      ...{
+        reason: one.reason,
+        field: line === null ? one.field : one.field || null,
+        sealed: sealRejected(house, id, text),
+      },
+      ...{ at, name, marks, cameAt, sentAt },
+    });
   }
-  const added = rows.size > 0 ? await store.reject(tx, [...rows.values()]) : [];
-  await store.addKept(tx, source.id, at, {
-    rows: added.length,
-    bytes: added.reduce((sum, { id }) => sum + sizes.get(id)!, 0),
-    beyond,
-  });
+  // One that another request has put there meanwhile takes its room twice: a day's room is a little less then.
+  if (rows.size > 0) await store.reject(tx, [...rows.values()]);
+  await store.addKept(tx, sourceId, at, { rows: rows.size, bytes: Number(bytes), beyond });
+  return beyond;
 }
 
 /** Counts what was refused of a source without keeping anything of it. Floods share one statement. */
@@ -478,10 +536,17 @@ export async function take(
     const within = safeField(one.field);
     const field = [name, i, within].filter((part) => part !== "").join(".");
     const text = JSON.stringify(items[i]!.value).slice(0, eventBytesLimit);
-    unfit.push({ key: text, reason: one.reason, field: within, text });
+    unfit.push({
+      ...{ key: text, reason: one.reason, field: within, text },
+      name: nameIn(items[i]!.value),
+    });
     return { verdict: "refused", id: null, reason: one.reason, field };
   });
-  const verdicts = await receive(house, source, { events, unfit });
+  const whence = items.flatMap(({ value }, i): Whence[] => {
+    if (results[i]) return [];
+    return [{ text: () => JSON.stringify(value).slice(0, eventBytesLimit), name: nameIn(value) }];
+  });
+  const verdicts = await receive(house, source, { events, unfit, whence });
   let next = 0;
   const answered = results.map((result, i): Answered => {
     if (result) return result;
@@ -583,7 +648,7 @@ export type SourceRow = store.SourceRow;
 /** One record of a file: an event, or why it is none. */
 export type LineOfFile =
   | { line: number; event: Incoming; text?: () => string } // `text`: the record as it stands in the file
-  | { line: number; unfit: { field: string | null; reason: string; text: string } };
+  | { line: number; unfit: { field: string | null; reason: string; text: string; name?: string } };
 export type Running = {
   id: string;
   toldAt: Date; // when the file was first told of, by the shop's clock: so are its records that say no time
@@ -668,64 +733,69 @@ export async function takeLines(
   to: { line: number; outside: number },
 ): Promise<{ accepted: number; rejected: number; doubles: number }> {
   const work = async (tx: Tx) => {
-    const verdicts = new Map<LineOfFile, Verdict>();
-    const read = lines.filter((line) => "event" in line);
     // Lines of one source and of one numbering of people go in together, in their order.
+    const read = lines.filter((line) => "event" in line);
+    const groups = [];
     for (const together of Map.groupBy(read, ({ event: { from } }) =>
       from ? `${from.id} ${from.space}` : "",
     ).values()) {
-      const { own, events } = await asTold(
-        house,
-        tx,
-        source,
-        together.map(({ event }) => event),
-      );
-      const judged = await judgeAll(house, tx, own, events);
-      const fit = judged.filter(isFit);
-      const memory = memories.get(house) ?? null;
-      const taken = fit.length > 0 ? await acceptFit(house, tx, own, fit, fit, memory) : [];
-      let next = 0;
-      judged.forEach((one, i) => verdicts.set(together[i]!, isFit(one) ? taken[next++]! : one));
+      const told = together.map(({ event }) => event);
+      const { own, events } = await asTold(house, tx, source, told);
+      groups.push({ own, together, judged: await judgeAll(house, tx, own, events) });
     }
-    const unfit = lines.flatMap((line) => {
-      if ("unfit" in line) return [line];
-      const one = verdicts.get(line)!;
-      if (one === "accepted" || one === "double") return [];
-      const { reason, field } = one === "erased" ? { reason: one, field: "user" } : one;
-      const text = line.text?.() ?? textOf(line.event);
-      return [{ line: line.line, unfit: { reason, field: safeField(field), text } }];
+    const rowOf = (line: (typeof read)[number], reason: string, field: string): Kept => ({
+      ...{ id: idOf(line.line), importId, line: line.line, reason, field: safeField(field) },
+      ...{ text: line.text?.() ?? textOf(line.event), name: safeName(line.event.name) },
     });
-    const counted = [...verdicts.values()];
-    const at = house.clocks.machine();
-    if (unfit.length > 0)
-      await store.reject(
-        tx,
-        unfit.map(({ line, unfit: { field, reason, text } }) => {
-          const id = eventId(source.id, `rejected|${importId}|${line}`);
-          const sealed = sealRejected(house, id, text);
-          return {
-            id,
-            sourceId: source.id,
-            importId,
-            line: BigInt(line),
-            reason,
-            field,
-            sealed,
-            at,
-          };
-        }),
-      );
-    const done = {
-      accepted: counted.filter((v) => v === "accepted").length,
-      rejected: unfit.length,
-      doubles: counted.filter((v) => v === "double").length,
+    const idOf = (line: number) => eventId(source.id, `rejected|${importId}|${line}`);
+    const unfit = lines.flatMap((line): Kept[] =>
+      "unfit" in line
+        ? [
+            {
+              ...{ ...line.unfit, field: line.unfit.field ?? "" },
+              ...{ id: idOf(line.line), importId, line: line.line },
+            },
+          ]
+        : [],
+    );
+    for (const { together, judged } of groups)
+      for (const [i, one] of judged.entries())
+        if (!isFit(one)) unfit.push(rowOf(together[i]!, one.reason, one.field));
+    const refuseAll = async (rows: readonly Kept[]): Promise<number> => {
+      if (rows.length === 0) return 0;
+      const counted = rows.map(({ reason, field }) => ({
+        ...{ sourceId: source.id, reason, field, count: 1 },
+      }));
+      await store.countRefusals(tx, counted, house.clocks.machine());
+      return keep(house, tx, source.id, rows);
     };
+    // Refusals first, as everywhere: offsets are held from when they are given.
+    let beyond = await refuseAll(unfit);
+    const erased: Kept[] = [];
+    const done = { accepted: 0, doubles: 0 };
+    for (const [n, { own, together, judged }] of groups.entries()) {
+      const fit = together.filter((_, i) => isFit(judged[i]!));
+      const events = judged.filter(isFit);
+      if (events.length === 0) continue;
+      const verdicts = await acceptFit(house, tx, own, {
+        ...{ events, judged: events, remembers: n === 0 },
+      });
+      for (const [i, verdict] of verdicts.entries())
+        if (verdict === "accepted") done.accepted++;
+        else if (verdict === "double") done.doubles++;
+        else erased.push(rowOf(fit[i]!, "erased", "user"));
+    }
+    beyond += await refuseAll(erased);
+    const rejected = unfit.length + erased.length;
     crashAt("import.in_batch");
-    const moved = await store.moveImport(tx, importId, BigInt(counts.lines), { ...done, ...to });
+    const moved = await store.moveImport(tx, importId, BigInt(counts.lines), {
+      ...{ ...done, rejected, beyond },
+      ...to,
+    });
     // Another process goes on with the same file: what it took is taken, and this batch rolls back whole.
     if (moved.count !== 1)
       throw new Error("This file is being imported by another process.", { cause: "import" });
-    return done;
+    return { ...done, rejected };
   };
   const again = (thrown: unknown) => {
     if (thrown instanceof Forgotten) return house.sql.begin(work);
@@ -748,12 +818,7 @@ export const isFirstFile = (house: House, sourceId: string, digest: Buffer): Pro
 export const importOf = async (reader: Reader, id: string): Promise<store.ImportRow | null> =>
   (await store.importById(reader, id))[0] ?? null;
 
-export type Refusal = {
-  id: string;
-  sourceId: string;
-  importId: string | null;
-  line: bigint | null;
-};
+export type Refusal = store.Rejected;
 /** Reads a refused item again, as it would have been read when it came. */
 export type Reread = (source: Known, refusal: Refusal, text: string) => Promise<(Incoming | Bad)[]>;
 type Bad = { reason: string; field: string };
@@ -761,66 +826,98 @@ export type Mended = { id: string; outcome: "accepted" | "double" | "refused" | 
   reason: string | null;
   field: string | null;
 };
+/** One refused item that is open; null where there is none. */
+export const refusal = async (reader: Reader, id: string): Promise<Refusal | null> =>
+  (await store.rejectedById(reader, id))[0] ?? null;
+export const refusalsAfter = store.nextRejected;
+export const refusalsPage = store.rejectedPage;
+export const refusalsBy = store.rejectedBy;
+export const beyond = store.beyond;
+export const countRefusals = store.countRejected;
 /**
- * Sends refused items again, in the open transaction, each with its mended text where there is one; a line that is taken
- * is closed, once and for all. What is refused again stays open under its new reason, with the text as it was mended.
+ * Sends refused items again, in the open transaction, each with its text as `mend` makes it; one that is taken is
+ * closed, once and for all. What is refused again stays open under its new reason, with the text as it was mended.
  */
 export async function resend(
   house: House,
   tx: Tx,
   ids: readonly string[],
-  mended: ReadonlyMap<string, string>,
+  mend: (id: string, text: string) => string | Bad,
   reread: Reread,
 ): Promise<Mended[]> {
-  const held = new Map((await store.holdRejected(tx, ids)).map((row) => [row.id, row]));
-  const at = house.clocks.machine();
-  const done: Mended[] = [];
-  for (const id of ids) {
-    const row = held.get(id);
-    if (!row) {
-      done.push({ id, outcome: "gone", reason: null, field: null });
+  const held = await store.holdRejected(tx, ids);
+  const done = new Map<string, Mended>();
+  const again: Parameters<typeof store.resealRejected>[1][number][] = [];
+  const refused = (id: string, text: string, { reason, field }: Bad) => {
+    const within = safeField(field);
+    again.push({ id, reason, field: within, sealed: sealRejected(house, id, text) });
+    done.set(id, { id, outcome: "refused", reason, field: within });
+  };
+  // Those of one source are read first and written together: a thousand of them cost little more than one.
+  type Read = { row: Refusal; text: string; events: Incoming[] };
+  const bySource = new Map<string, { own: Source & { space?: string }; items: Read[] }>();
+  for (const row of held) {
+    const source = await knownSource(house, { id: row.sourceId, kind: "import" });
+    const came = openRejected(house, row.id, row.sealed);
+    const text = mend(row.id, came);
+    if (typeof text !== "string") {
+      done.set(row.id, { id: row.id, outcome: "refused", ...text }); // as it was: nothing of it was changed
       continue;
     }
-    const source = await knownSource(house, { id: row.sourceId, kind: "import" });
-    const text = mended.get(id) ?? openRejected(house, id, row.sealed);
-    const refused = async ({ reason, field }: Bad) => {
-      const within = safeField(field);
-      await store.resealRejected(tx, id, sealRejected(house, id, text), reason, within);
-      done.push({ id, outcome: "refused", reason, field: within });
-    };
     const read = await reread(source, row, text);
     const bad = read.find((one) => "reason" in one);
     if (bad || read.length === 0) {
-      await refused(bad ?? { reason: "unreadable", field: "" });
+      refused(row.id, text, bad ?? { reason: "unreadable", field: "" });
       continue;
     }
-    const taken = read.flatMap((one) => ("reason" in one ? [] : [one]));
-    const { own, events } = await asTold(
+    const events = read.flatMap((one) => ("reason" in one ? [] : [one]));
+    const told = await asTold(
       house,
       tx,
       source,
-      taken.map((event) => ({ ...event, flags: (event.flags ?? 0) | flag.mended })),
+      events.map((event) => ({
+        ...event,
+        flags: (event.flags ?? 0) | flag.mended | row.marks,
+      })),
     );
-    const judged = await judgeAll(house, tx, own, events);
-    const unfit = judged.find(isRefused);
-    if (unfit) {
-      await refused(unfit);
-      continue;
-    }
-    const fit = judged.filter(isFit);
-    const verdicts = await acceptFit(house, tx, own, fit, fit, null);
-    if (verdicts.includes("erased")) {
-      await refused({ reason: "erased", field: "" });
-      continue;
-    }
-    const outcome = verdicts.includes("accepted") ? "accepted" : "double";
-    // What was refused is in the log now, sealed under its own node's key: the list needs its text no more.
-    const sealed = sealRejected(house, id, "");
-    const eventId_ = events[0]!.id ?? eventId(own.id, events[0]!.key);
-    await store.closeRejected(tx, id, { outcome, eventId: eventId_, sealed }, at);
-    done.push({ id, outcome, reason: null, field: null });
+    const key = `${told.own.id} ${told.own.space ?? ""}`;
+    const of = bySource.get(key) ?? { own: told.own, items: [] };
+    bySource.set(key, of);
+    of.items.push({ row, text, events: told.events });
   }
-  return done;
+  const closed: Parameters<typeof store.closeRejected>[1][number][] = [];
+  for (const { own: source, items } of bySource.values()) {
+    const fit: (Read & { judged: Incoming[] })[] = [];
+    for (const { row, text, events } of items) {
+      const judged = await judgeAll(house, tx, source, events);
+      const unfit = judged.find(isRefused);
+      if (unfit) refused(row.id, text, unfit);
+      else fit.push({ row, text, events, judged: judged.filter(isFit) });
+    }
+    const all = fit.flatMap(({ judged }) => judged);
+    const verdicts =
+      all.length > 0
+        ? await acceptFit(house, tx, source, { events: all, judged: all, remembers: false })
+        : [];
+    let from = 0;
+    for (const { row, text, judged } of fit) {
+      const own = verdicts.slice(from, (from += judged.length));
+      if (own.includes("erased")) {
+        refused(row.id, text, { reason: "erased", field: "" });
+        continue;
+      }
+      const outcome = own.includes("accepted") ? "accepted" : "double";
+      // What was refused is in the log now, sealed under its own node's key: the list needs its text no more.
+      const sealed = sealRejected(house, row.id, "");
+      const [first] = judged;
+      const event = first!.id ?? eventId(source.id, first!.key);
+      closed.push({ id: row.id, outcome, eventId: event, sealed });
+      done.set(row.id, { id: row.id, outcome, reason: null, field: null });
+    }
+  }
+  if (again.length > 0) await store.resealRejected(tx, again);
+  if (closed.length > 0) await store.closeRejected(tx, closed, house.clocks.machine());
+  return ids.map((id) => done.get(id) ?? { id, outcome: "gone", reason: null, field: null });
 }
 
 /** The lease under which the columns are sent to: one process at a time. */

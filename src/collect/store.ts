@@ -1,7 +1,7 @@
 // Every SQL statement that writes the log, and its own reads.
 import { nobody } from "#kernel/ids.ts";
 import { bigintList, type Reader, type Tx } from "#kernel/sql.ts";
-import type { Protocol } from "./rules.ts";
+import type { Protocol, RejectedFilter } from "./rules.ts";
 
 export type EventRow = {
   bucket: number;
@@ -335,11 +335,28 @@ export type Rejected = {
   field: string | null;
   sealed: Buffer;
   at: Date;
+  name: string;
+  marks: number;
+  cameAt: Date | null;
+  sentAt: Date | null;
 };
 /** The ids of those that were not in the list yet. */
-export const reject = (tx: Tx, rows: Rejected[]) =>
-  tx<{ id: string }[]>`
-    insert into collect_rejected ${tx(rows)} on conflict (id) do nothing returning id`;
+export async function reject(tx: Tx, rows: readonly Rejected[]): Promise<string[]> {
+  const added: string[] = [];
+  // A statement has room for 65,534 values.
+  for (let i = 0; i < rows.length; i += 4000) {
+    const some = await tx<{ id: string }[]>`
+      insert into collect_rejected ${tx(rows.slice(i, i + 4000))} on conflict (id) do nothing returning id`;
+    added.push(...some.map(({ id }) => id));
+  }
+  return added;
+}
+/** Which of these are in the list, open or closed. */
+export async function listed(tx: Tx, ids: readonly string[]): Promise<Set<string>> {
+  const rows = await tx<{ id: string }[]>`
+    select id from collect_rejected where id = any(${ids as string[]}::uuid[])`;
+  return new Set(rows.map(({ id }) => id));
+}
 
 export type ImportRow = {
   id: string;
@@ -356,6 +373,7 @@ export type ImportRow = {
   kind: string;
   mapping: string; // JSON text
   toldAt: Date;
+  beyond: bigint;
 };
 export const findImport = (
   reader: Reader,
@@ -394,33 +412,115 @@ type Progress = {
   line: number;
   accepted: number;
   rejected: number;
+  beyond: number;
   outside: number;
   doubles: number;
 };
 /** The position moves in the transaction that took the lines. `from` fences a second importer of the same file off. */
 export const moveImport = (tx: Tx, id: string, from: bigint, p: Progress) => tx`
   update collect_import set line = ${p.line}, accepted = accepted + ${p.accepted},
-    rejected = rejected + ${p.rejected}, outside = outside + ${p.outside}, doubles = doubles + ${p.doubles}
+    rejected = rejected + ${p.rejected}, beyond = beyond + ${p.beyond}, outside = outside + ${p.outside}, doubles = doubles + ${p.doubles}
   where id = ${id} and line = ${from}`;
 export const finishImport = (reader: Reader, id: string, at: Date) =>
   reader`update collect_import set finished_at = ${at} where id = ${id} and finished_at is null`;
 
 /** Holds refused lines that are still open, in order, so that two who send them again do not both do so. */
 export const holdRejected = (tx: Tx, ids: readonly string[]) => tx<Rejected[]>`
-  select id, source_id, import_id, line, reason, field, sealed, at from collect_rejected
+  select id, source_id, import_id, line, reason, field, sealed, at, name, marks, came_at, sent_at
+  from collect_rejected
   where id = any(${ids as string[]}::uuid[]) and closed_at is null order by id for update`;
-export const resealRejected = (tx: Tx, id: string, sealed: Buffer, reason: string, field: string) =>
-  tx`update collect_rejected set sealed = ${sealed}, reason = ${reason}, field = ${field}
-    where id = ${id}`;
-export const closeRejected = (
-  tx: Tx,
-  id: string,
-  done: { outcome: "accepted" | "double"; eventId: string; sealed: Buffer },
-  at: Date,
-) => tx`
-  update collect_rejected set closed_at = ${at}, outcome = ${done.outcome}, event_id = ${done.eventId},
-    sealed = ${done.sealed}
-  where id = ${id}`;
+export const rejectedById = (reader: Reader, id: string) => reader<Rejected[]>`
+  select id, source_id, import_id, line, reason, field, sealed, at, name, marks, came_at, sent_at
+  from collect_rejected where id = ${id} and closed_at is null`;
+type Resealed = { id: string; sealed: Buffer; reason: string; field: string };
+export const resealRejected = (tx: Tx, rows: readonly Resealed[]) => tx`
+  update collect_rejected r set sealed = decode(n.sealed, 'hex'), reason = n.reason, field = n.field
+  from unnest(${rows.map(({ id }) => id)}::uuid[],
+    ${rows.map(({ sealed }) => sealed.toString("hex"))}::text[],
+    ${rows.map(({ reason }) => reason)}::text[], ${rows.map(({ field }) => field)}::text[])
+    as n(id, sealed, reason, field)
+  where r.id = n.id`;
+type Closed = { id: string; outcome: "accepted" | "double"; eventId: string; sealed: Buffer };
+export const closeRejected = (tx: Tx, rows: readonly Closed[], at: Date) => tx`
+  update collect_rejected r set closed_at = ${at}, outcome = n.outcome, event_id = n.event_id,
+    sealed = decode(n.sealed, 'hex')
+  from unnest(${rows.map(({ id }) => id)}::uuid[], ${rows.map(({ outcome }) => outcome)}::text[],
+    ${rows.map((row) => row.eventId)}::uuid[],
+    ${rows.map(({ sealed }) => sealed.toString("hex"))}::text[]) as n(id, outcome, event_id, sealed)
+  where r.id = n.id`;
+/** What is refused and open, of one filter: every part of it that is said must fit. */
+const among = (
+  reader: Reader,
+  { source, reason, name, field, from, until, run }: RejectedFilter,
+) => reader`
+  r.closed_at is null
+  ${source ? reader`and r.source_id = ${source}` : reader``}
+  ${reason ? reader`and r.reason = ${reason}` : reader``}
+  ${name ? reader`and r.name = ${name}` : reader``}
+  ${field ? reader`and r.field = ${field}` : reader``}
+  ${from ? reader`and r.at >= ${from}` : reader``}
+  ${until ? reader`and r.at < ${until}` : reader``}
+  ${run ? reader`and r.import_id = ${run}` : reader``}`;
+/** The next of them in order of (at, id), the oldest first. */
+export const nextRejected = (
+  reader: Reader,
+  filter: RejectedFilter,
+  after: { at: Date; id: string } | null,
+  limit: number,
+) => reader<{ id: string; at: Date }[]>`
+  select r.id, r.at from collect_rejected r where ${among(reader, filter)}
+    ${after ? reader`and (r.at, r.id) > (${after.at}, ${after.id}::uuid)` : reader``}
+  order by r.at, r.id limit ${limit}`;
+export async function countRejected(reader: Reader, filter: RejectedFilter): Promise<bigint> {
+  const [row] = await reader<{ all: bigint }[]>`
+    select count(*) as all from collect_rejected r where ${among(reader, filter)}`;
+  return row!.all;
+}
+
+export type Listed = {
+  id: string;
+  source: string;
+  sourceName: string;
+  run: string | null;
+  line: bigint | null;
+  name: string;
+  reason: string;
+  field: string | null;
+  at: Date;
+};
+/** The newest first. */
+export const rejectedPage = (
+  reader: Reader,
+  filter: RejectedFilter,
+  after: { at: Date; id: string } | null,
+  limit: number,
+) => reader<Listed[]>`
+  select r.id, r.source_id as source, coalesce(s.name, '') as source_name, r.import_id as run, r.line,
+    r.name, r.reason, r.field, r.at
+  from collect_rejected r left join collect_source s on s.id = r.source_id
+  where ${among(reader, filter)}
+    ${after ? reader`and (r.at, r.id) < (${after.at}, ${after.id}::uuid)` : reader``}
+  order by r.at desc, r.id desc limit ${limit}`;
+/** How many by reason or by event, the most first: at most 50. */
+export const rejectedBy = (reader: Reader, column: "reason" | "name", filter: RejectedFilter) =>
+  reader<{ value: string; count: number }[]>`
+  select r.${reader(column)} as value, count(*)::int as count from collect_rejected r
+  where ${among(reader, filter)} group by 1 order by 2 desc, 1 limit 50`;
+/** What the list had no room for, of the days that a filter touches; of an import its own. */
+export async function beyond(
+  reader: Reader,
+  { source, from, until, run }: RejectedFilter,
+): Promise<number> {
+  const [row] = run
+    ? await reader<{ all: number }[]>`
+        select beyond::float8 as all from collect_import where id = ${run}`
+    : await reader<{ all: number }[]>`
+        select coalesce(sum(beyond), 0)::float8 as all from collect_kept where true
+          ${source ? reader`and source_id = ${source}` : reader``}
+          ${from ? reader`and day >= ${from.toISOString().slice(0, 10)}` : reader``}
+          ${until ? reader`and day < (${until}::timestamptz + interval '1 day')::date` : reader``}`;
+  return row?.all ?? 0;
+}
 
 /** Where the log begins, by bucket, as far back as it is kept; and how far it goes. */
 export const logSpans = (reader: Reader) => reader<{ bucket: number; first: bigint }[]>`

@@ -53,38 +53,6 @@ export const refusedOf = (reader: Reader, id: string) => reader<
   where source_id = ${id} group by reason order by 2 desc, 1`;
 export const sharesOf = (reader: Reader, id: string) =>
   reader<{ shares: string | null }[]>`select shares from collect_source where id = ${id}`;
-export async function hasSource(reader: Reader, id: string): Promise<boolean> {
-  const [row] = await reader`select 1 from collect_source where id = ${id}`;
-  return row !== undefined;
-}
-
-export type Rejected = {
-  id: string;
-  importId: string | null;
-  line: bigint | null;
-  reason: string;
-  field: string | null;
-  sealed: Buffer;
-  at: Date;
-};
-/** What a source could not give, the newest first. */
-export const rejected = (
-  reader: Reader,
-  sourceId: string,
-  after: { at: Date; id: string } | null,
-  limit: number,
-) => reader<Rejected[]>`
-  select id, import_id, line, reason, field, sealed, at from collect_rejected
-  where source_id = ${sourceId} and closed_at is null
-    ${after ? reader`and (at, id) < (${after.at}, ${after.id}::uuid)` : reader``}
-  order by at desc, id desc limit ${limit}`;
-export async function rejectedTotal(reader: Reader, sourceId: string): Promise<number> {
-  const [row] = await reader<{ total: number }[]>`
-    select count(*)::int as total from collect_rejected
-    where source_id = ${sourceId} and closed_at is null`;
-  return row!.total;
-}
-
 export type Import = {
   id: string;
   source: string;

@@ -42,8 +42,13 @@ const rejectedOf = async (
   at: Stage,
   { id, owner }: { id: string; owner: Record<string, string> },
 ) => {
-  const { body } = await at.ask("GET", `/v1/sources/${id}/rejected`, { headers: owner });
-  return body["rejected"] as { reason: string; field: string; payload: string }[];
+  const { body } = await at.ask("GET", `/v1/rejected?source=${id}`, { headers: owner });
+  const all: { reason: string; field: string; payload: string }[] = [];
+  for (const one of body["rejected"] as { id: string; reason: string; field: string }[]) {
+    const opened = await at.ask("GET", `/v1/rejected/${one.id}`, { headers: owner });
+    all.push({ reason: one.reason, field: one.field, payload: String(opened.body["text"]) });
+  }
+  return all;
 };
 const settings = async (
   at: Stage,
@@ -531,18 +536,39 @@ test("RudderStack: merge, pixel, beacon, import", async () => {
   expect(rows[0]).toMatchObject({ at: new Date("2020-01-01T00:00:00Z"), flags: 8 });
 });
 
-test("the list of what was refused holds a day's rows at most, and counts the rest", async () => {
+test("the list of what was refused takes 10,000 of a day, and counts the rest", async () => {
   await using at = await stage();
   const source = await sourceOf(at, "segment");
-  await at.owner`
-    insert into collect_kept (source_id, day, rows, bytes, beyond)
-    values (${source.id}, ${new Date().toISOString().slice(0, 10)}, 9998, 0, 0)`;
-  const batch = Array.from({ length: 5 }, (_, n) => event(n, { event: "" }));
-  await post(at, "/v1/batch", { batch }, basic(source.key));
-  expect(await rejectedOf(at, source)).toHaveLength(2);
+  const send = async (from: number, count: number) => {
+    const batch = Array.from({ length: count }, (_, n) => ({ type: "track", messageId: from + n }));
+    expect((await post(at, "/v1/batch", { batch }, basic(source.key))).status).toBe(200);
+  };
+  for (let n = 0; n < 5; n++) await send(n * 2400, 2400);
+  await send(0, 100); // the same again is the same, and in the list already
+  const list = async () =>
+    (await at.ask("GET", `/v1/rejected?source=${source.id}`, { headers: source.owner })).body;
+  expect(await list()).toMatchObject({ total: 10_000, beyond: 2000 });
   const { body } = await at.ask("GET", "/v1/sources", { headers: source.owner });
-  expect(body["sources"]).toMatchObject([{ refused: 5, beyond: 3 }]);
-});
+  expect(body["sources"]).toMatchObject([{ refused: 12_100, rejected: 10_000, beyond: 2000 }]);
+}, 60_000);
+
+test("the list of what was refused takes 100 MiB of a day, and counts the rest", async () => {
+  await using at = await stage();
+  const source = await sourceOf(at, "rudderstack");
+  const bytes = 3_900_000;
+  const item = (n: number) => ({ type: "track", messageId: n, words: "x".repeat(bytes - 60) });
+  for (let n = 0; n < 30; n++) await post(at, "/v1/batch", { batch: [item(n)] }, basic(source.key));
+  const most = Math.floor((100 * 1024 * 1024) / Buffer.byteLength(JSON.stringify(item(10))));
+  const { body } = await at.ask("GET", `/v1/rejected?source=${source.id}`, {
+    headers: source.owner,
+  });
+  expect(most).toBe(26);
+  expect(body).toMatchObject({ total: most, beyond: 30 - most });
+  const [kept] = await at.sql<{ bytes: bigint; stored: number }[]>`
+    select bytes, (select sum(length(sealed))::int from collect_rejected) as stored from collect_kept`;
+  expect(Number(kept!.bytes)).toBeLessThanOrEqual(100 * 1024 * 1024);
+  expect(kept!.stored).toBeGreaterThan(most * (bytes - 100));
+}, 120_000);
 
 test("while the database is away a door says so at once, to be tried again", async () => {
   await using at = await stage();

@@ -103,6 +103,8 @@ export function corrected(
 export type Circumstances = {
   source: Known;
   receivedAt: Date; // shop's clock
+  /** Later than it came, where it is read again: by now what was dated ahead may be right. */
+  now?: Date;
   sentAt: number | null;
   agent: string;
   ip: string;
@@ -142,7 +144,8 @@ export function hear(said: Spoken, here: Circumstances): Incoming | Refused {
       ? { at: received - said.ago, corrected: false }
       : corrected(said.at, here.sentAt, received);
   const at = new Date(time.at);
-  const when = whenOf(at, receivedAt);
+  const then = whenOf(at, receivedAt);
+  const when = isRefused(then) && here.now ? whenOf(at, here.now) : then;
   if (isRefused(when)) return { ...when, field: "timestamp" };
 
   const who = whoOf(said, open, vouched);

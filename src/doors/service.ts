@@ -3,6 +3,8 @@ import * as access from "#access/service.ts";
 import {
   isAllowedOrigin,
   isRefused,
+  markOf,
+  nameIn,
   originOf,
   safeField,
   withoutAddresses,
@@ -269,7 +271,13 @@ async function take(
   const vouched = await vouchersOf(lobby, house, source, heard);
   const agent = request.headers.get("user-agent") ?? "";
   const events: Incoming[] = [];
+  const whence: collect.Whence[] = [];
   const unfit: collect.Unfit[] = [];
+  const sent = sentAt === null || Number.isNaN(sentAt) ? null : new Date(sentAt);
+  const marksOf = (item: unknown) =>
+    source.kind === "public"
+      ? markOf({ agent: textOf(fieldsOf(item)["ua"]) ?? agent, ip: remote }, source.settings)
+      : 0;
   const refuse = (item: unknown, reason: string, field: string) => {
     // Of somebody who did not agree nothing is kept but the count.
     const text = reason === "no_consent" ? "" : keptOf(item, source);
@@ -279,6 +287,7 @@ async function take(
       reason,
       field: safeField(field),
       text: size > limits[protocol].event * 4 ? "" : text,
+      ...{ name: nameIn(item), sentAt: sent, marks: marksOf(item) },
     });
   };
   let large = 0;
@@ -308,18 +317,17 @@ async function take(
           },
         );
         if (isRefused(result)) refuse(item, result.reason, result.field);
-        else events.push(result);
+        else {
+          events.push(result);
+          // Should the vocabulary or the plan refuse it, it lies in the list as its client told it.
+          whence.push({
+            text: () => keptOf(item, source),
+            ...{ name: nameIn(item), sentAt: sent, marks: marksOf(item) },
+          });
+        }
       }
   }
-  const verdicts = await collect.receive(house, source, { events, unfit });
-  const erased = verdicts.filter((verdict) => verdict === "erased").length;
-  if (erased > 0)
-    await collect.refuse(house, {
-      sourceId: source.id,
-      reason: "erased",
-      field: "",
-      count: erased,
-    });
+  await collect.receive(house, source, { events, unfit, whence });
   return large === 1 && heard.length === 1 ? "too_large" : null;
 }
 /** A page's address is that of its visitor; a server's own says nothing of anybody. */
@@ -444,46 +452,55 @@ export async function tell(
   return Response.json(body, { headers: open ? corsOf(origin) : {} });
 }
 
-/** One refused item, mended, read again as its source's protocol says; `id` makes a key where it has none of its own. */
+/**
+ * One refused item, mended, read again as its source's protocol says and dated as it was when it came. A whole request
+ * that could not be read is read as one.
+ */
 export function reread(
   house: House,
   source: Known,
   item: unknown,
-  id: string,
+  { id, cameAt, sentAt }: Pick<collect.Refusal, "id" | "cameAt" | "sentAt">,
 ): (Incoming | { reason: string; field: string })[] {
   const { protocol } = source;
-  const told =
-    protocol === "cloudevents"
-      ? cloudevents.read(
-          item,
-          null,
-          new Headers({ "content-type": "application/cloudevents+json" }),
-        )
-      : protocol === "posthog"
-        ? posthog.read([item])
-        : protocol === "snowplow"
-          ? snowplow.read({
-              schema: "iglu:com.snowplowanalytics.snowplow/payload_data/jsonschema/1-0-4",
-              data: [item],
-            })
-          : protocol === "sensors"
-            ? sensors.read([item])
-            : segment.read({ batch: [item] }, null);
+  const now = house.clocks.shop();
+  const told = requestOf(protocol, item);
   const bad = badIn(item);
   if (bad !== null || !told) return [{ reason: "invalid", field: bad ?? "" }];
-  return told.heard.flatMap(({ said }) =>
+  return told.heard.flatMap(({ said }, i) =>
     isRefused(said)
       ? [said]
       : said.map((one, j) =>
           hear(one, {
             source,
-            receivedAt: house.clocks.shop(),
-            sentAt: null, // how far its clock was off was known when it came, and is not now
+            receivedAt: cameAt ?? now,
+            now,
+            sentAt: sentAt?.getTime() ?? told.sentAt,
             agent: textOf(one.context["userAgent"]) ?? "",
             ip: "",
-            vouched: null,
-            place: `mended|${id}|${j}`,
+            vouched: null, // a token is not kept, and who it was for may have left since
+            place: `mended|${id}|${i}|${j}`,
           }),
         ),
   );
 }
+function requestOf(protocol: Protocol, item: unknown): Told | null {
+  const whole = fieldsOf(item);
+  switch (protocol) {
+    case "cloudevents": {
+      const type = `application/cloudevents${Array.isArray(item) ? "-batch" : ""}+json`;
+      return cloudevents.read(item, null, new Headers({ "content-type": type }));
+    }
+    case "posthog":
+      return posthog.read("batch" in whole || Array.isArray(item) ? item : [item]);
+    case "snowplow":
+      return snowplow.read(
+        "data" in whole && "schema" in whole ? item : { schema: payload, data: [item] },
+      );
+    case "sensors":
+      return sensors.read(item);
+    default:
+      return segment.read("batch" in whole ? item : { batch: [item] }, null);
+  }
+}
+const payload = "iglu:com.snowplowanalytics.snowplow/payload_data/jsonschema/1-0-4";

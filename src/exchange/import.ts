@@ -6,7 +6,7 @@ import { stat } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { parse } from "csv-parse";
-import { isRefused, type Incoming, type Refused } from "#collect/rules.ts";
+import { isRefused, orderLine, safeName, type Incoming, type Refused } from "#collect/rules.ts";
 import * as collect from "#collect/service.ts";
 import type { House } from "#kernel/endpoint.ts";
 import { isCurrency, minorDigits } from "#kernel/money.ts";
@@ -26,6 +26,7 @@ import {
   fieldsOf,
   fileBytesLimit,
   guess,
+  marketTold,
   missingColumns,
   readRecord,
   recordLimit,
@@ -358,7 +359,8 @@ export async function importFile(house: House, options: FileOptions): Promise<Im
         batch.push({ line: number, event, text: () => row.text });
       } else {
         const { reason, field } = event;
-        batch.push({ line: number, unfit: { reason, field: field || null, text: row.text } });
+        const name = nameOf(kind, mapping, get);
+        batch.push({ line: number, unfit: { reason, field: field || null, text: row.text, name } });
       }
       position = number;
       if (batch.length >= batchLimit) await commit();
@@ -369,6 +371,18 @@ export async function importFile(house: House, options: FileOptions): Promise<Im
   if (!signal?.aborted) await collect.closeImport(house, running);
   return total;
 }
+/** What the event of a record that cannot be read would have been called. */
+const nameOf = (kind: Kind, { columns, fixed }: Mapping, get: Get | null): string =>
+  kind === "events"
+    ? safeName(get?.(columns?.["name"] ?? "name") ?? fixed?.["name"])
+    : (nameOfKind[kind] ?? "");
+const nameOfKind: Partial<Record<Kind, string>> = {
+  people: "identify",
+  products: "Product Updated",
+  stock: "Product Updated",
+  orders: orderLine,
+  market: marketTold,
+};
 /** What a record is known by that names no key: its number in its file. */
 export async function keysOf(
   house: House,

@@ -61,13 +61,17 @@ test("a refused line is listed with its number and field, mended, sent again, an
   expect(await here.take("people", bad, "p.csv")).toMatchObject({ accepted: 2, rejected: 1 });
   const source = await collect.sourceNamed(here.house, here.sql, "file", "import");
   const list = async () => {
-    const { body } = await here.ask("GET", `/v1/sources/${source.id}/rejected`, {
+    const { body } = await here.ask("GET", `/v1/rejected?source=${source.id}`, {
       headers: here.as.owner,
     });
-    return body["rejected"] as { id: string; payload: string; line: number }[];
+    return body["rejected"] as { id: string; line: number }[];
   };
   const [refused] = await list();
-  expect(refused).toMatchObject({ line: 3, reason: "invalid", field: "email" });
+  expect(refused).toMatchObject({ line: 3, reason: "invalid", field: "email", name: "identify" });
+  const { body: seen } = await here.ask("GET", `/v1/rejected/${refused!.id}`, {
+    headers: here.as.owner,
+  });
+  const payload = String(seen["text"]);
   const send = async (text: string) => {
     const { body } = await here.ask("POST", "/v1/rejected/resend", {
       headers: here.as.owner,
@@ -75,9 +79,9 @@ test("a refused line is listed with its number and field, mended, sent again, an
     });
     return body["results"];
   };
-  const still = refused!.payload.replace("not an address", "nor this");
+  const still = payload.replace("not an address", "nor this");
   expect(await send(still)).toMatchObject([{ outcome: "refused", field: "email" }]);
-  const mended = refused!.payload.replace("not an address", "c@example.com");
+  const mended = payload.replace("not an address", "c@example.com");
   expect(await send(mended)).toMatchObject([{ outcome: "accepted" }]);
   expect(await send(mended)).toMatchObject([{ outcome: "gone" }]);
   const flags = await here.sql<{ flags: number }[]>`

@@ -1,14 +1,19 @@
-import * as collect from "#collect/service.ts";
-import { readEvent } from "#collect/rules.ts";
-import { reread as heardAgain } from "#doors/service.ts";
 import { audit } from "#kernel/audit.ts";
 import { answer, direct, implement } from "#kernel/endpoint.ts";
 import { fail, ok } from "#kernel/result.ts";
 import * as api from "./api.ts";
 import { exportText } from "./export.ts";
-import { rereadRecord } from "./import.ts";
+import * as mending from "./mend.ts";
 import * as service from "./service.ts";
 import * as views from "./views.ts";
+
+/** A line of the audit for what does not go through the write path. */
+const lineOf = (
+  { method, path }: { method: string; path: string },
+  actor: string,
+  at: Date,
+  target: Record<string, unknown>,
+) => ({ at, actor, endpoint: `${method} ${path}`, target, outcome: "ok", requestId: null });
 
 const types = { csv: "text/csv; charset=utf-8", jsonl: "application/jsonl; charset=utf-8" };
 const exported = direct(api.exported, async ({ house, actor, at }, asked) => {
@@ -19,14 +24,10 @@ const exported = direct(api.exported, async ({ house, actor, at }, asked) => {
   // Written before the first row leaves the house.
   await house.sql.begin((tx) =>
     audit(house, tx, [
-      {
-        at,
-        actor: actor.id,
-        endpoint: `${api.exported.method} ${api.exported.path}`,
-        target: { kind, format, purpose, names, ...(segment ? { segment } : {}) },
-        outcome: "ok",
-        requestId: null,
-      },
+      lineOf(api.exported, actor.id, at, {
+        ...{ kind, format, purpose, names },
+        ...(segment ? { segment } : {}),
+      }),
     ]),
   );
   const pieces = exportText(house, { kind, format, segment, names });
@@ -65,26 +66,29 @@ const market = answer(api.market, async ({ house }, { kind, place, from, until, 
   });
 });
 
-/** An item goes the way by which it came: a file's line by its import's mapping, an event by its source's protocol. */
-const mend = implement(api.mend, async ({ house, tx, now }, { ids, texts }) => {
-  const reread: collect.Reread = async (source, refusal, text) => {
-    if (refusal.importId !== null) return rereadRecord(house, refusal, text);
-    let item: unknown;
-    try {
-      item = JSON.parse(text);
-    } catch {
-      return [{ reason: "unreadable", field: "" }];
-    }
-    const own = api.event.safeParse(item);
-    if (!own.success && (source.protocol !== "liuke" || service.isForeign(item)))
-      return heardAgain(house, source, item, refusal.id);
-    if (!own.success) return [{ reason: "invalid", field: collect.fieldIn(own.error) }];
-    const { data = {}, traits = {}, at, ...rest } = own.data;
-    return [readEvent({ ...rest, at: new Date(at), data, traits }, source.kind, now)];
-  };
-  const mended = new Map(Object.entries(texts));
-  return ok({ results: await collect.resend(house, tx, [...new Set(ids)], mended, reread) });
+const openRefused = direct(api.openRefused, async ({ house, actor, at }, { rejected }) => {
+  const seen = await mending.opened(house, rejected, actor.permissions.has("members:find"));
+  if (!seen) return fail("exchange.gone");
+  // Written before anything of it leaves the house.
+  const target = { rejected, source: seen.source, names: seen.text !== null };
+  await house.sql.begin((tx) => audit(house, tx, [lineOf(api.openRefused, actor.id, at, target)]));
+  return ok(seen);
 });
+const mend = implement(api.mend, async ({ house, tx }, { ids, changes, texts }) => {
+  const given = new Map(Object.entries(texts));
+  const results = await mending.sendAgain(house, tx, [...new Set(ids)], { changes, texts: given });
+  return ok({ results });
+});
+const askMending = implement(api.askMending, mending.askMending);
+const mendings = answer(api.mendings, async ({ house, actor }) => {
+  const all = await mending.mendings(house);
+  // A value that is set may name somebody.
+  const names = actor.permissions.has("members:find");
+  return ok({
+    mendings: all.map((one) => ({ ...one, changes: names ? one.changes : [] })),
+  });
+});
+const moveMending = implement(api.moveMending, mending.moveMending);
 
 const askRebuild = implement(api.askRebuild, service.askRebuild);
 const rebuilds = answer(api.rebuilds, async ({ house }) =>
@@ -103,4 +107,7 @@ const rebuilds = answer(api.rebuilds, async ({ house }) =>
   }),
 );
 
-export const routes = [exported, market, mend, askRebuild, rebuilds];
+export const routes = [
+  ...[exported, market, mend, askMending, mendings, moveMending, openRefused],
+  ...[askRebuild, rebuilds],
+];

@@ -47,6 +47,10 @@ export const purposes = ["service", "analysis", "marketing", "transfer", "reques
 export const fileBytesLimit = 2 * 1024 ** 3;
 export const recordLimit = 1024 * 1024;
 
+/** So many mendings of many may be open at once, and one helping of theirs holds so many items. */
+export const mendingsLimit = 10;
+export const mendingHelping = 500;
+
 /** How a file's columns become fields. What is left out is called as the field is. */
 export type Mapping = {
   timeZone?: string;

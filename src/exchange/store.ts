@@ -84,3 +84,49 @@ export async function countPeople(reader: Reader, span: Span): Promise<bigint> {
     select count(*) as people from people_person p where true ${among(reader, span)}`;
   return row!.people;
 }
+
+export type Mending = {
+  id: string;
+  filter: string; // JSON
+  sealed: Buffer;
+  stage: "trying" | "tried" | "working" | "done" | "stopped";
+  afterAt: Date | null;
+  afterId: string | null;
+  total: bigint;
+  done: bigint;
+  accepted: bigint;
+  doubles: bigint;
+  refused: bigint;
+  reasons: string; // JSON
+  askedBy: string;
+  askedAt: Date;
+  finishedAt: Date | null;
+};
+export const addMending = (
+  tx: Tx,
+  row: Pick<Mending, "id" | "filter" | "sealed" | "stage" | "total" | "askedBy" | "askedAt">,
+) => tx`insert into exchange_mending ${tx(row)}`;
+export const mendings = (reader: Reader) => reader<Mending[]>`
+  select * from exchange_mending order by asked_at desc, id limit 50`;
+export const mendingById = (tx: Tx, id: string) => tx<Mending[]>`
+  select * from exchange_mending where id = ${id} for update`;
+/** How many are neither done nor stopped. */
+export async function openMendings(reader: Reader): Promise<number> {
+  const [row] = await reader<{ open: number }[]>`
+    select count(*)::int as open from exchange_mending where stage not in ('done', 'stopped')`;
+  return row!.open;
+}
+/** The next that has work to do; held until commit, and passed over while another holds it. */
+export const heldMending = (tx: Tx) => tx<Mending[]>`
+  select * from exchange_mending where stage in ('trying', 'working')
+  order by asked_at, id limit 1 for update skip locked`;
+export async function isMending(reader: Reader): Promise<boolean> {
+  const [row] = await reader<{ is: boolean }[]>`
+    select exists (select from exchange_mending where stage in ('trying', 'working')) as "is"`;
+  return row!.is;
+}
+export const moveMending = (tx: Tx, { id, ...row }: Mending) => tx`
+  update exchange_mending set ${tx(row, "stage", "afterAt", "afterId", "total", "done", "accepted", "doubles", "refused", "reasons", "finishedAt")}
+  where id = ${id}`;
+export const forgetMendings = (reader: Reader, before: Date) => reader`
+  delete from exchange_mending where asked_at < ${before}`;

@@ -14,6 +14,7 @@ export const crashPoints = [
   "people.merge_step",
   "people.rework_step", // a part of who is who is worked out anew, and not said so
   "rebuild.before_commit", // people worked out anew, and not said so
+  "mending.before_commit", // refused items sent again, and not said how far
   "rebuild.after_clear", // the columns are cleared, and nobody knows
   "migrate.in_file",
 ] as const;

@@ -210,6 +210,21 @@ export const failures = {
     zh: "没有这个人群，无法导出。",
     en: "There is no such segment to export.",
   },
+  "exchange.gone": {
+    status: 404,
+    zh: "找不到这一条：可能已经送入，或者保存期已过。",
+    en: "It is not there any more: it may have been sent already, or its time is over.",
+  },
+  "exchange.mendings_full": {
+    status: 409,
+    zh: "同时最多进行 10 次批量修改，请先完成或停下其中一些。",
+    en: "At most 10 changes of many can be open at once: finish or stop some first.",
+  },
+  "exchange.not_tried": {
+    status: 409,
+    zh: "请等试算完成后再开始。",
+    en: "It has to be tried to the end before it can begin.",
+  },
   "collect.source_unknown": {
     status: 404,
     zh: "没有这个数据来源。",

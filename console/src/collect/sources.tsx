@@ -95,8 +95,8 @@ function All({ list: { data, error, refetch } }: { list: UseQueryResult<Sources>
               numeric: true,
               cell: ({ id, rejected, refused, beyond }) => (
                 <Link
-                  to="/sources/$source"
-                  params={{ source: id }}
+                  to="/refused"
+                  search={{ source: id }}
                   title={beyond > 0 ? t.sourceSettings.beyond(format.number(beyond)) : undefined}
                 >
                   {format.number(Math.max(rejected, refused))}

@@ -9,6 +9,7 @@ type Domains = {
   catalog: typeof import("../../../src/catalog/api.ts");
   companies: typeof import("../../../src/companies/api.ts");
   collect: typeof import("../../../src/collect/api.ts");
+  exchange: typeof import("../../../src/exchange/api.ts");
   experiments: typeof import("../../../src/experiments/api.ts");
   feeds: typeof import("../../../src/feeds/api.ts");
   forms: typeof import("../../../src/forms/api.ts");
@@ -65,12 +66,16 @@ export const onSignedOut = (run: () => void) => {
 
 /**
  * Calls an endpoint. Values named in the path go there, others into the query (GET, DELETE) or the body.
- * One act is one key: give the same `key` when the same act is tried again.
+ * One act is one key: give the same `key` when the same act is tried again. `dry` asks what would come of it.
  */
 export async function call<I extends object, O>(
   to: Call<I, O>,
   input: I,
-  { key = crypto.randomUUID(), signal }: { key?: string; signal?: AbortSignal } = {},
+  {
+    key = crypto.randomUUID(),
+    signal,
+    dry = false,
+  }: { key?: string; signal?: AbortSignal; dry?: boolean } = {},
 ): Promise<O> {
   const rest = { ...input } as Record<string, unknown>;
   const path = to.path.replace(/:(\w+)/g, (_, name: string) => {
@@ -83,6 +88,7 @@ export async function call<I extends object, O>(
   if (read)
     for (const [name, value] of Object.entries(rest))
       if (value !== undefined && value !== null && value !== "") query.set(name, String(value));
+  if (dry) query.set("dryRun", "true");
   const asked = query.size > 0 ? `${path}?${query}` : path;
   const headers: Record<string, string> = { "accept-language": storedLanguage() };
   if (!read) Object.assign(headers, { "content-type": "application/json", "idempotency-key": key });

@@ -24,7 +24,11 @@ const kinds: Record<string, Spoken["kind"] | "merge" | "batch"> = {
 /** `call` is the path's own word for what one event is; null where each says it. */
 export function read(body: unknown, call: string | null): Request | null {
   if (!isObject(body)) return null;
-  if (call !== null) return { heard: [heard(body, call)], sentAt: instantOf(body["sentAt"]) };
+  if (call !== null) {
+    // Should it be refused, what the path said of it goes with it.
+    const item = "type" in body ? body : { ...body, type: call };
+    return { heard: [heard(body, call, item)], sentAt: instantOf(body["sentAt"]) };
+  }
   const { batch, context, integrations, sentAt, timestamp } = body;
   if (!Array.isArray(batch)) return null;
   const shared = {
