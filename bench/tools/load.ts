@@ -50,7 +50,9 @@ type Line = { send: (text: string, due: number) => void; free: () => boolean; en
 function line(port: number, answered: (due: number, status: number, text: string) => void): Line {
   let socket: Socket;
   let due: number | null = null;
+  let sent = "";
   let got = "";
+  let over = false;
   const open = () => {
     socket = connect(port, "127.0.0.1").setNoDelay(true);
     socket.setEncoding("latin1");
@@ -66,23 +68,35 @@ function line(port: number, answered: (due: number, status: number, text: string
       got = "";
       answered(was, Number(text.slice(9, 12)), text.slice(head + 4));
     });
-    socket.on("error", () => {
-      if (due === null) return;
+    const own = socket;
+    let broken = false;
+    own.on("error", () => (broken = true));
+    // A server closes a connection that was idle for long: a request that met that end goes out again on the next one,
+    // as any client of HTTP does; its events carry keys.
+    own.on("end", () => own.destroy());
+    own.on("close", () => {
+      if (over || own !== socket) return;
       const was = due;
-      due = null;
+      const anew = was !== null && !broken && got === "";
+      if (was !== null && !anew) due = null;
       got = "";
       open();
-      answered(was, 0, "");
+      if (anew) socket.write(sent);
+      else if (was !== null) answered(was, 0, "");
     });
   };
   open();
   return {
     send: (text, at) => {
       due = at;
-      socket.write(text);
+      sent = text;
+      if (!socket.destroyed) socket.write(text);
     },
     free: () => due === null,
-    end: () => socket.destroy(),
+    end: () => {
+      over = true;
+      socket.destroy();
+    },
   };
 }
 
