@@ -36,6 +36,7 @@ import {
 import * as store from "./store.ts";
 
 export type { Incoming } from "./rules.ts";
+export { nextOf } from "./store.ts";
 export type { Slice } from "./store.ts";
 
 /** The id of an event is of its source and key, so that it is known before anything is asked. */

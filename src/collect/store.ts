@@ -128,6 +128,11 @@ export const saveRead = (tx: Tx, consumer: string, { buckets, tos }: Slice) => t
   from unnest(${buckets}::smallint[], ${bigintList(tos.map((to) => to + 1n))}::bigint[]) as n(bucket, next)
   where c.consumer = ${consumer} and c.bucket = n.bucket`;
 
+/** Of each bucket, the first event that a consumer has not read. */
+export const nextOf = (reader: Reader, consumer: string) =>
+  reader<{ bucket: number; next: bigint }[]>`
+    select bucket, next from collect_consumer where consumer = ${consumer}`;
+
 function take(rows: { bucket: number; from: bigint; to: bigint }[], limit: number): Slice {
   const slice: Slice = { buckets: [], froms: [], tos: [] };
   let left = BigInt(limit);

@@ -291,6 +291,7 @@ async function apply(
     await store.bePeople(tx, work.people);
     await store.setOwners(tx, work.owners);
     await store.setSpans(tx, work.respan, work.spans);
+    await store.stamp(tx, work.touched);
     const left = new Set((await store.leavePeople(tx, work.gone)).map(({ personId }) => personId));
     const parted = new Set(work.parted);
     for (const merge of merges.filter(({ id }) => parted.has(id)).toReversed())

@@ -413,11 +413,23 @@ export async function setSpans(tx: Tx, nodes: readonly NodeKey[], rows: readonly
       ) s
       window w as (partition by bucket, node_id order by from_at, from_id)`;
 }
+/** What these people did is not what it was: whoever remembers it reads it anew. */
+export const stamp = (tx: Tx, people: readonly PersonKey[]) => tx`
+  update people_person p set stamp = default
+  from unnest(${people.map((one) => one.bucket)}::smallint[], ${people.map((one) => one.personId)}::uuid[])
+    as w(bucket, person_id)
+  where p.bucket = w.bucket and p.person_id = w.person_id`;
 export async function takeSplit(tx: Tx, { bucket, personId }: PersonKey): Promise<void> {
   const nodes = await tx<NodeKey[]>`
     select distinct bucket, node_id from people_span
     where person_bucket = ${bucket} and person_id = ${personId}`;
   if (nodes.length === 0) return;
+  await stamp(
+    tx,
+    await tx<PersonKey[]>`
+      select distinct s.person_bucket as bucket, s.person_id
+      from ${nodeList(tx, nodes)} join people_span s on s.bucket = k.bucket and s.node_id = k.node_id`,
+  );
   await tx`
     update people_node n set person_bucket = ${bucket}, person_id = ${personId}, split = false
     from ${nodeList(tx, nodes)} where n.bucket = k.bucket and n.node_id = k.node_id`;

@@ -1,5 +1,5 @@
 // Who is in which segment: all of one at once, or single people as soon as something changes that a rule asks about.
-import type { Slice } from "#collect/service.ts";
+import { nextOf, type Slice } from "#collect/service.ts";
 import type { House } from "#kernel/endpoint.ts";
 import { whileHeld } from "#kernel/lease.ts";
 import { emitAll, type Reaction } from "#kernel/outbox.ts";
@@ -9,6 +9,7 @@ import * as feedsService from "#feeds/service.ts";
 import { entered, left } from "./events.ts";
 import { bookOf, interestsOf, movingOf, shrinks, type Book, type Entry } from "./model/book.ts";
 import { fits, isOf } from "./model/evaluate.ts";
+import * as memory from "./model/memory.ts";
 import { nextTurn } from "./model/turns.ts";
 import {
   atInstant,
@@ -33,7 +34,7 @@ const clockOf = (house: House): Clock => ({
 
 type Rules = Book<store.Segment>;
 type Ours = Entry<store.Segment>;
-type Kept = { rules: Rules; listeners: ReadonlySet<string> };
+type Kept = { rules: Rules; listeners: ReadonlySet<string>; memory: memory.Memory };
 /** The rules as this process last read them. Read again when their generation says so. */
 const kept = new WeakMap<object, Kept>();
 async function rulesNow(house: House, tx: Tx): Promise<Kept> {
@@ -57,6 +58,10 @@ async function rulesNow(house: House, tx: Tx): Promise<Kept> {
   const read = {
     rules: bookOf(generation, all),
     listeners: new Set(listening.map(({ segmentId }) => segmentId)),
+    memory: memory.newMemory(
+      generation,
+      all.flatMap(({ rule }) => whatsOf(rule)),
+    ),
   };
   kept.set(house, read);
   return read;
@@ -198,12 +203,20 @@ function askTouched(
   }
 }
 
-/** Where so many people are asked of one segment, one statement asks them all. */
+/** Where so many people are asked of something else than a slice of the log, each segment asks them in one statement. */
 const togetherFrom = 5000;
+/** So many people are looked at in one helping. */
+const helping = 2000;
+/** What a slice of the log tells: of each bucket the next event after it, and what people did. */
+type Told = { next: Map<number, bigint>; events: Map<string, Happened[]> };
 
 /** Works out these people's place in the segments in question, and in those that name them. */
-async function look(house: House, tx: Tx, { rules, listeners }: Kept, asks: Asks): Promise<void> {
-  if (asks.size === 0) return;
+async function look(house: House, tx: Tx, book: Kept, asks: Asks, told?: Told): Promise<void> {
+  if (asks.size === 0) {
+    if (told) advance(book.memory, told);
+    return;
+  }
+  const { rules, listeners } = book;
   const asked = [...asks.values()].toSorted(
     (a, b) => a.person.bucket - b.person.bucket || (a.person.personId < b.person.personId ? -1 : 1),
   );
@@ -212,7 +225,7 @@ async function look(house: House, tx: Tx, { rules, listeners }: Kept, asks: Asks
     tx,
     entries.map(({ segment }) => segment.id),
   );
-  await store.lockPeople(
+  const locked = await store.lockPeople(
     tx,
     asked.map(({ person }) => person),
   );
@@ -221,11 +234,28 @@ async function look(house: House, tx: Tx, { rules, listeners }: Kept, asks: Asks
     tx,
     entries.map(({ segment }) => segment.rule),
   );
-  const changes =
-    asked.length >= togetherFrom
-      ? await lookTogether(house, tx, rules, entries, asks, now, known)
-      : await lookSingly(house, tx, rules, entries, asked, now, known);
+  const changes: store.Change[] = [];
+  if (!told && asked.length >= togetherFrom)
+    changes.push(...(await lookTogether(house, tx, rules, entries, asks, now, known)));
+  else {
+    // Asked after the people are held: whoever looked at one of them before has committed how far they had read.
+    const next = new Map((await nextOf(tx, "people")).map((row) => [row.bucket, row.next]));
+    memory.keepsUp(book.memory, next, now.at.getTime());
+    if (told) {
+      for (const [personId, events] of told.events)
+        memory.append(book.memory, personId, memory.askedOf(book.memory, events));
+      advance(book.memory, told);
+    }
+    const stamps = new Map(locked.map(({ personId, stamp }) => [personId, stamp]));
+    for (let i = 0; i < asked.length; i += helping) {
+      const some = asked.slice(i, i + helping);
+      changes.push(...(await lookSingly(house, tx, book, entries, some, stamps, now, known)));
+    }
+  }
   if (changes.length > 0) await tell(house, tx, listeners, changes);
+}
+function advance({ upTo }: memory.Memory, { next }: Told): void {
+  for (const [bucket, to] of next) if (to > (upTo.get(bucket) ?? -1n)) upTo.set(bucket, to);
 }
 /** Every segment in question, with those that name one of them, in order. */
 function closure(rules: Rules, asked: readonly { segments: ReadonlyMap<string, Ask> }[]): Ours[] {
@@ -234,6 +264,8 @@ function closure(rules: Rules, asked: readonly { segments: ReadonlyMap<string, A
     for (const { segment } of rules.bySegment.get(id) ?? []) ids.add(segment.id);
   return rules.segments.filter(({ segment }) => ids.has(segment.id));
 }
+const isBetween = (at: string | undefined, from: Date, to: Date | undefined): boolean =>
+  at !== undefined && to !== undefined && new Date(at) > from && new Date(at) <= to;
 const changeOf = (
   person: PersonKey,
   { segment: { id, version } }: Ours,
@@ -252,16 +284,19 @@ const changeOf = (
 async function lookSingly(
   house: House,
   tx: Tx,
-  rules: Rules,
+  { rules, memory: kept }: Kept,
   entries: readonly Ours[],
   asked: readonly { person: PersonKey; segments: Map<string, Ask> }[],
+  stamps: ReadonlyMap<string, bigint>,
   now: Clock,
   known: Known,
 ): Promise<store.Change[]> {
-  const facts = await factsOf(
+  const facts = await rememberedFacts(
     tx,
+    kept,
+    rules,
     asked.map(({ person }) => person),
-    entries,
+    stamps,
     now,
   );
   const at = entries.map((entry) => ({ entry, rule: atInstant(entry.segment.rule, now, known) }));
@@ -275,8 +310,10 @@ async function lookSingly(
       const { id } = entry.segment;
       const why = segments.get(id);
       if (!why) continue;
-      const dueAt = nextTurn(entry.segment.rule, theirs, now);
-      if (dueAt && dueAt <= horizon) turns.push({ ...person, kind: turn, key: id, dueAt });
+      const dueAt = nextTurn(entry.segment.rule, theirs, now, horizon);
+      // One that is set for an earlier instant rings, looks, and is set anew: it need not move with every event.
+      const isSet = isBetween(theirs.turns[id], now.at, dueAt);
+      if (dueAt && !isSet) turns.push({ ...person, kind: turn, key: id, dueAt });
       const be = fits(rule, theirs, now.at);
       if (be === theirs.segments.has(id)) continue;
       if (be) theirs.segments.add(id);
@@ -331,33 +368,97 @@ async function lookTogether(
   return changes;
 }
 
+const whatsOf = (rule: Rule) => [...conditions(rule)].flatMap((one) => eventsOf(one));
+/** Since when events of each name matter to these rules, in ms; minus infinity: since ever. */
+function sinceOf(entries: readonly { segment: { rule: Rule } }[], now: Clock): Map<string, number> {
+  const since = new Map<string, number>();
+  for (const { segment } of entries)
+    for (const one of conditions(segment.rule))
+      for (const { event } of eventsOf(one)) {
+        const from = "window" in one && one.kind !== "first" ? spanOf(one.window, now).from : null;
+        const begins = from ?? Number.NEGATIVE_INFINITY;
+        since.set(event, Math.min(since.get(event) ?? Infinity, begins));
+      }
+  return since;
+}
+async function happenedTo(
+  reader: Reader,
+  people: readonly PersonKey[],
+  since: ReadonlyMap<string, number>,
+  told: readonly string[],
+): Promise<Map<string, Happened[]>> {
+  if (people.length === 0 || since.size === 0) return new Map();
+  const from = Math.min(...since.values());
+  const rows = await views.happened(
+    reader,
+    people,
+    [...since.keys()],
+    Number.isFinite(from) ? new Date(from) : null,
+    told,
+  );
+  const of = new Map<string, Happened[]>();
+  for (const { personId, name, at, id, data } of rows) {
+    const one = { name, at: at.getTime(), id, data: data ?? {} };
+    const had = of.get(personId);
+    if (had) had.push(one);
+    else of.set(personId, [one]);
+  }
+  return of;
+}
+
+type Facet = Facts & { segments: Set<string>; turns: Record<string, string> };
 /** What these rules ask of these people, in two statements however many they are. */
 export async function factsOf(
   reader: Reader,
   people: readonly PersonKey[],
   entries: readonly { segment: { rule: Rule }; whats: Ours["whats"] }[],
   now: Clock,
-): Promise<Map<string, Facts & { segments: Set<string> }>> {
+): Promise<Map<string, Facet>> {
   const whats = entries.flatMap((one) => one.whats);
-  const names = [...new Set(whats.map(({ event }) => event))];
   const told = whats.flatMap(({ event, where = [] }) => (where.length > 0 ? [event] : []));
-  const begins = entries.flatMap(({ segment }) =>
-    [...conditions(segment.rule)].flatMap((one) =>
-      eventsOf(one).length === 0
-        ? []
-        : "window" in one && one.kind !== "first"
-          ? [spanOf(one.window, now).from]
-          : [null],
-    ),
-  );
-  const since = begins.includes(null) ? null : new Date(Math.min(...(begins as number[])));
-  const [rows, happened] = await Promise.all([
+  const [rows, events] = await Promise.all([
     views.facts(reader, people),
-    names.length > 0 ? views.happened(reader, people, names, since, told) : [],
+    happenedTo(reader, people, sinceOf(entries, now), told),
   ]);
-  const events = Map.groupBy(happened, ({ personId }) => personId);
-  return new Map(
-    rows.map(({ personId, tags, attributes, segments }) => [
+  return together(rows, events);
+}
+/** The same of all rules, where what people did is read only of those of whom it is not remembered. */
+async function rememberedFacts(
+  tx: Tx,
+  kept: memory.Memory,
+  rules: Rules,
+  people: readonly PersonKey[],
+  stamps: ReadonlyMap<string, bigint>,
+  now: Clock,
+): Promise<Map<string, Facet>> {
+  const since = sinceOf(rules.segments, now);
+  const events = new Map<string, Happened[]>();
+  const unknown: PersonKey[] = [];
+  for (const person of people) {
+    const stamp = stamps.get(person.personId);
+    if (stamp === undefined) continue;
+    memory.outgrow(kept, person.personId, since);
+    const had = memory.recall(kept, person.personId, stamp);
+    if (had) events.set(person.personId, had);
+    else unknown.push(person);
+  }
+  const [rows, read] = await Promise.all([
+    views.facts(tx, people),
+    happenedTo(tx, unknown, since, [...rules.told]),
+  ]);
+  for (const { personId } of unknown) {
+    const all = memory.askedOf(kept, read.get(personId) ?? []);
+    events.set(personId, all);
+    memory.remember(kept, personId, stamps.get(personId)!, all);
+  }
+  return together(rows, events);
+}
+const together = (
+  rows: readonly views.FactsRow[],
+  events: ReadonlyMap<string, readonly Happened[]>,
+): Map<string, Facet> =>
+  new Map(
+    rows.map(({ personId, tags, attributes, segments, turns }) => [
       personId,
       {
         personId,
@@ -369,16 +470,11 @@ export async function factsOf(
         ),
         attributes: new Map(Object.entries(attributes).map(([name, { v }]) => [name, v])),
         segments: new Set(segments),
-        events: (events.get(personId) ?? []).map(({ name, at, id, data }): Happened => ({
-          name,
-          at: at.getTime(),
-          id,
-          data: data ?? {},
-        })),
+        turns,
+        events: events.get(personId) ?? [],
       },
     ]),
   );
-}
 /** Tells other domains, where somebody listens. */
 async function tell(
   house: House,
@@ -443,16 +539,29 @@ export async function consume(house: House, tx: Tx, slice: Slice): Promise<void>
   const { rules } = book;
   if (rules.segments.length === 0) return;
   const asks: Asks = new Map();
+  const told: Told = {
+    next: new Map(slice.buckets.map((bucket, i) => [bucket, slice.tos[i]! + 1n])),
+    events: new Map(),
+  };
   const isAsked = (name: string) =>
     rules.byEvent.has(name) || (rules.ofAddress.length > 0 && naming.includes(name));
   const names = (await views.namesInSlice(tx, slice)).map(({ name }) => name).filter(isAsked);
   if (names.length > 0) {
-    const told = names.filter((name) => rules.told.has(name));
-    for (const row of await views.inSlice(tx, slice, names, told)) {
+    const asking = names.filter((name) => rules.told.has(name));
+    for (const row of await views.inSlice(tx, slice, names, asking)) {
       const one = { name: row.name, at: row.at.getTime(), id: row.id, data: row.data ?? {} };
       const why: Ask = { cause: { kind: "event", id: row.id }, at: one.at };
+      let isAsking = false;
       for (const { segment, whats } of rules.byEvent.get(row.name) ?? [])
-        if (whats.some((what) => isOf(one, what))) ask(asks, row, segment.id, why);
+        if (whats.some((what) => isOf(one, what))) {
+          ask(asks, row, segment.id, why);
+          isAsking = true;
+        }
+      if (isAsking) {
+        const theirs = told.events.get(row.personId);
+        if (theirs) theirs.push(one);
+        else told.events.set(row.personId, [one]);
+      }
       if (naming.includes(row.name))
         for (const { segment } of rules.ofAddress) ask(asks, row, segment.id, why);
     }
@@ -461,7 +570,7 @@ export async function consume(house: House, tx: Tx, slice: Slice): Promise<void>
   const nameless = touched.filter(({ cause }) => cause === null);
   const latest = nameless.length > 0 ? await views.latestInSlice(tx, slice, nameless) : [];
   askTouched(rules, asks, touched, new Map(latest.map(({ personId, id }) => [personId, id])));
-  await look(house, tx, book, asks);
+  await look(house, tx, book, asks, told);
 }
 
 /** Looks at whoever was touched by anything but the log: a page, a timer, a night. Says how many; call until 0. */

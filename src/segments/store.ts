@@ -99,12 +99,15 @@ export const lockWhole = (tx: Tx, id: string) =>
   tx`select from segments_segment where id = ${id} for update`;
 export const lockShared = (tx: Tx, ids: readonly string[]) => tx`
   select from segments_segment where id = any(${ids as string[]}::uuid[]) order by id for share`;
-/** Two who look at one person do it one after the other. */
-export const lockPeople = (tx: Tx, people: readonly PersonKey[]) => tx`
-  select from people_person p
-  where p.bucket = any(${[...new Set(people.map((one) => one.bucket))]}::smallint[])
-    and p.person_id = any(${people.map((one) => one.personId)}::uuid[])
-  order by p.bucket, p.person_id for no key update`;
+/** Two who look at one person do it one after the other. Gives each one's stamp; who is nobody has none. */
+export const lockPeople = (tx: Tx, people: readonly PersonKey[]) => tx<
+  { personId: string; stamp: bigint }[]
+>`
+  select p.person_id, p.stamp from unnest(
+    ${people.map((one) => one.bucket)}::smallint[], ${people.map((one) => one.personId)}::uuid[]
+  ) as w(bucket, person_id)
+  join people_person p on p.bucket = w.bucket and p.person_id = w.person_id
+  order by p.bucket, p.person_id for no key update of p`;
 export const markRefreshed = (tx: Tx, id: string, at: Date) =>
   tx`update segments_segment set refreshed_at = ${at} where id = ${id}`;
 

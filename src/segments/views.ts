@@ -435,6 +435,8 @@ export type FactsRow = PersonKey & {
   tags: Record<string, { value: string; expiresAt: string | null }>;
   attributes: Record<string, { v?: unknown }>;
   segments: string[];
+  /** When each segment looks at them again. */
+  turns: Record<string, string>;
 };
 /** What rules ask of each of these people, what happened aside. */
 export const facts = (reader: Reader, people: readonly PersonKey[]) => reader<FactsRow[]>`
@@ -446,7 +448,11 @@ export const facts = (reader: Reader, people: readonly PersonKey[]) => reader<Fa
     coalesce((
       select jsonb_agg(s.segment_id) from segments_member s
       where s.bucket = p.bucket and s.person_id = p.person_id
-    ), '[]') as segments
+    ), '[]') as segments,
+    coalesce((
+      select jsonb_object_agg(t.key, t.due_at) from timer t
+      where t.bucket = p.bucket and t.person_id = p.person_id and t.kind = 'segments.turn'
+    ), '{}') as turns
   from ${these(reader, people)} w
   join people_person p on p.bucket = w.bucket and p.person_id = w.person_id
   left join people_profile f on f.bucket = p.bucket and f.person_id = p.person_id

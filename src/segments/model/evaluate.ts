@@ -70,14 +70,25 @@ const sampled = ({ a, b, below }: { a: number; b: number; below: number }, id: s
     (BigInt(a) * BigInt(Number.parseInt(id.slice(-8), 16)) + BigInt(b)) % BigInt(sampleModulus),
   ) < below;
 
+type Sequence = { steps: What[]; withinMs: number; span: Span };
+const follows = (rule: Sequence, events: readonly Happened[]): boolean => {
+  for (const _ of chains(rule, events)) return true;
+  return false;
+};
+/** When the chain of all steps began that began last; undefined where there is none. */
+export function begunLast(rule: Sequence, events: readonly Happened[]): number | undefined {
+  let last: number | undefined;
+  for (const began of chains(rule, events)) if (last === undefined || began > last) last = began;
+  return last;
+}
 /**
- * Of every chain of steps that could end here only the one that began last matters: if that took too long, all did.
- * `began[i]` is when the latest chain of i + 1 steps began.
+ * When each chain began that is there in time. Of every chain of steps that could end here only the one that began last
+ * matters: if that took too long, all did. `began[i]` is when the latest chain of i + 1 steps began.
  */
-function follows(
-  { steps, withinMs, span }: { steps: What[]; withinMs: number; span: Span },
+function* chains(
+  { steps, withinMs, span }: Sequence,
   events: readonly Happened[],
-): boolean {
+): Generator<number> {
   const began: number[] = Array.from({ length: steps.length }, () => Number.NEGATIVE_INFINITY);
   for (const one of events) {
     if (!within(one, span)) continue;
@@ -85,10 +96,9 @@ function follows(
       const start = i === 0 ? one.at : began[i - 1]!;
       if (start <= began[i]! || !isOf(one, steps[i]!)) continue;
       began[i] = start;
-      if (i === steps.length - 1 && one.at - start <= withinMs) return true;
+      if (i === steps.length - 1 && one.at - start <= withinMs) yield start;
     }
   }
-  return false;
 }
 
 export const isOf = ({ name, data }: Happened, { event, where = [] }: What): boolean =>

@@ -6,12 +6,15 @@ import {
   conditions,
   dayStart,
   eventsOf,
+  spanOf,
   type Clock,
   type Facts,
   type Rule,
+  type RuleNow,
   type Window,
 } from "../rules.ts";
-import { fits, isOf } from "./evaluate.ts";
+import { begunLast, fits, isOf, within } from "./evaluate.ts";
+import { compare } from "./filter.ts";
 
 /** One condition is tried at so many instants at most; after that the next is taken for its turn, and tried then. */
 const triesLimit = 64;
@@ -19,10 +22,10 @@ const hourMs = 3_600_000;
 const instantForm = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 /**
- * The first instant after now at which time alone may change the answer for this person. Undefined where it never will.
- * Before it no condition changes; at it one does, unless it has more events in its window than are tried.
+ * The first instant after now, up to `until`, at which time alone may change the answer for this person. Undefined where
+ * there is none. Before it no condition changes; at it one does, unless it has more events in its window than are tried.
  */
-export function nextTurn(rule: Rule, person: Facts, now: Clock): Date | undefined {
+export function nextTurn(rule: Rule, person: Facts, now: Clock, until: Date): Date | undefined {
   let next: number | undefined;
   for (const one of conditions(rule)) {
     const at =
@@ -31,11 +34,11 @@ export function nextTurn(rule: Rule, person: Facts, now: Clock): Date | undefine
         : one.kind === "days_since"
           ? sinceTurn(one, person, now.timeZone)
           : "window" in one
-            ? windowTurn(one, person, now)
+            ? windowTurn(one, person, now, until.getTime())
             : undefined;
     if (at !== undefined && at > now.at.getTime() && (next === undefined || at < next)) next = at;
   }
-  return next === undefined ? undefined : new Date(next);
+  return next === undefined || next > until.getTime() ? undefined : new Date(next);
 }
 
 function sinceTurn(
@@ -51,28 +54,73 @@ function sinceTurn(
   return instantOf(`${addDays(dayOf(since, timeZone), turns)}T00:00`, timeZone).getTime();
 }
 
-function windowTurn(
-  one: Extract<Rule, { window: Window }>,
-  person: Facts,
-  now: Clock,
-): number | undefined {
+type Windowed = Extract<Rule, { window: Window }>;
+function windowTurn(one: Windowed, person: Facts, now: Clock, until: number): number | undefined {
   const whats = eventsOf(one);
-  const candidates = new Set<number>();
-  for (const event of person.events) {
-    if (!whats.some((what) => isOf(event, what))) continue;
-    if (event.at > now.at.getTime()) candidates.add(event.at);
-    const out = leaves(one.window, event.at, now.timeZone);
-    if (out !== undefined && out > now.at.getTime()) candidates.add(out);
+  const from = now.at.getTime();
+  let asked = person.events.filter((event) => whats.some((what) => isOf(event, what)));
+  if (one.kind === "events" || one.kind === "absent") return countTurn(one, asked, now, until);
+  if (one.kind === "first") asked = asked.slice(0, 1);
+  if (one.kind === "sequence" && !asked.some(({ at }) => at > from)) {
+    // It breaks when the chain that began last does.
+    const { steps, withinMs, span } = atInstant(one, now) as Extract<RuleNow, { kind: "sequence" }>;
+    const begun = begunLast({ steps, withinMs, span }, asked);
+    return begun === undefined ? undefined : leaves(one.window, begun, now.timeZone);
   }
+  const candidates = new Set<number>();
+  for (const { at } of asked) {
+    if (at > from && at <= until) candidates.add(at);
+    const out = leaves(one.window, at, now.timeZone);
+    if (out !== undefined && out > from && out <= until) candidates.add(out);
+  }
+  if (candidates.size === 0) return undefined;
   const tried = [...candidates].toSorted((a, b) => a - b);
-  const is = fits(atInstant(one, now), person, now.at);
+  const theirs = { ...person, events: asked };
+  const is = fits(atInstant(one, now), theirs, now.at);
   for (const [i, ms] of tried.entries()) {
     if (i >= triesLimit) return ms;
     const at = new Date(ms);
-    if (fits(atInstant(one, { at, timeZone: now.timeZone }), person, at) !== is) return ms;
+    if (fits(atInstant(one, { at, timeZone: now.timeZone }), theirs, at) !== is) return ms;
   }
   return undefined;
 }
+
+/** Each event adds one when it comes in and takes one away when it leaves: one walk over those instants. */
+function countTurn(
+  one: Extract<Rule, { kind: "events" | "absent" }>,
+  asked: Facts["events"],
+  now: Clock,
+  until: number,
+): number | undefined {
+  const span = spanOf(one.window, now);
+  const steps: [at: number, by: number][] = [];
+  let count = 0;
+  for (const event of asked) {
+    if (within(event, span)) count++;
+    else if (event.at <= now.at.getTime() || !opens(one.window, event.at)) continue;
+    // One that is dated ahead comes in when its time comes.
+    else steps.push([event.at, 1]);
+    const out = leaves(one.window, event.at, now.timeZone);
+    if (out !== undefined) steps.push([out, -1]);
+  }
+  const holds = (n: number) => (one.kind === "absent" ? n === 0 : compare(n, one.is, one.count));
+  const is = holds(count);
+  steps.sort(([a], [b]) => a - b);
+  for (let i = 0; i < steps.length;) {
+    const at = steps[i]![0];
+    if (at > until) return undefined;
+    for (; steps[i]?.[0] === at; i++) count += steps[i]![1];
+    if (holds(count) !== is) return at;
+  }
+  return undefined;
+}
+/** Is what happens at `at` in this window at that instant? */
+const opens = (window: Window, at: number): boolean =>
+  window.kind === "since"
+    ? at >= Date.parse(window.at)
+    : window.kind === "between"
+      ? at >= Date.parse(window.from) && at < Date.parse(window.until)
+      : true;
 /** The first instant at which a window no longer holds what happened at `at`. */
 function leaves(window: Window, at: number, timeZone: string): number | undefined {
   if (window.kind === "hours") return at + window.hours * hourMs;
