@@ -277,8 +277,15 @@ const lively: Rule[] = [
   },
   { kind: "sample", seed: "half", percent: 50 },
 ];
+const movers = [people.moverOf({ parked: ["segments_member", "segments_log"] })];
 const step = fc.record({
   who: fc.integer({ min: 0, max: 5 }),
+  /** Sent by a device, which may turn out to be somebody's. */
+  device: fc.boolean(),
+  joins: fc.option(fc.integer({ min: 0, max: 5 }), { freq: 3 }),
+  /** Which of two processes works, and whether its first attempt is cut off. */
+  by: fc.constantFrom(0, 0, 1),
+  breaks: fc.constantFrom(false, false, true),
   name: fc.constantFrom("Product Viewed", "Product Added", "page", "Nobody asks"),
   price: fc.constantFrom(5, 20),
   /** Late, now, or dated ahead of us. */
@@ -307,16 +314,25 @@ test("event by event and timer by timer, everybody is where a recount at that in
           expect(is, `${when}: ${rule.kind}`).toEqual(be);
         }
       };
-      const work = async () => {
+      // Two processes over the same engines: each remembers for itself.
+      const houses = [house, { ...house }];
+      const refolders = [peopleJobs.refold, refold];
+      const consumers = [peopleJobs.consumeWith(refolders), consume];
+      const cutOff = () => Promise.reject(new Error("cut off"));
+      const work = async (by: number, breaks: boolean) => {
+        const own = houses[by]!;
+        if (breaks) await collect(own, [...consumers, cutOff]).catch(() => {});
         while (
-          (await collect(house, [peopleJobs.consume, consume])) +
-            (await relay(house, reactions)) +
-            (await ringDue(house, timers)) +
-            (await settleAll(house)) >
+          (await collect(own, consumers)) +
+            (await peopleJobs.merge(own, movers, refolders)) +
+            (await relay(own, reactions)) +
+            (await ringDue(own, timers)) +
+            (await settleAll(own)) >
           0
         );
       };
-      for (const [i, { who, name, price, offsetMs, flags, waitMs }] of steps.entries()) {
+      for (const [i, one] of steps.entries()) {
+        const { who, device, joins, name, price, offsetMs, flags, waitMs, by, breaks } = one;
         const at = new Date(clock.shop.getTime() + offsetMs);
         await sql.begin((tx) =>
           accept(house, tx, source, [
@@ -326,11 +342,16 @@ test("event by event and timer by timer, everybody is where a recount at that in
               at,
               data: { price },
               flags,
-              sender: { type: "user_id", value: `c${who}` },
+              sender: device
+                ? { type: "anonymous_id", value: `d${who}` }
+                : { type: "user_id", value: `c${who}` },
+              ...(device && joins !== null
+                ? { links: [{ type: "user_id", value: `c${joins}` }] }
+                : {}),
             },
           ]),
         );
-        await work();
+        await work(by, breaks);
         await check(`event ${i}`);
         // Time goes from one timer to the next, as a running clock would.
         const end = clock.shop.getTime() + waitMs;
@@ -340,7 +361,7 @@ test("event by event and timer by timer, everybody is where a recount at that in
           >`select min(due_at) as at from timer where kind like 'segments.%'`;
           if (!next?.at || next.at.getTime() > end) break;
           clock.shop = next.at;
-          await work();
+          await work(1 - by, false);
           await check(`timer after ${i}`);
         }
         clock.shop = new Date(end);
