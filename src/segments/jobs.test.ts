@@ -380,6 +380,48 @@ test("event by event and timer by timer, everybody is where a recount at that in
   );
 }, 300_000);
 
+test("whom a process remembers without a device has what was done with it as soon as it is theirs", async () => {
+  await using shop = await world();
+  const { house, sql, clock } = shop;
+  const viewed = { kind: "events", event: "Product Viewed", is: "ge" } as const;
+  const { id } = await make(shop, { ...viewed, count: 4, window: { kind: "hours", hours: 24 } });
+  await settle(shop);
+  const source = await sourceNamed(house, sql, "shop", "server");
+  const refolders = [peopleJobs.refold, refold];
+  let said = 0;
+  const say = async (
+    type: "user_id" | "anonymous_id",
+    links: { type: "user_id"; value: string }[] = [],
+  ) => {
+    clock.shop = new Date(clock.shop.getTime() + 1000);
+    await sql.begin((tx) =>
+      accept(house, tx, source, [
+        {
+          ...{ key: `k${said++}`, name: "Product Viewed", at: clock.shop, data: {}, links },
+          sender: { type, value: "one" },
+        },
+      ]),
+    );
+    await collect(house, [peopleJobs.consumeWith(refolders), consume]);
+  };
+  await say("user_id"); // the process remembers both from here on
+  await say("anonymous_id");
+  await say("user_id");
+  expect(await members(sql, id)).toEqual([]);
+  await say("anonymous_id", [{ type: "user_id", value: "one" }]);
+  expect(await members(sql, id)).toHaveLength(1);
+  // The other way round: of somebody whom a device is taken from, what was done with it does not count any more.
+  const parted = await sql<{ bucket: number; nodeId: string }[]>`
+    delete from people_link returning bucket, node_id`;
+  await sql.begin((tx) => peopleJobs.settle(house, tx, parted, refolders));
+  await say("user_id");
+  const [own] = await sql<{ events: number }[]>`
+    select count(*)::int as events from collect_event e join people_node n using (bucket, node_id)
+    where n.person_id = (select person_id from people_node where type = 'user_id')`;
+  expect(own!.events).toBe(3);
+  expect(await members(sql, id)).toEqual([]);
+});
+
 test("an event brings somebody in at once, and whoever listens is told which one", async () => {
   await using shop = await world();
   const { house, sql } = shop;
