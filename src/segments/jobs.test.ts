@@ -277,7 +277,9 @@ const lively: Rule[] = [
   },
   { kind: "sample", seed: "half", percent: 50 },
 ];
-const movers = [people.moverOf({ parked: ["segments_member", "segments_log"] })];
+const aside = [people.movers, people.moverOf({ parked: ["segments_member", "segments_log"] })];
+const consumers = [peopleJobs.consumeWith(aside), consume, peopleJobs.followWith([refold])];
+const refolders = [peopleJobs.refold, refold];
 const step = fc.record({
   who: fc.integer({ min: 0, max: 5 }),
   /** Sent by a device, which may turn out to be somebody's. */
@@ -316,15 +318,13 @@ test("event by event and timer by timer, everybody is where a recount at that in
       };
       // Two processes over the same engines: each remembers for itself.
       const houses = [house, { ...house }];
-      const refolders = [peopleJobs.refold, refold];
-      const consumers = [peopleJobs.consumeWith(refolders), consume];
       const cutOff = () => Promise.reject(new Error("cut off"));
       const work = async (by: number, breaks: boolean) => {
         const own = houses[by]!;
         if (breaks) await collect(own, [...consumers, cutOff]).catch(() => {});
         while (
           (await collect(own, consumers)) +
-            (await peopleJobs.merge(own, movers, refolders)) +
+            (await peopleJobs.merge(own, [], refolders)) +
             (await relay(own, reactions)) +
             (await ringDue(own, timers)) +
             (await settleAll(own)) >
@@ -387,7 +387,6 @@ test("whom a process remembers without a device has what was done with it as soo
   const { id } = await make(shop, { ...viewed, count: 4, window: { kind: "hours", hours: 24 } });
   await settle(shop);
   const source = await sourceNamed(house, sql, "shop", "server");
-  const refolders = [peopleJobs.refold, refold];
   let said = 0;
   const say = async (
     type: "user_id" | "anonymous_id",
@@ -402,7 +401,7 @@ test("whom a process remembers without a device has what was done with it as soo
         },
       ]),
     );
-    await collect(house, [peopleJobs.consumeWith(refolders), consume]);
+    await collect(house, consumers);
   };
   await say("user_id"); // the process remembers both from here on
   await say("anonymous_id");
@@ -413,7 +412,7 @@ test("whom a process remembers without a device has what was done with it as soo
   // The other way round: of somebody whom a device is taken from, what was done with it does not count any more.
   const parted = await sql<{ bucket: number; nodeId: string }[]>`
     delete from people_link returning bucket, node_id`;
-  await sql.begin((tx) => peopleJobs.settle(house, tx, parted, refolders));
+  await sql.begin((tx) => peopleJobs.settle(house, tx, parted, { aside, refolders }));
   await say("user_id");
   const [own] = await sql<{ events: number }[]>`
     select count(*)::int as events from collect_event e join people_node n using (bucket, node_id)
