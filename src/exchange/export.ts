@@ -169,7 +169,7 @@ async function logCells(
   kind: "orders" | "relations" | "events",
   names: boolean,
 ): Promise<Cells[]> {
-  return (await openPage(house, page, names)).map(({ row, links, who, direct }): Cells => {
+  return (await openPage(house, page, names)).flatMap(({ row, links, who, direct }): Cells[] => {
     const { $traits, $context, ...said } = row.data;
     const data: Record<string, unknown> = {};
     const traits: Record<string, unknown> = { ...($traits as object | undefined) };
@@ -187,20 +187,24 @@ async function logCells(
     if (kind === "orders") {
       for (const field of lineFields)
         if (said[field] !== undefined) cells[field] = String(said[field]);
-      return { ...cells, unitPrice: price(BigInt(Number(said["unitPrice"]))), customer: who };
+      return [{ ...cells, unitPrice: price(BigInt(Number(said["unitPrice"]))), customer: who }];
     }
     if (kind === "relations") {
       const act = toldBy(row.name, row.data, direct);
-      return {
-        ...{ ...cells, name: row.name, data: told(data) },
-        ...(row.nodeType === "user_id" ? { user: who } : { anonymous: who }),
-        kind: act && importedKind(act.act),
-        other: act?.other ?? null,
-      };
+      // Whoever took back that we keep their relations is in no file of them either.
+      if (act && !row.kept) return [];
+      return [
+        {
+          ...{ ...cells, name: row.name, data: told(data) },
+          ...(row.nodeType === "user_id" ? { user: who } : { anonymous: who }),
+          kind: act && importedKind(act.act),
+          other: act?.other ?? null,
+        },
+      ];
     }
     const user = row.nodeType === "user_id" ? who : null;
     const anonymous = row.nodeType === "user_id" ? null : who;
-    return { ...cells, name: row.name, user, anonymous, data: told(data), traits: told(traits) };
+    return [{ ...cells, name: row.name, user, anonymous, data: told(data), traits: told(traits) }];
   });
 }
 const lineFields = [

@@ -43,9 +43,10 @@ export type LogRow = {
   flags: number;
   linkBuckets: number[] | null;
   linkIds: string[] | null;
+  kept: boolean; // of what was told of two people: what neither of them took back, and a page's word
 };
 const lines = "Order Line";
-/** What the market's own file does not hold, because it was not believed: bots, staff and a page's word. */
+/** What makes nothing of anybody, and is not in the market's own file, because it was not believed: bots, staff and a page's word. */
 const notTold = 1 | 2 | 128;
 
 export type NodeRow = { bucket: number; nodeId: string; type: string; sealed: Buffer };
@@ -54,6 +55,25 @@ export const nodes = (reader: Reader, of: readonly { bucket: number; nodeId: str
     select n.bucket, n.node_id, n.type, n.sealed
     from unnest(${of.map((n) => n.bucket)}::smallint[], ${of.map((n) => n.nodeId)}::uuid[]) as k(bucket, node_id)
     join people_node n on n.bucket = k.bucket and n.node_id = k.node_id`;
+/**
+ * What was told of two people, where it is kept and both still let us: neither took that back since. A block stays,
+ * because it protects somebody.
+ */
+const isKept = (reader: Reader) => reader`
+  exists (
+    select from relations_fact f
+    where f.bucket = e.bucket and f.node_id = e.node_id and f.id = e.id
+      and (f.act = 'block' or not exists (
+        select from (values (f.bucket, f.node_id), (f.other_bucket, f.other_node_id)) n (bucket, node_id)
+        cross join lateral (
+          select o.person_bucket, o.person_id from people_owner o
+          where o.bucket = n.bucket and o.node_id = n.node_id
+            and (f.at, f.id) >= (o.from_at, o.from_id) and (f.at, f.id) < (o.until_at, o.until_id)
+          limit 1) o
+        join relations_person p on p.bucket = o.person_bucket and p.person_id = o.person_id
+        where f.at < p.counts_from or (p.counts_from is null and exists (
+          select from messages_consent c
+          where c.bucket = p.bucket and c.person_id = p.person_id and c.purpose = 'social')))))`;
 /** A page of the log: order lines, what was told of relations, or every other event. */
 export const log = (
   reader: Reader,
@@ -63,7 +83,11 @@ export const log = (
 ) => reader<LogRow[]>`
   select e.bucket, e."offset", e.id, e.name, e.at, e.data, e.node_id, n.type as node_type,
     n.sealed as node_sealed, e.sealed, e.source_id, s.name as source_name, s.kind as source_kind,
-    n.source_id as space, e.flags, e.link_buckets, e.link_ids
+    n.source_id as space, e.flags, e.link_buckets, e.link_ids, ${
+      part === "relations"
+        ? reader`(s.kind = 'public' or e.flags & ${notTold} <> 0 or ${isKept(reader)})`
+        : reader`true`
+    } as kept
   from collect_event e join collect_source s on s.id = e.source_id
   left join people_node n on n.bucket = e.bucket and n.node_id = e.node_id
   where (e.bucket, e."offset") > (${after?.bucket ?? -1}, ${String(after?.offset ?? 0)}::bigint)

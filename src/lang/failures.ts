@@ -118,6 +118,11 @@ export const failures = {
     zh: "你在店里还没有账号，无法添加好友。",
     en: "You have no account with this shop yet, so others cannot be told apart from you.",
   },
+  "relations.too_many": {
+    status: 409,
+    zh: "屏蔽次数已到上限（1000 次）。",
+    en: "You have reached the limit of 1,000 blocks.",
+  },
   "people.unknown": { status: 404, zh: "没有这个用户。", en: "There is no such person." },
   "people.tag_reserved": {
     status: 409,

@@ -84,5 +84,10 @@ export const say = endpoint({
     user: z.string().trim().min(1).max(200),
   }),
   output: z.object({}),
-  failures: ["request.forbidden", "relations.not_agreed", "relations.no_user"],
+  failures: [
+    "request.forbidden",
+    "relations.not_agreed",
+    "relations.no_user",
+    "relations.too_many",
+  ],
 });

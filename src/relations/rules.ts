@@ -251,6 +251,8 @@ export function standing(lines: readonly SaidSocial[]): {
 export const edgesLimit = 5000; // of the one who asks: those longest known to us
 export const beyondLimit = 500; // of each of those, for the second step
 export const answersLimit = 200;
+/** So many times a person may keep somebody away. */
+export const blocksLimit = 1000;
 
 /** Roads of two steps: whom they lead to, and how. */
 export const roads = {

@@ -8,6 +8,7 @@ import * as privacy from "#privacy/service.ts";
 import { told } from "./events.ts";
 import {
   bandOf,
+  blocksLimit,
   edgeKinds,
   fold,
   influenceBands,
@@ -180,16 +181,25 @@ export async function say(
   { tx, house, now, newId }: Context,
   person: PersonKey,
   { act, user }: { act: OwnAct; user: string },
-): Promise<Result<Record<string, never>, "relations.not_agreed" | "relations.no_user">> {
+): Promise<
+  Result<Record<string, never>, "relations.not_agreed" | "relations.no_user" | "relations.too_many">
+> {
   const nodes = await store.userNodes(tx, person);
   if (nodes.length === 0) return fail("relations.no_user");
   // Whoever has not agreed may still keep others away.
   const guards = act === "block" || act === "unblock";
   if (!guards && !(await store.standingOf(tx, person))) return fail("relations.not_agreed");
+  if (act === "block" && (await store.blocksOf(tx, nodes)) >= blocksLimit)
+    return fail("relations.too_many");
   const facts: NewFact[] = [];
   for (const { bucket, nodeId, sourceId } of nodes) {
     const blind = privacy.blindOf(house, "user_id", user, sourceId);
-    const [other] = await store.heldNode(tx, blind);
+    let [other] = await store.heldNode(tx, blind);
+    // Whoever is to be kept away may come to be known only later: the block is there before them.
+    if (!other && act === "block") {
+      const named = { type: "user_id" as const, value: user, at: now };
+      other = (await people.nodesFor(house, tx, sourceId, [named])).get(people.senderKey(named));
+    }
     if (!other || other.personId === person.personId) continue;
     facts.push({
       ...{ bucket, nodeId, otherBucket: other.nodeBucket, otherNodeId: other.nodeId },

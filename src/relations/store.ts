@@ -186,6 +186,18 @@ export const userNodes = (reader: Reader, { bucket, personId }: PersonKey) =>
   reader<{ bucket: number; nodeId: string; sourceId: string }[]>`
     select bucket, node_id, source_id from people_node
     where person_bucket = ${bucket} and person_id = ${personId} and type = 'user_id' order by node_id`;
+/** How often these nodes kept somebody away. */
+export async function blocksOf(
+  reader: Reader,
+  nodes: readonly { bucket: number; nodeId: string }[],
+): Promise<number> {
+  const [row] = await reader<{ count: number }[]>`
+    select count(*)::int from relations_fact f
+    join unnest(${nodes.map((n) => n.bucket)}::smallint[], ${nodes.map((n) => n.nodeId)}::uuid[])
+      as n (bucket, node_id) on f.bucket = n.bucket and f.node_id = n.node_id
+    where f.act = 'block'`;
+  return row!.count;
+}
 /** Whose user id this is; no erasure takes the node away before this transaction ends. */
 export const heldNode = (tx: Tx, blind: Buffer) =>
   tx<{ nodeBucket: number; nodeId: string; personId: string }[]>`
