@@ -4,6 +4,8 @@ import { expect, test } from "vitest";
 import { allRoutes } from "../src/app.ts";
 import { doctor } from "../src/doctor.ts";
 import type { PersonKey } from "../src/kernel/sql.ts";
+import { start } from "../src/journeys/jobs.ts";
+import * as programmes from "../src/journeys/service.ts";
 import * as messages from "../src/messages/service.ts";
 import * as offers from "../src/offers/service.ts";
 import { saying, user, visitor } from "./merged.ts";
@@ -67,6 +69,14 @@ test("coupons and what one person may have of them are added up; an excess stays
   ]);
   expect(await issue(here, campaign, [u])).toMatchObject([
     { ok: false, code: "offers.person_limit" },
+  ]);
+  const offer = await here.ask("GET", `/v1/offers/${campaign}`, { headers: here.as.owner });
+  expect(offer.body["figures"]).toMatchObject({ excess: { people: 1, coupons: 1 } });
+  const shown = await here.ask("GET", `/v1/members/${u.personId}/coupons`, {
+    headers: here.as.owner,
+  });
+  expect(shown.body["excess"]).toEqual([
+    { campaign, name: { zh: "茶", en: "Tea" }, coupons: 2, perPerson: 1 },
   ]);
   await sound(here);
 
@@ -253,3 +263,72 @@ test("a visitor's message that waits leaves once, from whoever they turn out to 
   expect(await timers()).toEqual([]);
   await sound(here);
 }, 60_000);
+
+test("an enrolment a run: the further one goes on with its way; who was in both arms is counted and in neither's result", async () => {
+  await using here = await shop(allRoutes);
+  const { house, sql } = here;
+  const { say, join, part, find, settled } = saying(here);
+  const all = Array.from({ length: 16 }, (_, i) => user(`w${i}`));
+  for (const one of all) await say("Page", one);
+  const campaign = await campaignOf(here, { couponLimit: 4 });
+  await template(here);
+  const made = await here.ask("POST", "/v1/segments", {
+    headers: here.as.owner,
+    body: { name: { zh: "全部", en: "All" }, rule: { kind: "everybody" }, purpose: "marketing" },
+  });
+  await settled();
+  const everybody = String(made.body["id"]);
+  const programme = await sql.begin((tx) =>
+    programmes.define(tx, house, {
+      ...{ key: "tea", name: { zh: "茶", en: "Tea" }, segmentId: everybody, campaignId: campaign },
+      ...{ template: "hello", windowDays: 30, picks: 0, seed: "leaf", treatedShareBp: 5000 },
+    }),
+  );
+  await start(house, programme.id);
+  await settled();
+  const rows = () =>
+    rowsOf(sql`
+      select e.person_id, e.arm, e.node, e.id, (select array_agg(m.node order by m.node)
+        from journeys_move m where m.person_id = e.person_id and m.run_id = e.run_id) as moves
+      from journeys_enrolment e order by e.person_id`);
+  const before = (await rows()) as { personId: string; arm: string; node: string }[];
+  const arms = () =>
+    rowsOf(sql`select person_id, arm, crossed, at from experiments_assignment order by person_id`);
+  const assigned = await arms();
+  const people = new Map<string, (typeof all)[number]>();
+  for (const one of all) people.set((await find(one)).personId, one);
+  const of = (node: string) =>
+    before.filter((row) => row.node === node).map(({ personId }) => people.get(personId)!);
+  const [sent, held] = [of("sent"), of("held_out")];
+  expect([sent.length, held.length].every((n) => n >= 3)).toBe(true);
+  // The held out one was there first, so that it stays; what was sent to the other goes on with them.
+  const [x, y] = [sent[0]!, held[0]!].toSorted((p, q) => all.indexOf(p) - all.indexOf(q)) as [
+    (typeof sent)[0],
+    (typeof sent)[0],
+  ];
+  await join(y!, x!);
+  const one = (await find(x!)).personId;
+  const merged = (await rows()).filter((row) => row["personId" as never] === one);
+  expect(merged).toMatchObject([{ node: "sent", arm: "treated", moves: ["sent", "waiting"] }]);
+  expect(await rows()).toHaveLength(before.length - 1);
+  await sound(here);
+  // Two of one arm count once.
+  await join(held[2]!, held[1]!);
+  const read = async () =>
+    (await here.ask("GET", `/v1/programmes/${programme.id}`, { headers: here.as.owner })).body[
+      "run"
+    ] as { crossed: number; arms: { people: number }[] };
+  const figures = await read();
+  expect(figures.crossed).toBe(1);
+  expect(figures.arms.reduce((sum, { people: n }) => sum + n, 0)).toBe(before.length - 3);
+  const listed = await here.ask("GET", `/v1/programmes/${programme.id}/people?crossed=true`, {
+    headers: here.as.owner,
+  });
+  expect(listed.body).toMatchObject({ total: 1, people: [{ personId: one }] });
+  await part(held[2]!, held[1]!);
+  await part(y!, x!);
+  expect(await rows()).toEqual(before);
+  expect(await arms()).toEqual(assigned);
+  expect((await read()).crossed).toBe(0);
+  await sound(here);
+}, 90_000);

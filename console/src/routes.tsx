@@ -203,7 +203,16 @@ const programme = createRoute({
 const programmePeople = createRoute({
   getParentRoute: () => inside,
   path: "/programmes/$programme/people",
-  validateSearch: texts("run", "arm", "returned", "node", "coupon", "channel", "verdict"),
+  validateSearch: texts(
+    "run",
+    "arm",
+    "returned",
+    "crossed",
+    "node",
+    "coupon",
+    "channel",
+    "verdict",
+  ),
   component: lazyRouteComponent(() => import("./journeys/programme-people.tsx"), "ProgrammePeople"),
 });
 const outbox = createRoute({

@@ -85,7 +85,10 @@ export const readExperiment = endpoint({
   input: z.strictObject({ experiment: z.uuid() }),
   output: z.object({
     design,
+    /** Without those who are counted in `crossed`. */
     arms: z.array(z.object({ arm, people: z.int() })),
+    /** People who turned out to be one somebody after each had been in another arm: they are in neither's result. */
+    crossed: z.int(),
     result: result.nullable(),
     decision: decision.nullable(),
   }),

@@ -122,6 +122,7 @@ export async function read(reader: Reader, id: string) {
   return {
     design: shown(design),
     arms: [...(await store.armCounts(reader, id))],
+    crossed: await store.crossedCount(reader, id),
     result: result && {
       id: result.id,
       from: result.fromAt.toISOString(),

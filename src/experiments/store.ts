@@ -73,7 +73,14 @@ export const armsOf = (reader: Reader, experimentId: string) =>
 export const armCounts = (reader: Reader, experimentId: string) =>
   reader<{ arm: Arm; people: number }[]>`
     select arm, count(*)::int as people from experiments_assignment
-    where experiment_id = ${experimentId} group by arm order by arm desc`;
+    where experiment_id = ${experimentId} and not crossed group by arm order by arm desc`;
+/** How many turned out to have been in both arms, and are in neither's result. */
+export async function crossedCount(reader: Reader, experimentId: string): Promise<number> {
+  const [row] = await reader<{ people: number }[]>`
+    select count(*)::int as people from experiments_assignment
+    where experiment_id = ${experimentId} and crossed`;
+  return row!.people;
+}
 
 export async function addResult(tx: Tx, row: ResultRow): Promise<void> {
   await tx`insert into experiments_result ${tx({ ...row, report: tx.json(row.report as never) })}`;

@@ -23,6 +23,8 @@ const run = z.object({
   from: z.iso.datetime(),
   until: z.iso.datetime(),
   arms: z.array(z.object({ arm, people: count })),
+  /** Turned out to have been in both arms: in neither's figures. */
+  crossed: count,
   nodes: z.array(z.object({ node, people: count })),
   coupons: z.object({ issued: count, redeemed: count }),
   /** One row a channel and what became of its messages. */
@@ -134,6 +136,8 @@ export const programmePeople = endpoint({
     run: z.coerce.number().int().min(1).optional(),
     arm: arm.optional(),
     returned: z.enum(["true", "false"]).optional(),
+    /** Those alone who turned out to have been in both arms. */
+    crossed: z.enum(["true"]).optional(),
     node: node.optional(),
     coupon: z.enum(["issued", "redeemed"]).optional(),
     channel: z.string().max(40).optional(),

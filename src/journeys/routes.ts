@@ -87,6 +87,7 @@ const read = answer(api.readProgramme, async ({ house }, { programme: ref, run: 
           ...spanOf(run),
           state: run.state,
           arms: measured.arms,
+          crossed: measured.crossed,
           nodes: [...(await views.nodes(sql, run.id))],
           coupons: await views.coupons(sql, run.id),
           messages: [...(await views.messages(sql, run.id))],
@@ -114,10 +115,11 @@ const behind = answer(api.programmePeople, async (reading, input) => {
   const run = programme && chosen(await store.runs(house.sql, programme.id), input.run);
   if (!run) return fail("journeys.unknown");
   const returned = input.returned === undefined ? undefined : input.returned === "true";
+  const crossed = input.crossed === "true";
   const rows = await views.people(
     house.sql,
     run,
-    { ...input, returned },
+    { ...input, returned, crossed },
     { after: input.after ?? nobody, limit: input.limit },
   );
   const known = await userIds(reading, rows);

@@ -80,9 +80,9 @@ export const standings = (reader: Reader) =>
   >`
     select r.id as run_id,
       (select count(*)::int from experiments_assignment a
-       where a.experiment_id = r.experiment_id and a.arm = 'treated') as treated,
+       where a.experiment_id = r.experiment_id and a.arm = 'treated' and not a.crossed) as treated,
       (select count(*)::int from experiments_assignment a
-       where a.experiment_id = r.experiment_id and a.arm = 'control') as control,
+       where a.experiment_id = r.experiment_id and a.arm = 'control' and not a.crossed) as control,
       res.report->>'verdict' as verdict,
       (res.report->'primary'->>'differenceBp')::int as difference_bp,
       res.report->'primary'->'intervalBp' as interval_bp, d.advice
@@ -148,6 +148,8 @@ export const messages = (reader: Reader, runId: string) =>
     group by channel, verdict, reason order by channel, messages desc, verdict, reason`;
 
 export type Filter = {
+  /** Those alone who turned out to have been in both arms; who asks for an arm never gets them. */
+  crossed?: boolean | undefined;
   arm?: Arm | undefined;
   returned?: boolean | undefined;
   node?: Node | undefined;
@@ -173,7 +175,7 @@ export const people = (
   page: { after: string; limit: number },
 ) => {
   const { arm = null, returned = null, node = null, coupon = null } = filter;
-  const { channel = null, verdict = null } = filter;
+  const { channel = null, verdict = null, crossed = false } = filter;
   return reader<Person[]>`
     with message as (${messagesOf(reader, run.id)}), mine as (
       select e.bucket, e.person_id, e.id as enrolment_id, e.arm, e.node, o.returned,
@@ -183,8 +185,11 @@ export const people = (
         on (o.bucket, o.person_id, o.experiment_id) = (e.bucket, e.person_id, ${run.experimentId})
       left join offers_coupon c
         on (c.bucket, c.person_id, c.id) = (e.bucket, e.person_id, e.coupon_id)
+      left join experiments_assignment a
+        on (a.bucket, a.person_id, a.experiment_id) = (e.bucket, e.person_id, ${run.experimentId})
       where e.run_id = ${run.id}
-        and (${arm}::text is null or e.arm = ${arm})
+        and (${arm}::text is null or (e.arm = ${arm} and a.crossed is not true))
+        and (not ${crossed} or a.crossed)
         and (${returned}::boolean is null or o.returned = ${returned})
         and (${node}::text is null or e.node = ${node})
         and (${coupon}::text is null or (e.coupon_id is not null

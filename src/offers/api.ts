@@ -91,6 +91,8 @@ export const one = endpoint({
       redeemed: z.int(),
       expired: z.int(),
       revoked: z.int(),
+      /** People who have more than one person may have since several became one, and how many coupons too many. */
+      excess: z.object({ people: z.int(), coupons: z.int() }),
       /** Of the redeemed: what came off, and what the orders came to before that. */
       discountMinor: minorAmount,
       ordersMinor: minorAmount,
@@ -165,6 +167,10 @@ export const ofMember = endpoint({
         currency,
         cause: z.string(),
       }),
+    ),
+    /** Of these they have more than one member may have, since several became one. Nothing is taken back. */
+    excess: z.array(
+      z.object({ campaign: z.uuid(), name: sentence, coupons: z.int(), perPerson: z.int() }),
     ),
   }),
   failures: ["people.unknown", "request.forbidden"],

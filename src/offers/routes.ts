@@ -61,6 +61,7 @@ export const routes: Route[] = [
       expired: 0,
       revoked: 0,
       ...Object.fromEntries(rows.map(({ state, coupons }) => [state, coupons])),
+      excess: await store.excessIn(sql, id),
       discountMinor: rows.reduce((sum, row) => sum + row.discountMinor, 0n),
       ordersMinor: rows.reduce((sum, row) => sum + row.ordersMinor, 0n),
     };
@@ -73,12 +74,20 @@ export const routes: Route[] = [
   answer(api.ofMember, async ({ house: { sql }, scope }, { person: personId }) => {
     const person = await seen(sql, scope, personId);
     if (!person.ok) return person;
-    const coupons = await store.couponsOf(sql, person.value);
+    const [coupons, excess] = await Promise.all([
+      store.couponsOf(sql, person.value),
+      store.excessOf(sql, person.value),
+    ]);
     const campaigns = await store.campaigns(
       sql,
-      coupons.map(({ campaignId }) => campaignId),
+      [...coupons, ...excess].map(({ campaignId }) => campaignId),
     );
     return ok({
+      excess: excess.map(({ campaignId, ...counts }) => ({
+        campaign: campaignId,
+        name: campaigns.get(campaignId)!.name,
+        ...counts,
+      })),
       coupons: coupons.map((coupon) => {
         const campaign = campaigns.get(coupon.campaignId)!;
         const { id, state, cause, orderRef, discountMinor, closedAt } = coupon;

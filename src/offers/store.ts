@@ -174,6 +174,22 @@ export const couponsOf = (reader: Reader, person: PersonKey) =>
     from offers_coupon where bucket = ${person.bucket} and person_id = ${person.personId}
     order by issued_at desc, id desc limit 200`;
 /** Those of somebody that may still be used. */
+export type Excess = { campaignId: string; coupons: number; perPerson: number };
+/** Campaigns of which somebody has more than one person may have: they were several people. */
+export const excessOf = (reader: Reader, { bucket, personId }: PersonKey) =>
+  reader<Excess[]>`
+    select p.campaign_id, p.coupons, c.per_person from offers_person p
+    join offers_campaign c on c.id = p.campaign_id and p.coupons > c.per_person
+    where p.bucket = ${bucket} and p.person_id = ${personId} order by c.at desc, c.id`;
+/** How many people have more of a campaign than one person may have, and how many coupons that is too many. */
+export async function excessIn(reader: Reader, campaignId: string) {
+  const [row] = await reader<{ people: number; coupons: number }[]>`
+    select count(*)::int as people, coalesce(sum(p.coupons - c.per_person), 0)::int as coupons
+    from offers_campaign c
+    join offers_person p on p.campaign_id = c.id and p.coupons > c.per_person
+    where c.id = ${campaignId}`;
+  return row!;
+}
 export const openOf = (reader: Reader, { bucket, personId }: PersonKey) =>
   reader<(PersonKey & { id: string; expiresAt: Date })[]>`
     select bucket, person_id, id, expires_at from offers_coupon

@@ -38,6 +38,7 @@ export function ProgrammePeople() {
     arm: oneOf(search.arm, ["treated", "control"]),
     returned: oneOf(search.returned, ["true", "false"]),
     node: oneOf(search.node, nodes),
+    crossed: oneOf(search.crossed, ["true"]),
     coupon: oneOf(search.coupon, ["issued", "redeemed"]),
     channel: search.channel,
     verdict: oneOf(search.verdict, verdicts),
@@ -124,13 +125,14 @@ export function ProgrammePeople() {
           onChange={(node) => set({ node })}
           options={[any, ...nodes.map((node) => ({ value: node, label: t.nodes[node] }))]}
         />
-        {(input.coupon || input.channel || input.verdict) && (
+        {(input.crossed || input.coupon || input.channel || input.verdict) && (
           <button
             type="button"
-            onClick={() => set({ coupon: "", channel: "", verdict: "" })}
+            onClick={() => set({ crossed: "", coupon: "", channel: "", verdict: "" })}
             className="chip"
           >
             {[
+              input.crossed && t.result.crossed,
               input.coupon && t.couponStates[input.coupon],
               input.channel && wordFor(t.channels, input.channel),
               input.verdict && wordFor(t.messageStates, input.verdict),

@@ -233,6 +233,14 @@ function Arms({ programme, run }: { programme: string; run: Run | undefined }) {
               to={link({ node })}
             />
           ))}
+          {run.crossed > 0 && (
+            <Figure
+              label={t.result.crossed}
+              value={format.number(run.crossed)}
+              note={t.result.crossedSay}
+              to={link({ crossed: "true" })}
+            />
+          )}
           <Figure
             label={t.result.coupons}
             value={format.number(run.coupons.issued)}

@@ -822,6 +822,8 @@ export const en = {
     coupons: "Coupons",
     noCoupons: "This member has been given no coupon.",
     usedOn: (order) => `used on order ${order}`,
+    excess: (name, coupons, perPerson) =>
+      `${name}: ${coupons} where a member may have ${perPerson}. Each account had its own before they were merged. None is taken back, and no more are given.`,
     consents: "Consents",
     noConsents: "This member has agreed to nothing.",
     granted: "Agreed",
@@ -1267,6 +1269,8 @@ export const en = {
       `The split is wrong: ${treated} in the programme, ${expected} asked for. Find out why first; this result cannot be used.`,
     arms: "The two arms",
     armsSay: "By assignment, whether or not a message arrived.",
+    crossed: "Were in both arms",
+    crossedSay: "Turned out to be one person after a merge; in neither result",
     arm: "Arm",
     people: "People",
     returned: "Came back",

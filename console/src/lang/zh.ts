@@ -778,6 +778,8 @@ export const zh = {
     coupons: "优惠券",
     noCoupons: "没有给过优惠券。",
     usedOn: (order: string) => `用于订单 ${order}`,
+    excess: (name: string, coupons: string, perPerson: string) =>
+      `「${name}」每人限 ${perPerson} 张，现有 ${coupons} 张：合并前几个账号各领过。多出的不收回，也不再发。`,
     consents: "同意记录",
     noConsents: "没有同意接收任何消息。",
     granted: "已同意",
@@ -1209,6 +1211,8 @@ export const zh = {
       `分组有误：实验组占 ${treated}，设定为 ${expected}。先查清原因，这个结果不能用。`,
     arms: "两组对比",
     armsSay: "按分组算，不看消息是否送达。",
+    crossed: "两组都进过",
+    crossedSay: "合并后才发现是同一个人，不计入两组结果",
     arm: "组",
     people: "人数",
     returned: "回来了",

@@ -107,6 +107,11 @@ export function Coupons({ person }: { person: string }) {
     <Part title={t.member.coupons} className="reserve-2 grows">
       {error && <Broken error={error} />}
       {data?.coupons.length === 0 && <p className="quiet">{t.member.noCoupons}</p>}
+      {data?.excess.map(({ campaign, name, coupons, perPerson }) => (
+        <p key={campaign} className="quiet">
+          {t.member.excess(said(name), format.number(coupons), format.number(perPerson))}
+        </p>
+      ))}
       <ul className="rows">
         {data
           ? data.coupons.map((one) => (
