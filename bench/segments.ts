@@ -265,7 +265,7 @@ const byHand = (owner: Sql, id: string, hand: string, at: Date) =>
   });
 
 /** People with a profile, a stage and what they did over ninety days, written straight into the tables. */
-async function fill(owner: Sql, howMany: number, each: number, at: Date): Promise<void> {
+export async function fill(owner: Sql, howMany: number, each: number, at: Date): Promise<void> {
   const person = `md5('p' || i)::uuid`;
   const bucket = `(('x' || left(md5('p' || i), 2))::bit(8)::int)::smallint`;
   await owner.unsafe(`create table bench_member (like segments_member including all)`);

@@ -48,7 +48,12 @@ export const list = endpoint({
   permission: "traits:read",
   summary: { zh: "全部特征，含计算进度", en: "Every trait, and how far it was worked out" },
   input: z.strictObject({}),
-  output: z.object({ traits: z.array(shown), most: z.int() }),
+  output: z.object({
+    traits: z.array(shown),
+    most: z.int(),
+    /** People with more than `than` events of one name: their figures about it follow within so many seconds. */
+    late: z.object({ people: z.int(), than: z.int(), seconds: z.int() }),
+  }),
   failures: [],
 });
 

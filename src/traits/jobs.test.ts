@@ -10,8 +10,8 @@ import { byIdentifier } from "#people/service.ts";
 import type { Filter } from "#segments/rules.ts";
 import { world, type World } from "../../test/database.ts";
 import * as jobs from "./jobs.ts";
-import { piecesOf, type Happened } from "./model/evaluate.ts";
-import { functions, resultOf, type Trait } from "./rules.ts";
+import { historyOf, piecesOf, type Happened } from "./model/evaluate.ts";
+import { functions, readLimit, resultOf, type Trait } from "./rules.ts";
 import * as service from "./service.ts";
 import * as store from "./store.ts";
 import * as views from "./views.ts";
@@ -152,6 +152,7 @@ test("PostgreSQL and the pure function agree: random events, random traits", asy
     ({ personId }) => personId,
   );
   const now = clock.shop.getTime();
+  const zone = here.house.clocks.timeZone;
   let known = 0;
   await fc.assert(
     fc.asyncProperty(aTrait, async (one) => {
@@ -159,10 +160,15 @@ test("PostgreSQL and the pure function agree: random events, random traits", asy
         (await views.pieces(sql, one, clock.shop, people)).map((row) => [row.personId, row]),
       );
       for (const { personId } of people) {
-        const pure = resultOf(one, piecesOf(one, of.get(personId) ?? [], now), now);
+        const pure = resultOf(
+          one,
+          piecesOf(one, historyOf(of.get(personId) ?? []), now),
+          now,
+          zone,
+        );
         const row = found.get(personId);
         const none = { value: null, at: 0, id: "", turn: null };
-        expect(row ? resultOf(one, row, now) : none).toEqual(pure);
+        expect(row ? resultOf(one, row, now, zone) : none).toEqual(pure);
         if (pure.value !== null) known++;
       }
     }),
@@ -274,4 +280,40 @@ test("worked out anew it is what it was; of somebody it is none of, it goes", as
       [two.personId, null],
     ]),
   );
+});
+
+test("whoever did very much has their figures worked out aside, all of it and within a minute", async () => {
+  await using here = await world();
+  const { house, sql, clock } = here;
+  await declare(here, trait());
+  await declare(here, trait({ name: "looks", fn: "count", event: "Looked", property: undefined }));
+  await ring(here);
+  await tell(here, [{ user: "u1", data: { price: 1 } }]);
+  await folded(house);
+  expect(await valueOf(here, "u1")).toBe(1);
+  const { personId } = await personOf(here, "u1");
+  await sql`
+    insert into collect_event (bucket, "offset", id, source_id, node_id, name, at, received_at, data, flags)
+    select e.bucket, -i, md5(i::text)::uuid, e.source_id, e.node_id, e.name, e.at - i * interval '1 s', e.received_at,
+      e.data, 0
+    from collect_event e, generate_series(1, ${readLimit}) i where e.node_id in (
+      select node_id from people_node where person_id = ${personId})`;
+  await tell(here, [
+    { user: "u1", hoursAgo: 2, data: { price: 1 } },
+    { user: "u1", name: "Looked", data: {} },
+  ]);
+  await folded(house);
+  // What they did little of is there at once; the rest is said to be on its way.
+  expect([await valueOf(here, "u1"), await valueOf(here, "u1", "looks")]).toEqual([1, 1]);
+  expect(await views.waitingCount(sql, service.later)).toBe(1);
+  clock.machine = new Date(clock.machine.getTime() + 59_000);
+  await ring(here);
+  expect(await valueOf(here, "u1")).toBe(1);
+  // More of it meanwhile does not put it off.
+  await tell(here, [{ user: "u1", hoursAgo: 3, data: { price: 1 } }]);
+  await folded(house);
+  clock.machine = new Date(clock.machine.getTime() + 1000);
+  await ring(here);
+  expect(await valueOf(here, "u1")).toBe(readLimit + 3);
+  expect(await views.waitingCount(sql, service.later)).toBe(0);
 });

@@ -16,7 +16,8 @@ import {
   type Shop,
 } from "./model/behaviour.ts";
 import { toldName } from "./model/preference.ts";
-import { resultOf, type Trait } from "./rules.ts";
+import { historyOf, piecesOf, type Happened, type History } from "./model/evaluate.ts";
+import { laterSeconds, readLimit, resultOf, type Pieces, type Trait } from "./rules.ts";
 import * as service from "./service.ts";
 import * as store from "./store.ts";
 import * as views from "./views.ts";
@@ -26,48 +27,55 @@ const unique = (all: readonly PersonKey[]): PersonKey[] => [
   ...new Map(all.map(({ bucket, personId }) => [personId, { bucket, personId }])).values(),
 ];
 const turn = "traits.turn";
+const { later } = service;
 
+type Found = (trait: Trait, person: PersonKey) => Pieces | undefined;
 /**
- * Works out traits for people: one statement a trait, one read of what is said of them, and one write of what is said
- * otherwise. Says how many figures changed.
+ * Works out traits for people, says what is said otherwise now in their profiles, and when time alone may change it next.
+ * Says how many figures changed.
  */
-async function look(house: House, tx: Tx, asked: readonly Ask[]): Promise<number> {
+async function look(
+  house: House,
+  tx: Tx,
+  asked: readonly Ask[],
+  how: typeof read | typeof count = read,
+): Promise<number> {
   const asks = asked.filter((one) => one.people.length > 0);
   if (asks.length === 0) return 0;
   const everybody = unique(asks.flatMap((one) => one.people));
   const now = house.clocks.shop();
   // Sent together, and the lock first: the server reads nothing before it is held.
   const locked = store.lockPeople(tx, everybody).execute();
-  const [, said, ...found] = await Promise.all([
+  const [, said, found] = await Promise.all([
     locked,
     views.said(
       tx,
       everybody,
       asks.map(({ trait }) => trait.name),
     ),
-    ...asks.map(({ trait, people: those }) => views.pieces(tx, trait, now, those)),
+    how(house, tx, asks, now),
   ]);
-  const had = new Map(said.map((one) => [`${one.personId} ${one.name}`, one]));
+  const had = new Map(said.map((one) => [one.personId, one.said]));
   const set: people.AttributeChange[] = [];
   const gone: { person: PersonKey; name: string; source: string }[] = [];
   const turns: Parameters<typeof setTimers>[1] = [];
-  for (const [i, { trait, people: those }] of asks.entries()) {
+  for (const { trait, people: those } of asks) {
     const { name } = trait;
     const source = service.sourceOf(name);
-    const theirs = new Map(found[i]!.map((row) => [row.personId, row]));
     for (const person of those) {
-      const pieces = theirs.get(person.personId);
-      const is = pieces && resultOf(trait, pieces, now.getTime());
-      const was = had.get(`${person.personId} ${name}`);
+      const pieces = found(trait, person);
+      if (pieces === waiting) continue;
+      const is = pieces && resultOf(trait, pieces, now.getTime(), house.clocks.timeZone);
+      const there = had.get(person.personId)?.[name];
+      const was = there?.s === source ? there : undefined;
       if (is?.turn)
         turns.push({ ...keyOf(person), kind: turn, key: name, dueAt: new Date(is.turn) });
       if (!is || is.value === null) {
         if (was) gone.push({ person: keyOf(person), name, source });
       } else if (
-        !was ||
-        was.id !== is.id ||
+        was?.id !== is.id ||
         Date.parse(was.at) !== is.at ||
-        JSON.stringify(was.value) !== JSON.stringify(is.value)
+        JSON.stringify(was.v) !== JSON.stringify(is.value)
       )
         set.push({
           ...{ person: keyOf(person), name, source, value: is.value },
@@ -80,6 +88,82 @@ async function look(house: House, tx: Tx, asked: readonly Ask[]): Promise<number
   if (turns.length > 0) await setTimers(tx, turns);
   return set.length + gone.length;
 }
+/** In the place of pieces that a job of their own works out. */
+const waiting: Pieces = {
+  ...{ n: 0, sum: null, least: null, most: null, keys: [] },
+  ...{ firstAt: null, lastAt: null, lastId: null, aheadAt: null },
+};
+
+/** One statement a trait, for many people at once: PostgreSQL counts, and however much somebody did stays there. */
+async function count(_house: House, tx: Tx, asks: readonly Ask[], now: Date): Promise<Found> {
+  const found = await Promise.all(
+    asks.map(({ trait, people: those }) => views.pieces(tx, trait, now, those)),
+  );
+  const byTrait = new Map(
+    asks.map(({ trait }, i) => [
+      trait.name,
+      new Map(found[i]!.map((row): [string, Pieces] => [row.personId, row])),
+    ]),
+  );
+  return (trait, { personId }) => byTrait.get(trait.name)?.get(personId);
+}
+
+/** So many people and names are read in one statement. */
+const readAtOnce = 250;
+/**
+ * What people did is read once for all traits that ask about it, however many those are. Who did more of it than is read
+ * at once waits for a job of their own.
+ */
+async function read(house: House, tx: Tx, asks: readonly Ask[], now: Date): Promise<Found> {
+  const wanted = new Map<string, views.Wanted & { keys: Set<string> }>();
+  for (const { trait, people: those } of asks) {
+    const { event, hours } = trait;
+    const since = hours === null ? null : new Date(now.getTime() - hours * 3_600_000);
+    const keys = keysOf(trait);
+    for (const { bucket, personId } of those) {
+      const key = `${personId} ${event}`;
+      const had = wanted.get(key);
+      if (had) {
+        if (had.since && (since === null || since < had.since)) had.since = since;
+        for (const one of keys) had.keys.add(one);
+      } else wanted.set(key, { bucket, personId, event, since, keys: new Set(keys) });
+    }
+  }
+  const late = await views.waiting(tx, [...wanted.values()], later);
+  const left = new Set(late.map(({ personId, event }) => `${personId} ${event}`));
+  const all = [...wanted].flatMap(([key, one]) => (left.has(key) ? [] : [one]));
+  const histories = new Map<string, History>();
+  const much: views.Wanted[] = [];
+  for (let i = 0; i < all.length; i += readAtOnce) {
+    const some = all.slice(i, i + readAtOnce);
+    const keys = [...new Set(some.flatMap((one) => [...one.keys]))];
+    const rows = await views.happened(tx, some, keys, readLimit + 1);
+    const of: Happened[][] = some.map(() => []);
+    for (const { place, at, id, data } of rows)
+      of[place - 1]!.push({
+        ...{ name: some[place - 1]!.event, at, id, flags: 0 },
+        data: Object.fromEntries(keys.map((key, k) => [key, data[k]])),
+      });
+    for (const [at, one] of some.entries()) {
+      if (of[at]!.length > readLimit) much.push(one);
+      else histories.set(`${one.personId} ${one.event}`, historyOf(of[at]!));
+    }
+  }
+  const dueAt = new Date(house.clocks.machine().getTime() + laterSeconds * 1000);
+  await setTimers(
+    tx,
+    much.map(({ event, ...person }) => ({ ...keyOf(person), kind: later, key: event, dueAt })),
+  );
+  return (trait, { personId }) => {
+    const theirs = histories.get(`${personId} ${trait.event}`);
+    return theirs ? piecesOf(trait, theirs, now.getTime()) : waiting;
+  };
+}
+/** What a trait reads of what an event says: the first names of its paths. */
+const keysOf = ({ property, where = [] }: Trait): string[] =>
+  [...(property === undefined ? [] : [property]), ...where.map((one) => one.property)].map(
+    (path) => path.split(".")[0]!,
+  );
 const keyOf = ({ bucket, personId }: PersonKey): PersonKey => ({ bucket, personId });
 
 /** What traits make of a slice of the log: those that ask about its events, for the people whose events they are. */
@@ -224,7 +308,7 @@ export async function refold(house: House, tx: Tx, those: PersonKey[]): Promise<
 /** So many people in one transaction, after a declaration. */
 const helping = 2000;
 /** The next helping of what follows from a declaration. Says whether there is more. */
-async function fill(house: House, tx: Tx, what: store.What): Promise<boolean> {
+export async function fill(house: House, tx: Tx, what: store.What): Promise<boolean> {
   const { traits, tags } = await service.declared(house, tx);
   const row = await store.held(tx, what);
   if (!row || row.state === "ready") return false;
@@ -259,7 +343,7 @@ async function fill(house: House, tx: Tx, what: store.What): Promise<boolean> {
     );
   } else {
     const trait = traits.find((one) => one.name === name)!;
-    await look(house, tx, [{ trait, people: those }]);
+    await look(house, tx, [{ trait, people: those }], count);
   }
   await store.goOn(tx, what, last, those.length);
   return true;
@@ -281,6 +365,19 @@ export const timers: TimerKind[] = [
           return those ? [{ trait, people: unique(those) }] : [];
         }),
       );
+    },
+  },
+  {
+    // Whoever did so much that it is not read beside every event.
+    kind: later,
+    clock: "machine",
+    batch: 5,
+    ring: async (house, tx, due) => {
+      const { byEvent } = await service.declared(house, tx);
+      const asks = [...Map.groupBy(due, ({ key }) => key)].flatMap(([event, those]) =>
+        (byEvent.get(event) ?? []).map((trait) => ({ trait, people: unique(those) })),
+      );
+      await look(house, tx, asks, count);
     },
   },
   {

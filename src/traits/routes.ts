@@ -6,15 +6,19 @@ import { shownUserId } from "#people/rules.ts";
 import * as segments from "#segments/service.ts";
 import * as api from "./api.ts";
 import { sentenceOf } from "./model/sentence.ts";
-import { resultOf, traitsLimit } from "./rules.ts";
+import { laterSeconds, readLimit, resultOf, traitsLimit } from "./rules.ts";
 import * as service from "./service.ts";
 import * as store from "./store.ts";
 import * as views from "./views.ts";
 
 const list = answer(api.list, async ({ house }) => {
-  const all = await store.all(house.sql);
+  const [all, late] = await Promise.all([
+    store.all(house.sql),
+    views.waitingCount(house.sql, service.later),
+  ]);
   return ok({
     most: traitsLimit,
+    late: { people: late, than: readLimit, seconds: laterSeconds },
     traits: all.map(({ definition, version, state, done, total, declaredAt }) => ({
       ...definition,
       ...{ version, state, sentence: sentenceOf(definition) },
@@ -42,7 +46,7 @@ const preview = answer(api.preview, async ({ house, actor, now }, trait) => {
     sentence: sentenceOf(trait),
     people: some.map(({ personId }) => {
       const own = pieces.get(personId);
-      const is = own && resultOf(trait, own, now.getTime());
+      const is = own && resultOf(trait, own, now.getTime(), house.clocks.timeZone);
       const name = names.get(personId);
       return {
         personId,

@@ -1,12 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { piecesOf, type Happened } from "./model/evaluate.ts";
+import { historyOf, piecesOf, type Happened } from "./model/evaluate.ts";
 import { sentenceOf } from "./model/sentence.ts";
 import { at } from "#segments/rules.ts";
 import { decimalOf, decimalText, isPath, keyOf, resultOf, valueOf, type Trait } from "./rules.ts";
 
 const hour = 3_600_000;
 const now = Date.UTC(2026, 2, 1, 4);
+/** There it is noon. */
+const zone = "Asia/Shanghai";
 const base: Trait = {
   name: "spent",
   label: { zh: "花费", en: "Spent" },
@@ -26,7 +28,7 @@ const paid = (price: unknown, hoursAgo = 1, more: Partial<Happened> = {}): Happe
 });
 const valueFor = (trait: Partial<Trait>, events: Happened[]) => {
   const all = { ...base, ...trait };
-  return resultOf(all, piecesOf(all, events, now), now).value;
+  return resultOf(all, piecesOf(all, historyOf(events), now), now, zone).value;
 };
 
 test("what somebody spent is the sum of their prices, to the last cent", () => {
@@ -86,14 +88,17 @@ test("average, least, greatest, days since", () => {
   expect(valueFor({ fn: "average" }, [paid(-1), paid(-1), paid(-3)])).toBe(-1.666667);
   expect(valueFor({ fn: "min" }, [paid(3), paid("2.5")])).toBe(2.5);
   expect(valueFor({ fn: "max" }, [paid(3), paid("12")])).toBe(12);
-  expect(valueFor({ fn: "days_since", hours: null }, [paid(1, 47.9), paid(1, 100)])).toBe(1);
+  expect(valueFor({ fn: "days_since", hours: null }, [paid(1, 11.9), paid(1, 100)])).toBe(0);
+  expect(valueFor({ fn: "days_since", hours: null }, [paid(1, 12.1), paid(1, 100)])).toBe(1);
+  expect(valueFor({ fn: "days_since", hours: null }, [paid(1, 36)])).toBe(1);
+  expect(valueFor({ fn: "days_since", hours: null }, [paid(1, 36.1)])).toBe(2);
   expect(valueFor({ fn: "days_since", hours: null }, [paid(1, 24 * 9000)])).toBe(3650);
 });
 
 test("the next turn is when an event leaves, a day is full, or what is dated ahead comes", () => {
   const turnOf = (trait: Partial<Trait>, events: Happened[]) => {
     const all = { ...base, ...trait };
-    const { turn } = resultOf(all, piecesOf(all, events, now), now);
+    const { turn } = resultOf(all, piecesOf(all, historyOf(events), now), now, zone);
     return turn === null ? null : (turn - now) / hour;
   };
   expect(turnOf({}, [paid(1, 20), paid(1, 1)])).toBe(4);
@@ -101,7 +106,7 @@ test("the next turn is when an event leaves, a day is full, or what is dated ahe
   expect(turnOf({}, [paid(1, 1), paid(1, -2)])).toBe(2);
   expect(turnOf({}, [paid(1, -2)])).toBe(2);
   expect(turnOf({ hours: null }, [paid(1, 20)])).toBeNull();
-  expect(turnOf({ fn: "days_since", hours: null }, [paid(1, 30)])).toBe(18);
+  expect(turnOf({ fn: "days_since", hours: null }, [paid(1, 30)])).toBe(12);
 });
 
 test("a figure changes by time alone at its turn and not before", () => {
@@ -117,8 +122,9 @@ test("a figure changes by time alone at its turn and not before", () => {
       (given, fn, hours) => {
         const trait = { ...base, fn, hours } as Trait;
         const events = given.map(({ price, minutes }) => paid(price, minutes / 60));
-        const here = resultOf(trait, piecesOf(trait, events, now), now);
-        const later = (ms: number) => resultOf(trait, piecesOf(trait, events, ms), ms);
+        const here = resultOf(trait, piecesOf(trait, historyOf(events), now), now, zone);
+        const later = (ms: number) =>
+          resultOf(trait, piecesOf(trait, historyOf(events), ms), ms, zone);
         const until = here.turn ?? now + 10_000 * hour;
         for (const ms of [now + (until - now) / 2, until - 1].map(Math.floor))
           if (ms >= now) expect(later(ms).value).toEqual(here.value);

@@ -17,9 +17,11 @@
 // - Sum, average, least and greatest ask for numbers; the average is rounded half away from zero to 6 places. What was most
 //   frequent: of equally many the value seen latest, then the one whose text comes first. First and last: the value of the
 //   first or last event. The list of distinct values begins with the one seen latest, then by text, and holds 100. Days
-//   since: whole stretches of 24 hours since the latest event, at most 3,650.
+//   since: days of the shop's calendar since that of the latest event, at most 3,650: today's is 0, and the figure changes
+//   by itself at the shop's midnight.
 // - A result is a number of JSON: exact up to 15 digits, beyond that the nearest double.
 
+import { addDays, dayOf, daysBetween, instantOf } from "#kernel/clock.ts";
 import { isDecimal, type Filter } from "#segments/rules.ts";
 
 export type { Deeds, Shop } from "./model/behaviour.ts";
@@ -66,6 +68,12 @@ export const hoursLimit = 731 * 24;
 export const traitsLimit = 200;
 export const distinctLimit = 100;
 export const daysLimit = 3650;
+/**
+ * Events of one name and person that are read at once. Whoever has more has their figures about it worked out by a job
+ * of its own, each within `laterSeconds` of the event.
+ */
+export const readLimit = 10_000;
+export const laterSeconds = 60;
 const valueLimit = 200;
 
 const places = 9;
@@ -79,6 +87,11 @@ export function decimalOf(value: unknown): bigint | null {
 function scaled(text: string): bigint {
   const [, minus, whole = "", part = "", exponent = "0"] =
     /^(-?)(\d*)(?:\.(\d*))?(?:e([+-]?\d+))?$/.exec(text)!;
+  // As almost all are written: no arithmetic but the reading of digits.
+  if (exponent === "0" && part.length <= places) {
+    const plain = BigInt(`${whole}${part.padEnd(places, "0")}`);
+    return minus ? -plain : plain;
+  }
   const shift = places - part.length + Number(exponent);
   const digits = BigInt(`${whole}${part}`);
   const size = shift >= 0 ? digits * 10n ** BigInt(shift) : divided(digits, 10n ** BigInt(-shift));
@@ -133,20 +146,23 @@ export type Value = string | number | boolean | (string | number | boolean)[];
 export type Result = { value: Value | null; at: number; id: string; turn: number | null };
 
 const hourMs = 3_600_000;
-const dayMs = 24 * hourMs;
 /** What leaves a window next makes a difference to the latest event only where it is the latest. */
 const leavesWith = (fn: Fn): "first" | "last" =>
   fn === "last" || fn === "days_since" ? "last" : "first";
 
 /** The figure that pieces come to. */
-export function resultOf({ fn, hours }: Trait, of: Pieces, now: number): Result {
+export function resultOf({ fn, hours }: Trait, of: Pieces, now: number, timeZone: string): Result {
   const turns: number[] = of.aheadAt === null ? [] : [of.aheadAt];
   const { firstAt, lastAt, lastId } = of;
   if (firstAt === null || lastAt === null || lastId === null || of.n === 0)
     return { value: null, at: 0, id: "", turn: turns[0] ?? null };
   if (hours !== null) turns.push((leavesWith(fn) === "last" ? lastAt : firstAt) + hours * hourMs);
-  const days = Math.min(daysLimit, Math.floor((now - lastAt) / dayMs));
-  if (fn === "days_since" && days < daysLimit) turns.push(lastAt + (days + 1) * dayMs);
+  let days = 0;
+  if (fn === "days_since") {
+    const today = dayOf(new Date(now), timeZone);
+    days = Math.min(daysLimit, daysBetween(dayOf(new Date(lastAt), timeZone), today));
+    if (days < daysLimit) turns.push(instantOf(`${addDays(today, 1)}T00:00`, timeZone).getTime());
+  }
   const turn = turns.length > 0 ? Math.min(...turns) : null;
   return { value: figureOf(fn, of, days), at: lastAt, id: lastId, turn };
 }

@@ -56,6 +56,8 @@ const taken: ReadonlySet<string> = new Set([
 /** As the source of an attribute. */
 export const sourceOf = (name: string): string => `trait:${name}`;
 
+/** The timer of figures about one kind of event, of somebody who did very much of it. */
+export const later = "traits.later";
 /** The timer of a helping of what follows from a declaration: one a trait or tag. */
 export const fillTimer = "traits.fill";
 export const setFill = (house: House, tx: Tx, { kind, name }: store.What) =>

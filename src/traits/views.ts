@@ -93,6 +93,62 @@ export function pieces(reader: Reader, trait: Trait, now: Date, among: readonly 
     from ${events} group by bucket, person_id`;
 }
 
+/** What somebody did of one name since an instant (null: ever). */
+export type Wanted = PersonKey & { event: string; since: Date | null };
+type HappenedRow = { place: number; at: number; id: string; data: unknown[] };
+/**
+ * What happened of each that is wanted, by its place in the list from 1: at most `limit` of each, in no order. Of what an
+ * event says, what stands under these names, in their order. Bots, staff and claims are left out.
+ */
+export const happened = (
+  reader: Reader,
+  wanted: readonly Wanted[],
+  keys: readonly string[],
+  limit: number,
+) => {
+  const half = (owner: Fragment, more: Fragment) => reader`
+    select e.at, e.id, e.data
+    from ${owner} o
+    join collect_event e on e.bucket = o.bucket and e.node_id = o.node_id
+      and e.name = w.name and e.at > w.since and ${unflagged(reader)}
+    where o.person_bucket = w.bucket and o.person_id = w.person_id and ${more}`;
+  const said = keys.map((key) => reader`e.data->${key}::text`);
+  return reader<HappenedRow[]>`
+    select w.place::int as place, ${ms(reader, reader`e.at`)} as at, e.id, ${
+      said.length === 0
+        ? reader`'[]'::jsonb`
+        : reader`jsonb_build_array(${said.reduce((left, right) => reader`${left}, ${right}`)})`
+    } as data
+    from unnest(${wanted.map((one) => one.bucket)}::smallint[],
+      ${wanted.map((one) => one.personId)}::uuid[], ${wanted.map((one) => one.event)}::text[],
+      ${wanted.map(({ since }) => since?.toISOString() ?? "-infinity")}::text[]::timestamptz[])
+      with ordinality as w(bucket, person_id, name, since, place)
+    cross join lateral (
+      select * from (
+        ${half(reader`people_node`, reader`not o.split`)}
+        union all
+        ${half(
+          reader`people_span`,
+          reader`(e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)`,
+        )}
+      ) e limit ${limit}
+    ) e`;
+};
+
+/** Whose figures about what wait for a job of their own. */
+export const waiting = (reader: Reader, people: readonly PersonKey[], kind: string) =>
+  reader<(PersonKey & { event: string })[]>`
+    select t.bucket, t.person_id, t.key as event
+    from unnest(${people.map((one) => one.bucket)}::smallint[],
+      ${people.map((one) => one.personId)}::uuid[]) as w(bucket, person_id)
+    join timer t on t.bucket = w.bucket and t.person_id = w.person_id and t.kind = ${kind}
+      and t.attempts = 0`;
+export async function waitingCount(reader: Reader, kind: string): Promise<number> {
+  const [row] = await reader<{ people: number }[]>`
+    select count(distinct person_id)::int as people from timer where kind = ${kind}`;
+  return row!.people;
+}
+
 /** Whom events of these names in a slice of the log concern, with the name. */
 export const touched = (
   reader: Reader,
@@ -111,16 +167,16 @@ export const touched = (
     limit 1
   ) o`;
 
-/** What these people's profiles say under these names, as far as a trait said it. */
+type Said = { v: unknown; s: string; at: string; id?: string };
+/** What these people's profiles say under these names. */
 export const said = (reader: Reader, people: readonly PersonKey[], names: readonly string[]) =>
-  reader<(PersonKey & { name: string; value: unknown; at: string; id: string | null })[]>`
-    select f.bucket, f.person_id, a.name, f.attributes->a.name->'v' as value,
-      f.attributes->a.name->>'at' as at, f.attributes->a.name->>'id' as id
+  reader<(PersonKey & { said: Record<string, Said> })[]>`
+    select f.bucket, f.person_id, (
+      select coalesce(jsonb_object_agg(a.key, a.value), '{}') from jsonb_each(f.attributes) a
+      where a.key = any(${names as string[]}::text[])) as said
     from unnest(${people.map((one) => one.bucket)}::smallint[],
       ${people.map((one) => one.personId)}::uuid[]) as w(bucket, person_id)
-    join people_profile f on f.bucket = w.bucket and f.person_id = w.person_id
-    cross join unnest(${names as string[]}::text[]) as a(name)
-    where f.attributes->a.name->>'s' = 'trait:' || a.name`;
+    join people_profile f on f.bucket = w.bucket and f.person_id = w.person_id`;
 
 /** What these people's profiles say of what they are drawn to. */
 export const preferred = (reader: Reader, people: readonly PersonKey[], names: readonly string[]) =>
@@ -148,8 +204,12 @@ export const latestOf = (reader: Reader, event: string, now: Date, limit: number
       select * from collect_event
       where name = ${event} and node_id is not null and at <= ${now} order by at desc limit 500
     ) e
-    join people_owner o on o.bucket = e.bucket and o.node_id = e.node_id
-      and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
+    cross join lateral (
+      select o.person_bucket, o.person_id from people_owner o
+      where o.bucket = e.bucket and o.node_id = e.node_id
+        and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
+      limit 1
+    ) o
     where ${unflagged(reader)}
     group by 1, 2
   ) o order by at desc, person_id limit ${limit}`;

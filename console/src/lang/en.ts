@@ -1012,6 +1012,8 @@ export const en = {
     going: (done, total) => `Being removed: ${done} of ${total} people`,
     declared: "Declared",
     most: (count, most) => `${count} declared; there may be ${most}`,
+    late: (people, than, seconds) =>
+      `Members who did the same thing more than ${than} times in a trait’s window get its figure within ${seconds} seconds; ${people} of them are waiting now.`,
     remove: "Remove this trait",
     removeSure: "Yes, remove it with everybody’s figures",
     code: "Code",

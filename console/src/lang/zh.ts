@@ -965,6 +965,8 @@ export const zh = {
     going: (done: string, total: string) => `正在删除：已处理 ${done} 人，共 ${total} 人`,
     declared: "定义于",
     most: (count: string, most: string) => `已定义 ${count} 个，最多 ${most} 个`,
+    late: (people: string, than: string, seconds: string) =>
+      `同一件事在时间范围内做过 ${than} 次以上的会员，数字在 ${seconds} 秒内更新；现在有 ${people} 人在等。`,
     remove: "删除特征",
     removeSure: "确定删除，连同每个人的数值",
     code: "代码",

@@ -81,6 +81,15 @@ export function Traits() {
           {t.traits.most(format.number(data.traits.length), format.number(data.most))}
         </p>
       )}
+      {data && data.late.people > 0 && (
+        <p className="quiet">
+          {t.traits.late(
+            format.number(data.late.people),
+            format.number(data.late.than),
+            format.number(data.late.seconds),
+          )}
+        </p>
+      )}
     </Page>
   );
 }
