@@ -120,10 +120,10 @@ export async function run(report: (measured: Measured) => void, options: Options
   const probing = probes();
   const loaded = await send(seconds, rate / 100);
   over = true;
-  await Promise.all([watching, probing]);
   const began = performance.now();
   while ((await behind()) > 0 && performance.now() - began < 120_000) await sleep(50);
   const drained = performance.now() - began;
+  await Promise.all([watching, probing]);
 
   const third = Math.floor(lag.length / 3);
   const [early, end] = [median(lag.slice(0, third)), median(lag.slice(-third))];

@@ -51,6 +51,7 @@ function line(port: number, answered: (due: number, status: number, text: string
   let socket: Socket;
   let due: number | null = null;
   let sent = "";
+  let resent = false;
   let got = "";
   let over = false;
   const open = () => {
@@ -69,20 +70,23 @@ function line(port: number, answered: (due: number, status: number, text: string
       answered(was, Number(text.slice(9, 12)), text.slice(head + 4));
     });
     const own = socket;
-    let broken = false;
-    own.on("error", () => (broken = true));
-    // A server closes a connection that was idle for long: a request that met that end goes out again on the next one,
-    // as any client of HTTP does; its events carry keys.
+    own.on("error", () => {});
     own.on("end", () => own.destroy());
+    // A server closes a connection that was idle for long. A request that met that end, and nothing of whose answer
+    // came, goes out once more on the next one, as any client of HTTP does: its events carry keys.
     own.on("close", () => {
       if (over || own !== socket) return;
       const was = due;
-      const anew = was !== null && !broken && got === "";
-      if (was !== null && !anew) due = null;
+      const again = was !== null && got === "" && !resent;
       got = "";
       open();
-      if (anew) socket.write(sent);
-      else if (was !== null) answered(was, 0, "");
+      if (again) {
+        resent = true;
+        socket.write(sent);
+      } else if (was !== null) {
+        due = null;
+        answered(was, 0, "");
+      }
     });
   };
   open();
@@ -90,6 +94,7 @@ function line(port: number, answered: (due: number, status: number, text: string
     send: (text, at) => {
       due = at;
       sent = text;
+      resent = false;
       if (!socket.destroyed) socket.write(text);
     },
     free: () => due === null,

@@ -28,6 +28,7 @@ export async function running(below?: string) {
     CLICKHOUSE_REPORT_URL: engines.clickhouseReportUrl,
     LIUKE_MASTER_KEY_FILE: keyFile,
   };
+  const started: ReturnType<typeof temporary.run>[] = [];
   const opened = await open(readConfig({ LIUKE_HOME: temporary.home, ...env }), newLog("error"));
   const owner = connect(engines.databaseOwnerUrl, { max: 2, statementTimeoutMs: 0 });
   return {
@@ -40,14 +41,20 @@ export async function running(below?: string) {
       const port = role === "worker" ? 0 : await freePort();
       const args = ["start", ...(role === "all" ? [] : ["--role", role])];
       const process = temporary.run(args, { env: { ...env, PORT: String(port), ...more } });
+      started.push(process);
       if (role !== "worker") await process.says(/Ready in/);
       return { ...process, port };
     },
     [Symbol.asyncDispose]: async () => {
       await owner.end({ timeout: 1 });
       await opened.close();
-      await temporary[Symbol.asyncDispose]();
+      // The processes go before the engines that they ask, and the engines before their data.
+      for (const { kill, ended } of started) {
+        kill();
+        await ended;
+      }
       await engines.stop().catch(() => {});
+      await temporary[Symbol.asyncDispose]();
     },
   };
 }
