@@ -3,7 +3,8 @@
 //
 // Both sides keep a table of members up: who is no longer in is taken out, who is new put in. Ours also sets the timers
 // of the day to come. They go in turn, and medians are compared.
-// Options: --people (100000), --events (a person, 8), --rounds (5).
+// Options: --people (100000), --events (a person, 8), --rounds (5), --home (a folder that is kept: filled the first time,
+// measured again as it is each time after).
 import { nobody } from "../src/kernel/ids.ts";
 import { connect, type Sql } from "../src/kernel/sql.ts";
 import type { House } from "../src/kernel/endpoint.ts";
@@ -20,7 +21,7 @@ import type { Measured } from "./effect.ts";
 import { numberOf, withHouse, type Options } from "./tools/homes.ts";
 
 /** The same questions twice: as a rule, and as somebody who knows SQL and these tables would write them. */
-const questions: { name: string; rule: Rule; hand: string }[] = [
+export const questions: { name: string; rule: Rule; hand: string }[] = [
   {
     name: "attribute_tag",
     rule: {
@@ -123,12 +124,15 @@ export async function run(report: (measured: Measured) => void, options: Options
   const each = numberOf(options, "events", 8);
   const rounds = numberOf(options, "rounds", 5);
   await using temporary = await temporaryHome(options["below"]);
-  await withHouse(temporary.home, async ({ house, ownerUrl }) => {
+  await withHouse(options["home"] ?? temporary.home, async ({ house, ownerUrl }) => {
     const owner = connect(ownerUrl!, { max: 2, statementTimeoutMs: 3_600_000 });
     try {
       const at = new Date("2026-03-01T04:00:00.000Z");
       Object.assign(house.clocks, { shop: () => at });
-      await fill(owner, howMany, each, at);
+      const [there] = await owner<{ people: number }[]>`
+        select count(*)::int as people from people_person`;
+      if (there!.people === 0) await fill(owner, howMany, each, at);
+      else if (there!.people !== howMany) throw new Error(`--home holds ${there!.people} people`);
       await tell(house);
       const ids = [];
       for (const { name, rule } of questions) {
@@ -283,7 +287,7 @@ export async function fill(owner: Sql, howMany: number, each: number, at: Date):
     insert into people_profile (bucket, person_id, attributes, updated_at)
     select ${bucket}, ${person}, jsonb_build_object(
       'orders', jsonb_build_object('v', i % 11, 's', 'orders', 'at', '2026-01-01T00:00:00.000Z', 'c', 1),
-      'spent_minor', jsonb_build_object('v', (i * 7919) % 100000, 's', 'orders', 'at', '2026-01-01T00:00:00.000Z', 'c', 1),
+      'spent_minor', jsonb_build_object('v', (i::bigint * 7919) % 100000, 's', 'orders', 'at', '2026-01-01T00:00:00.000Z', 'c', 1),
       'country', jsonb_build_object('v', 'C' || i % 40, 's', 'identify', 'at', '2026-01-01T00:00:00.000Z', 'c', 1),
       'last_order_at', jsonb_build_object('v', '2026-01-01T00:00:00.000Z', 's', 'orders', 'at', '2026-01-01T00:00:00.000Z', 'c', 1)
     ), now() from generate_series(1, ${howMany}) i`);

@@ -5,6 +5,7 @@ import { nobody } from "./ids.ts";
 import type { House } from "./endpoint.ts";
 import { holdBuckets } from "./lease.ts";
 import { faultOf } from "./log.ts";
+import type { Fragment } from "postgres";
 import type { PersonKey, Sql, Tx } from "./sql.ts";
 
 export type Timer = PersonKey & {
@@ -22,6 +23,7 @@ export type TimerKind = { kind: string; clock: "shop" | "machine"; batch: number
 /** How often this process set a timer of a kind behind what it has looked at; and up to where it has looked. */
 const setsBehind = new Map<string, number>();
 const latestLook = new Map<string, Date>();
+const beginning = new Date(0);
 
 type Asked = { kind: string; key: string; dueAt: Date; data?: Record<string, unknown> };
 /** Sets timers, or moves those of the same person, kind and key; of one asked for twice the last counts. */
@@ -56,6 +58,32 @@ export async function setTimers(tx: Tx, timers: (Asked & Partial<PersonKey>)[]):
       where t.due_at <> excluded.due_at or t.data <> excluded.data or t.attempts <> 0`;
   }
 }
+/**
+ * The same for everybody whom a query names, without a row leaving the engine: `due` gives (bucket, person_id, due_at), one
+ * row a person. One that is set as it was is not even locked.
+ */
+export async function setTimersFrom(
+  tx: Tx,
+  { kind, key }: { kind: string; key: string },
+  due: Fragment,
+): Promise<void> {
+  const latest = latestLook.get(kind) ?? beginning;
+  const [row] = await tx<{ behind: boolean }[]>`
+    with due as materialized (${due}), put as (
+      insert into timer as t (bucket, person_id, kind, key, due_at, data)
+      select bucket, person_id, ${kind}, ${key}, due_at, '{}' from due d
+      where not exists (
+        select from timer t where (t.bucket, t.person_id, t.kind, t.key)
+            = (d.bucket, d.person_id, ${kind}::text, ${key}::text)
+          and t.due_at = d.due_at and t.data = '{}' and t.attempts = 0)
+      order by person_id
+      on conflict (bucket, person_id, kind, key)
+      do update set due_at = excluded.due_at, data = excluded.data, attempts = 0, failed_at = null
+      returning due_at
+    )
+    select coalesce(min(due_at) < ${latest}, false) as behind from put`;
+  if (row!.behind) setsBehind.set(kind, (setsBehind.get(kind) ?? 0) + 1);
+}
 export const dropTimer = (tx: Tx, person: PersonKey, kind: string, key: string) => tx`
   delete from timer where bucket = ${person.bucket} and person_id = ${person.personId}
     and kind = ${kind} and key = ${key}`;
@@ -78,7 +106,6 @@ const places = new WeakMap<House, Map<string, Place>>();
 const sweepMs = 5000;
 /** A timer is written before it can be seen: what commits within this time of falling due is not behind the place. */
 const overlapMs = 2000;
-const beginning = new Date(0);
 /** One look finds so many of a kind at most. */
 const lookLimit = 5000;
 

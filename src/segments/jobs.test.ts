@@ -421,6 +421,87 @@ test("whom a process remembers without a device has what was done with it as soo
   expect(await members(sql, id)).toEqual([]);
 });
 
+test("a thousand people asked in one statement stand where a recount puts them, now and a day of timers later", async () => {
+  const people = 1200;
+  await using shop = await open(people);
+  const { house, sql, clock } = shop;
+  const names = ["Product Viewed", "Product Added", "page"];
+  const did = Array.from({ length: people * 6 }, (_, k) => ({
+    ...{
+      i: 1 + (k % people),
+      name: names[(k + Math.floor(k / people)) % 3]!,
+      price: (k * 13) % 40,
+    },
+    at: new Date(clock.shop.getTime() - ((k * k * 31 + k) % 9973) * 25_000 - k),
+  }));
+  await sql`
+    insert into people_node (bucket, node_id, source_id, type, sealed, person_bucket, person_id)
+    select bucket, person_id, ${idOf(0)}, 'user_id', '', bucket, person_id from people_person`;
+  for (let k = 0; k < did.length; k += 4000)
+    await sql`insert into collect_event ${sql(
+      did.slice(k, k + 4000).map(({ i, name, price, at }, n) => ({
+        bucket: keyOf(i).bucket,
+        nodeId: keyOf(i).personId,
+        offset: BigInt(k + n + 1),
+        id: idOf(1_000_000 + (((k + n) * 7919) % 999_983)),
+        sourceId: idOf(0),
+        name,
+        at,
+        receivedAt: at,
+        data: sql.json({ price }),
+      })),
+    )}`;
+  const rules: Rule[] = [
+    ...lively,
+    dormant,
+    { kind: "days_since", attribute: "last_order_at", is: "ge", days: 2 },
+  ];
+  const ids: string[] = [];
+  for (const rule of rules) ids.push((await make(shop, rule)).id);
+  const both: Rule = { kind: "except", segment: ids[0]!, without: [ids[2]!] };
+  ids.push((await make(shop, both)).id);
+  const check = async (when: string) => {
+    for (const [i, rule] of [...rules, both].entries()) {
+      const be = await everyoneOf(
+        sql,
+        atInstant(rule, { at: clock.shop, timeZone: zone }),
+        clock.shop,
+      );
+      if (when === "at once") expect(be.length, rule.kind).toBeGreaterThan(0);
+      expect(await members(sql, ids[i]!), `${when}: ${rule.kind}`).toEqual(be);
+    }
+  };
+  const all = await sql<{ bucket: number; personId: string }[]>`
+    select bucket, person_id from people_person`;
+  for (let i = 0; i < people; i += 3)
+    await know(
+      shop,
+      i + 1,
+      "last_order_at",
+      new Date(clock.shop.getTime() - (i % 96) * 3_600_000).toISOString(),
+    );
+  await sql`
+    insert into people_tag (bucket, person_id, tag, value, kind, source, reason, at, expires_at, log_id)
+    select bucket, person_id, 'lifecycle', 'dormant', 'hand', 'test', '{}', ${clock.shop},
+      ${clock.shop}::timestamptz + bucket * interval '10 min', ${idOf(1)} from people_person`;
+  await sql.begin((tx) => listen(tx, "test", null));
+  await sql.begin((tx) => refold(house, tx, all));
+  await check("at once");
+  const [told] = await sql<{ told: number }[]>`
+    select count(*)::int as told from outbox where name = 'segments.entered'`;
+  const [there] = await sql<
+    { there: number }[]
+  >`select count(*)::int as there from segments_member`;
+  expect(told!.told).toBe(there!.there);
+
+  // Nobody looks at a whole segment meanwhile.
+  await sql`delete from timer where kind = 'segments.daily'`;
+  await sql`delete from segments_touched`;
+  clock.shop = new Date(clock.shop.getTime() + 24 * 3_600_000);
+  while ((await ringDue(house, timers)) > 0);
+  await check("a day later");
+}, 120_000);
+
 test("an event brings somebody in at once, and whoever listens is told which one", async () => {
   await using shop = await world();
   const { house, sql } = shop;

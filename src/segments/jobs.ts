@@ -4,7 +4,7 @@ import type { House } from "#kernel/endpoint.ts";
 import { whileHeld } from "#kernel/lease.ts";
 import { emitAll, type Reaction } from "#kernel/outbox.ts";
 import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
-import { setTimers, type TimerKind } from "#kernel/timers.ts";
+import { setTimers, setTimersFrom, type TimerKind } from "#kernel/timers.ts";
 import * as feedsService from "#feeds/service.ts";
 import { entered, left } from "./events.ts";
 import { bookOf, interestsOf, movingOf, shrinks, type Book, type Entry } from "./model/book.ts";
@@ -94,7 +94,7 @@ async function refreshIn(
   await tx`set local jit = off`;
   await tx`set local plan_cache_mode = force_custom_plan`;
   await tx`set local statement_timeout = '10min'`;
-  await store.lockWhole(tx, segmentId);
+  await store.lockWhole(tx, [segmentId]);
   const segment = await store.byId(tx, segmentId);
   if (!segment) return { entered: 0, left: 0 };
   const { rule, version } = segment;
@@ -110,7 +110,7 @@ async function refreshIn(
   if (changed > 0 && changed <= causesLimit)
     await tell(house, tx, listeners, await store.lines(tx, segmentId, now.at));
   await store.markRefreshed(tx, segmentId, now.at);
-  await setTurns(house, tx, segment, now, null);
+  await setTurns(house, tx, segment, now);
   return made;
 }
 async function explain(tx: Tx, { id, rule }: store.Segment, at: Date): Promise<void> {
@@ -139,27 +139,23 @@ const daily = "segments.daily";
 const dayMs = 24 * 3_600_000;
 const aheadMs = dayMs + 3_600_000;
 
-async function setTurns(
-  house: House,
-  tx: Tx,
-  { id, rule }: store.Segment,
-  now: Clock,
-  among: views.Among,
-): Promise<void> {
-  const until = new Date(now.at.getTime() + aheadMs);
+/** What may move people of a segment up to this instant; `members`: those alone who are in. */
+function movesOf({ rule }: store.Segment, now: Clock, until: Date) {
   const leavers = shrinks(rule);
-  const moving = movingOf(rule, now, until).map(({ out, ...one }) => ({
-    ...one,
-    members: out && leavers ? id : null,
-  }));
+  return movingOf(rule, now, until).map(({ out, ...one }) => ({ ...one, members: out && leavers }));
+}
+const horizonOf = ({ at }: Clock) => new Date(at.getTime() + aheadMs);
+
+async function setTurns(house: House, tx: Tx, segment: store.Segment, now: Clock): Promise<void> {
+  const { id } = segment;
+  const moving = movesOf(segment, now, horizonOf(now));
   if (moving.length === 0) return;
-  const due = await views.turns(tx, moving, among);
-  await setTimers(
+  const due = views.turns(
     tx,
-    due.map(({ bucket, personId, dueAt }) => ({ bucket, personId, kind: turn, key: id, dueAt })),
+    moving.map((one) => ({ ...one, members: one.members ? id : null })),
   );
-  if (among === null)
-    await setTimers(tx, [{ kind: daily, key: id, dueAt: new Date(now.at.getTime() + dayMs) }]);
+  await setTimersFrom(tx, { kind: turn, key: id }, due);
+  await setTimers(tx, [{ kind: daily, key: id, dueAt: new Date(now.at.getTime() + dayMs) }]);
 }
 
 // ── single people ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -203,8 +199,8 @@ function askTouched(
   }
 }
 
-/** Where so many people are asked of something else than a slice of the log, each segment asks them in one statement. */
-const togetherFrom = 5000;
+/** So many people who are asked of something else than a slice of the log go in one statement, of many segments at once. */
+const togetherFrom = 1000;
 /** So many people are looked at in one helping. */
 const helping = 2000;
 /** What a slice of the log tells: of each bucket the next event after it, and what people did. */
@@ -221,22 +217,24 @@ async function look(house: House, tx: Tx, book: Kept, asks: Asks, told?: Told): 
     (a, b) => a.person.bucket - b.person.bucket || (a.person.personId < b.person.personId ? -1 : 1),
   );
   const entries = closure(rules, asked);
-  await store.lockShared(
-    tx,
-    entries.map(({ segment }) => segment.id),
-  );
-  const locked = await store.lockPeople(
-    tx,
-    asked.map(({ person }) => person),
-  );
+  const ids = entries.map(({ segment }) => segment.id);
+  const atOnce = !told && asked.length >= togetherFrom;
+  // Of so many people each one's row would be written for its lock: they have the segments to themselves instead.
+  if (atOnce) await store.lockWhole(tx, ids);
+  else await store.lockShared(tx, ids);
+  const locked = atOnce
+    ? []
+    : await store.lockPeople(
+        tx,
+        asked.map(({ person }) => person),
+      );
   const now = clockOf(house);
   const known = await service.knownIn(
     tx,
     entries.map(({ segment }) => segment.rule),
   );
   const changes: store.Change[] = [];
-  if (!told && asked.length >= togetherFrom)
-    changes.push(...(await lookTogether(house, tx, rules, entries, asks, now, known)));
+  if (atOnce) changes.push(...(await lookTogether(house, tx, rules, entries, asked, now, known)));
   else {
     // Asked after the people are held: whoever looked at one of them before has committed how far they had read.
     const next = new Map((await nextOf(tx, "people")).map((row) => [row.bucket, row.next]));
@@ -300,7 +298,7 @@ async function lookSingly(
     now,
   );
   const at = entries.map((entry) => ({ entry, rule: atInstant(entry.segment.rule, now, known) }));
-  const horizon = new Date(now.at.getTime() + aheadMs);
+  const horizon = horizonOf(now);
   const changes: store.Change[] = [];
   const turns = [];
   for (const { person, segments } of asked) {
@@ -333,39 +331,64 @@ async function lookTogether(
   tx: Tx,
   rules: Rules,
   entries: readonly Ours[],
-  asks: Asks,
+  asked: readonly { person: PersonKey; segments: Map<string, Ask> }[],
   now: Clock,
   known: Known,
 ): Promise<store.Change[]> {
-  await tx`set local jit = off`;
+  await tx`set local plan_cache_mode = force_custom_plan`;
+  const until = horizonOf(now);
+  const asks = new Map(asked.map((one) => [one.person.personId, one]));
   const changes: store.Change[] = [];
-  for (const entry of entries) {
-    const { id, rule } = entry.segment;
-    const people = [...asks.values()].filter(({ segments }) => segments.has(id));
+  const turns = [];
+  for (const some of levels(entries)) {
+    const ids = some.map(({ segment }) => segment.id);
+    const people = asked.filter(({ segments }) => ids.some((id) => segments.has(id)));
     if (people.length === 0) continue;
-    const keys = people.map(({ person }) => person);
-    const [fit, had] = await Promise.all([
-      views.everyoneOf(tx, atInstant(rule, now, known), now.at, keys),
-      views.membersAmong(tx, id, keys),
-    ]);
-    const be = new Set(fit.map(({ personId }) => personId));
-    const was = new Set(had.map(({ personId }) => personId));
-    const own = people.flatMap(({ person, segments }) =>
-      be.has(person.personId) === was.has(person.personId)
-        ? []
-        : [changeOf(person, entry, be.has(person.personId), segments.get(id)!, now.at)],
+    const rows = await views.standing(
+      tx,
+      people.map(({ person }) => person),
+      some.map(({ segment }) => ({
+        segmentId: segment.id,
+        rule: atInstant(segment.rule, now, known),
+        moving: movesOf(segment, now, until),
+      })),
+      now.at,
     );
-    // Written before the segments that name this one are asked.
-    await store.apply(tx, house.newId, own);
-    for (const { personId } of own)
-      for (const { segment } of rules.bySegment.get(id) ?? []) {
-        const { segments } = asks.get(personId)!;
-        if (!segments.has(segment.id)) segments.set(segment.id, segments.get(id)!);
+    const own: store.Change[] = [];
+    for (const { be, was, dueAt, ...person } of rows) {
+      const { segments } = asks.get(person.personId)!;
+      for (const [i, entry] of some.entries()) {
+        const { id } = entry.segment;
+        const why = segments.get(id);
+        if (!why) continue;
+        if (dueAt[i]) turns.push({ ...person, kind: turn, key: id, dueAt: dueAt[i] });
+        const is = (be >> i) & 1;
+        if (is === ((was >> i) & 1)) continue;
+        own.push(changeOf(person, entry, is === 1, why, now.at));
+        for (const { segment } of rules.bySegment.get(id) ?? [])
+          if (!segments.has(segment.id)) segments.set(segment.id, why);
       }
-    await setTurns(house, tx, entry.segment, now, keys);
+    }
+    // Written before the segments that name these are asked.
+    await store.apply(tx, house.newId, own);
     changes.push(...own);
   }
+  await setTimers(tx, turns);
   return changes;
+}
+/** Segments that can be asked at once: none names another of its own helping, or of a later one. */
+function levels(entries: readonly Ours[]): Ours[][] {
+  const depth = new Map<string, number>();
+  for (const { segment, on } of entries)
+    depth.set(segment.id, 1 + Math.max(-1, ...[...on.segments].map((id) => depth.get(id) ?? -1)));
+  const byDepth = Map.groupBy(entries, ({ segment }) => depth.get(segment.id)!);
+  return [...byDepth]
+    .toSorted(([a], [b]) => a - b)
+    .flatMap(([, some]) =>
+      Array.from({ length: Math.ceil(some.length / views.askedAtOnce) }, (_, i) =>
+        some.slice(i * views.askedAtOnce, (i + 1) * views.askedAtOnce),
+      ),
+    );
 }
 
 const whatsOf = (rule: Rule) => [...conditions(rule)].flatMap((one) => eventsOf(one));

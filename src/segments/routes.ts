@@ -157,7 +157,7 @@ async function sampleOf(house: House, rule: Rule, clock: Clock, fit: number): Pr
   for (let limit = 500; limit <= 32_000; limit *= 8) {
     const some: PersonKey[] = [...(await views.everyone(house.sql, after, limit))];
     if (some.length === 0) return found.slice(0, samplePeople);
-    found.push(...(await views.everyoneOf(house.sql, now, clock.at, some)));
+    found.push(...(await views.someOf(house.sql, now, clock.at, some)));
     if (found.length >= Math.min(samplePeople, fit)) return found.slice(0, samplePeople);
     after = some.at(-1)!;
   }

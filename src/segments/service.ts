@@ -73,7 +73,7 @@ export async function freeze(
     "segments.unknown" | "segments.too_many_snapshots"
   >
 > {
-  await store.lockWhole(tx, id);
+  await store.lockWhole(tx, [id]);
   const segment = await store.byId(tx, id);
   if (!segment) return fail("segments.unknown");
   if ((await store.snapshotsOf(tx, id)).length >= snapshotsLimit)

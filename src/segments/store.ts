@@ -95,8 +95,8 @@ export async function isTouched(reader: Reader): Promise<boolean> {
 }
 
 /** While all of a segment is worked out nobody else changes who is in it; single people share the right. */
-export const lockWhole = (tx: Tx, id: string) =>
-  tx`select from segments_segment where id = ${id} for update`;
+export const lockWhole = (tx: Tx, ids: readonly string[]) => tx`
+  select from segments_segment where id = any(${ids as string[]}::uuid[]) order by id for update`;
 export const lockShared = (tx: Tx, ids: readonly string[]) => tx`
   select from segments_segment where id = any(${ids as string[]}::uuid[]) order by id for share`;
 /** Two who look at one person do it one after the other. Gives each one's stamp; who is nobody has none. */

@@ -378,7 +378,16 @@ async function threeOf(asked: Rule, at: Date) {
   const hand = [...people].filter(([, facts]) => fits(rule, facts, at)).map(([id]) => id);
   const postgres = await views.everyoneOf(sql, rule, at);
   const some = everybody.slice(0, howMany / 2);
-  const among = await views.everyoneOf(sql, rule, at, some);
+  const among = await views.someOf(sql, rule, at, some);
+  const together = await views.standing(
+    sql,
+    some,
+    [
+      { segmentId: segments[0]!, rule: atInstant(named[0]!, now, known as Known), moving: [] },
+      { segmentId: idOf(5), rule, moving: [] },
+    ],
+    at,
+  );
   const full = expanded(
     rule,
     new Map(segments.map((id, i) => [id, atInstant(named[i]!, now, known as Known)])),
@@ -389,6 +398,12 @@ async function threeOf(asked: Rule, at: Date) {
     hand: hand.toSorted(),
     postgres: postgres.map(({ personId }) => personId).toSorted(),
     among: among.map(({ personId }) => personId).toSorted(),
+    together: together
+      .filter(({ be }) => be & 2)
+      .map(({ personId }) => personId)
+      .toSorted(),
+    // Both were worked out at this instant.
+    moved: together.filter(({ be, was }) => (be & 1) !== (was & 1)),
     some: new Set(some.map(({ personId }) => personId)),
     clickhouse: clickhouse.map(({ person_id: id }) => id).toSorted(),
   };
@@ -402,12 +417,16 @@ test(`${cases} random rules at random instants: three evaluators, one answer`, a
         hand,
         postgres,
         among,
+        together,
+        moved,
         some: asked2,
         clickhouse,
       } = await threeOf(asked, new Date(ms));
       expect(postgres, "PostgreSQL").toEqual(hand);
       expect(clickhouse, "ClickHouse").toEqual(hand);
       expect(among, "some people").toEqual(hand.filter((id) => asked2.has(id)));
+      expect(together, "some people, of two rules").toEqual(among);
+      expect(moved).toEqual([]);
       if (hand.length > 0 && hand.length < howMany) some += 1;
     }),
     {

@@ -1,9 +1,11 @@
 // Reads over people: a rule as one statement of PostgreSQL, its people, and what single people are asked about. Values
 // are bound, all of them.
 //
-// Nothing is asked once for each person. Whatever a rule asks about is a source that has at most one row a person: the
-// profile, a tag, a membership, counts over the log, a sequence in it. Sources are joined by person; where the rule is
-// false without a source's row the join is inner, so that the engine begins with whoever has one.
+// Whatever a rule asks about is a source that has at most one row a person: the profile, a tag, a membership, counts over
+// the log, a sequence in it. Of everybody nothing is asked once for each person: sources are joined by person, and where
+// the rule is false without a source's row the join is inner, so that the engine begins with whoever has one. Of some
+// people, many rules are asked at once, and each person's own rows are looked up: what all the rules ask of the log is one
+// walk over what that person did.
 import type { Fragment } from "postgres";
 import { bigintList, type PersonKey, type Reader } from "#kernel/sql.ts";
 import {
@@ -33,7 +35,7 @@ const operator = (reader: Reader, is: Comparison): Fragment => {
   }
 };
 const joined = (reader: Reader, parts: readonly Fragment[], by: Fragment): Fragment =>
-  parts.reduce((left, right) => reader`${left} ${by} ${right}`);
+  parts.length === 0 ? reader`` : parts.reduce((left, right) => reader`${left} ${by} ${right}`);
 const both = (reader: Reader, parts: readonly Fragment[]) =>
   parts.length === 0 ? reader`true` : joined(reader, parts, reader`and`);
 const either = (reader: Reader, parts: readonly Fragment[]) =>
@@ -98,8 +100,8 @@ const such = (reader: Reader, { event, where = [] }: What, span: Span): Fragment
     ...where.map((one) => filtered(reader, one)),
   ]);
 
-/** Some people alone; null: everybody. */
-export type Among = readonly PersonKey[] | null;
+/** Some people alone; null: everybody; w: the person of that alias around it. */
+type Among = readonly PersonKey[] | "w" | null;
 const these = (reader: Reader, among: readonly PersonKey[]) => reader`
   (select bucket, person_id from unnest(
     ${among.map((one) => one.bucket)}::smallint[], ${among.map((one) => one.personId)}::uuid[]
@@ -112,12 +114,14 @@ const unflagged = (reader: Reader) =>
  * halves each for itself: a node that is one person's asks no event for its place in time.
  */
 function eventsOf(reader: Reader, among: Among, where: Fragment): Fragment {
+  const listed = among !== null && among !== "w";
+  const theirs = reader`o.person_bucket = w.bucket and o.person_id = w.person_id`;
   const half = (owner: Fragment, more: Fragment) => reader`
     select o.person_bucket, o.person_id, e.name, e.at, e.id, e.data
-    from ${among ? reader`${these(reader, among)} w join` : reader``} ${owner} o
-    ${among ? reader`on o.person_bucket = w.bucket and o.person_id = w.person_id` : reader``}
+    from ${listed ? reader`${these(reader, among)} w join` : reader``} ${owner} o
+    ${listed ? reader`on ${theirs}` : reader``}
     join collect_event e on e.bucket = o.bucket and e.node_id = o.node_id and ${unflagged(reader)}
-    where ${more} and ${where}`;
+    where ${among === "w" ? theirs : reader`true`} and ${more} and ${where}`;
   return reader`(
     ${half(reader`people_node`, reader`not o.split`)}
     union all
@@ -127,39 +131,63 @@ function eventsOf(reader: Reader, among: Among, where: Fragment): Fragment {
     )}) e`;
 }
 
-type Counted = Extract<RuleNow, { kind: "count" | "first" }>;
+/** How many such events there were in a span, or when the first of them was. */
+type Column = { what: What; span: Span; first: boolean };
 type Sequence = Extract<RuleNow, { kind: "sequence" }>;
-/** The span in which a condition's events count: what was first is sought from the beginning. */
-const spanOf = (one: Counted): Span =>
-  one.kind === "count" ? one.span : { from: null, until: one.now + 1 };
+/** What was first is sought from the beginning. */
+const columnOf = (one: Extract<RuleNow, { kind: "count" | "first" }>): Column =>
+  one.kind === "count"
+    ? { what: one, span: one.span, first: false }
+    : { what: one, span: { from: null, until: one.now + 1 }, first: true };
 
-/** One row a person: for each condition how many such events, or the first of them. */
-function counts(reader: Reader, conditions: readonly Counted[], among: Among): Fragment {
-  const alone = conditions.length === 1;
-  const columns = conditions.map((one, i) => {
-    const filter = alone ? reader`` : reader`filter (where ${such(reader, one, spanOf(one))})`;
-    return one.kind === "count"
-      ? reader`count(*) ${filter} as ${reader(`c${i}`)}`
-      : reader`min(e.at) ${filter} as ${reader(`c${i}`)}`;
-  });
-  return reader`(
-    select e.person_bucket as bucket, e.person_id, ${joined(reader, columns, reader`,`)}
-    from ${eventsOf(
+const columnsOf = (reader: Reader, columns: readonly Column[]): Fragment =>
+  joined(
+    reader,
+    columns.map(({ what, span, first }, i) => {
+      const filter =
+        columns.length === 1 ? reader`` : reader`filter (where ${such(reader, what, span)})`;
+      return first
+        ? reader`min(e.at) ${filter} as ${reader(`c${i}`)}`
+        : reader`count(*) ${filter} as ${reader(`c${i}`)}`;
+    }),
+    reader`,`,
+  );
+/** One row for everybody who did any of it. */
+const counts = (reader: Reader, columns: readonly Column[]): Fragment => reader`(
+  select e.person_bucket as bucket, e.person_id, ${columnsOf(reader, columns)}
+  from ${eventsOf(
+    reader,
+    null,
+    either(
       reader,
-      among,
-      either(
-        reader,
-        conditions.map((one) => reader`(${such(reader, one, spanOf(one))})`),
-      ),
-    )}
-    group by e.person_bucket, e.person_id)`;
+      columns.map(({ what, span }) => reader`(${such(reader, what, span)})`),
+    ),
+  )}
+  group by e.person_bucket, e.person_id)`;
+/** One row of person w. All of it is one walk along the index of what somebody did. */
+function countsOfOne(reader: Reader, columns: readonly Column[]): Fragment {
+  const names = [...new Set(columns.map(({ what }) => what.event))];
+  const begins = columns.map(({ span }) => span.from);
+  const span = {
+    from: begins.includes(null) ? null : Math.min(...(begins as number[])),
+    until: Math.max(...columns.map(({ span: { until } }) => until)),
+  };
+  const walked = reader`e.name = any(${names}::text[]) and ${during(reader, span)}`;
+  const [only] = columns;
+  return reader`(
+    select ${columnsOf(reader, columns)}
+    from ${eventsOf(reader, "w", columns.length === 1 ? such(reader, only!.what, only!.span) : walked)})`;
 }
 
 /**
  * Who did the steps one after the other. Of the chains of i steps that could end before an event, the one that began
  * last is a running maximum; all steps go over one sorted list.
  */
-function sequence(reader: Reader, { steps, withinMs, span }: Sequence, among: Among): Fragment {
+function sequence(
+  reader: Reader,
+  { steps, withinMs, span }: Sequence,
+  among: "w" | null,
+): Fragment {
   const is = steps.map(
     (step, i) =>
       reader`coalesce(${both(reader, [
@@ -197,22 +225,38 @@ type Source =
   | { kind: "profile"; alias: "f" }
   | { kind: "tag"; alias: string; tag: string; values: Set<string> }
   | { kind: "segment"; alias: string; segment: string }
-  | { kind: "counts"; alias: "c"; of: Counted[] }
-  | { kind: "sequence"; alias: string; of: Sequence };
+  | { kind: "counts"; alias: "c"; of: Column[] }
+  | { kind: "sequence"; alias: string; of: Sequence; ends: number };
 type Sources = { all: Source[]; of: Map<RuleNow, { source: Source; at: number }> };
 
-function sourcesOf(rule: RuleNow): Sources {
+/** What these rules ask about, each source once, and what `moving` asks. `single`: of single people, not of everybody. */
+function sourcesOf(
+  rules: readonly RuleNow[],
+  single = false,
+  moving: readonly Moving[] = [],
+): Sources {
   const all: Source[] = [];
   const of: Sources["of"] = new Map();
-  const byName = new Map<string, Source>();
-  const named = (name: string, make: () => Source): Source => {
-    const had = byName.get(name) ?? make();
-    if (!byName.has(name)) {
-      byName.set(name, had);
-      all.push(had);
-    }
-    return had;
+  const named = <K extends Source["kind"]>(
+    isIt: (one: Extract<Source, { kind: K }>) => boolean,
+    make: Extract<Source, { kind: K }>,
+  ): Extract<Source, { kind: K }> => {
+    const had = all.find(
+      (one): one is Extract<Source, { kind: K }> =>
+        one.kind === make.kind && isIt(one as Extract<Source, { kind: K }>),
+    );
+    if (!had) all.push(make);
+    return had ?? make;
   };
+  const profile = () => named(() => true, { kind: "profile", alias: "f" });
+  const tagged = (tag: string) =>
+    named<"tag">((one) => one.tag === tag, {
+      kind: "tag",
+      alias: `t${all.length}`,
+      tag,
+      values: new Set(),
+    });
+  const counted = () => named<"counts">(() => true, { kind: "counts", alias: "c", of: [] });
   const visit = (one: RuleNow): void => {
     switch (one.kind) {
       case "and":
@@ -224,33 +268,36 @@ function sourcesOf(rule: RuleNow): Sources {
       case "number":
       case "text":
       case "instant":
-        of.set(one, { source: named("f", () => ({ kind: "profile", alias: "f" })), at: 0 });
+        of.set(one, { source: profile(), at: 0 });
         return;
       case "tag": {
-        const { tag } = one;
-        const alias = `t${all.length}`;
-        const source = named(`tag ${tag}`, () => ({ kind: "tag", alias, tag, values: new Set() }));
+        const source = tagged(one.tag);
         // A value that no condition asks for is as good as none.
-        if (source.kind === "tag") for (const value of one.in) source.values.add(value);
+        for (const value of one.in) source.values.add(value);
         of.set(one, { source, at: 0 });
         return;
       }
       case "segment": {
         const { segment } = one;
-        const alias = `s${all.length}`;
-        const source = named(`segment ${segment}`, () => ({ kind: "segment", alias, segment }));
+        const source = named<"segment">((other) => other.segment === segment, {
+          kind: "segment",
+          alias: `s${all.length}`,
+          segment,
+        });
         of.set(one, { source, at: 0 });
         return;
       }
       case "count":
       case "first": {
-        const source = named("c", () => ({ kind: "counts", alias: "c", of: [] }));
-        if (source.kind === "counts") of.set(one, { source, at: source.of.push(one) - 1 });
+        const source = counted();
+        of.set(one, { source, at: source.of.push(columnOf(one)) - 1 });
         return;
       }
       case "sequence": {
-        const alias = `q${all.length}`;
-        const source: Source = { kind: "sequence", alias, of: one };
+        // Of one person, a step is sought where the last one was found.
+        const last = { what: one.steps.at(-1)!, span: one.span, first: false };
+        const ends = single ? counted().of.push(last) - 1 : -1;
+        const source: Source = { kind: "sequence", alias: `q${all.length}`, of: one, ends };
         all.push(source);
         of.set(one, { source, at: 0 });
         return;
@@ -261,7 +308,11 @@ function sourcesOf(rule: RuleNow): Sources {
         return;
     }
   };
-  visit(rule);
+  rules.forEach(visit);
+  for (const one of moving)
+    if (one.kind === "attribute") profile();
+    else if (one.kind === "tag") tagged(one.tag);
+    else counted().of.push({ what: one.what, span: one.span, first: true });
   return { all, of };
 }
 
@@ -301,7 +352,8 @@ function fitsNone({ is, count }: { is: Comparison; count: number }): boolean {
   }
 }
 
-function from(reader: Reader, source: Source, among: Among): Fragment {
+/** Where a source's rows of everybody come from. */
+function from(reader: Reader, source: Source): Fragment {
   switch (source.kind) {
     case "profile":
       return reader`people_profile`;
@@ -311,9 +363,26 @@ function from(reader: Reader, source: Source, among: Among): Fragment {
     case "segment":
       return reader`(select * from segments_member where segment_id = ${source.segment})`;
     case "counts":
-      return counts(reader, source.of, among);
+      return counts(reader, source.of);
     case "sequence":
-      return sequence(reader, source.of, among);
+      return sequence(reader, source.of, null);
+  }
+}
+/** And those of person w, whose memberships are m. */
+function fromOne(reader: Reader, source: Source): Fragment {
+  const theirs = reader`x.bucket = w.bucket and x.person_id = w.person_id`;
+  switch (source.kind) {
+    case "profile":
+      return reader`(select * from people_profile x where ${theirs})`;
+    case "tag":
+      return reader`(select value, expires_at from people_tag x where ${theirs} and x.tag = ${source.tag})`;
+    case "segment":
+      return reader`(select w.person_id where ${source.segment}::uuid = any(m.ids))`;
+    case "counts":
+      return countsOfOne(reader, source.of);
+    case "sequence":
+      return reader`(select * from ${sequence(reader, source.of, "w")} x
+        where ${reader(`c.c${source.ends}`)} > 0 limit 1)`;
   }
 }
 
@@ -380,35 +449,134 @@ function holds(reader: Reader, rule: RuleNow, at: Date, sources: Sources, key: s
 }
 
 /** The people a rule fits, as a query of (bucket, person_id) to stand in another. */
-export function matching(reader: Reader, rule: RuleNow, at: Date, among: Among = null): Fragment {
-  const sources = sourcesOf(rule);
+export function matching(reader: Reader, rule: RuleNow, at: Date): Fragment {
+  const sources = sourcesOf([rule]);
   const inner = sources.all.filter((one) => needs(rule, one, sources));
   // Whoever has a row anywhere is a person: where one is needed, it leads, and nobody else is looked at.
-  const lead = inner.find(
-    (one) => among === null || one.kind === "counts" || one.kind === "sequence",
-  );
+  const [lead] = inner;
   const key = lead ? lead.alias : "p";
-  const base = lead
-    ? reader`${from(reader, lead, among)} ${reader(key)}`
-    : reader`people_person p ${
-        among
-          ? reader`join ${these(reader, among)} w
-              on w.bucket = p.bucket and w.person_id = p.person_id`
-          : reader``
-      }`;
+  const base = lead ? reader`${from(reader, lead)} ${reader(key)}` : reader`people_person p`;
   const joins = sources.all
     .filter((one) => one !== lead)
     .map(
       (one) => reader`
         ${inner.includes(one) ? reader`join` : reader`left join`}
-        ${from(reader, one, among)} ${reader(one.alias)}
+        ${from(reader, one)} ${reader(one.alias)}
         on ${reader(`${one.alias}.bucket`)} = ${reader(`${key}.bucket`)}
         and ${reader(`${one.alias}.person_id`)} = ${reader(`${key}.person_id`)}`,
     );
   return reader`
     select ${reader(`${key}.bucket`)}, ${reader(`${key}.person_id`)}
-    from ${base} ${joins.length > 0 ? joined(reader, joins, reader``) : reader``}
+    from ${base} ${joined(reader, joins, reader``)}
     where ${holds(reader, rule, at, sources, key)}`;
+}
+
+/** What is asked of some people: a rule, and what may move them in or out of its segment. */
+export type Asked = {
+  segmentId: string;
+  rule: RuleNow;
+  moving: readonly (Moving & { members: boolean })[];
+};
+/** So many rules are asked at once at most: their answers are the bits of a number. */
+export const askedAtOnce = 30;
+/** Bit i of `be`: does rule i fit? Of `was`: is the person in its segment? `dueAt[i]`: when the answer may change. */
+export type Standing = PersonKey & { be: number; was: number; dueAt: (Date | null)[] };
+
+/** Where these people stand; those alone for whom something changes, or may change soon. */
+export async function standing(
+  reader: Reader,
+  people: readonly PersonKey[],
+  asked: readonly Asked[],
+  at: Date,
+): Promise<Standing[]> {
+  const sources = sourcesOf(
+    asked.map(({ rule }) => rule),
+    true,
+    asked.flatMap(({ moving }) => moving),
+  );
+  const counted = sources.all.find((one) => one.kind === "counts");
+  let column = (counted?.of.length ?? 0) - asked.flatMap(eventMoves).length;
+  const bits = (parts: readonly Fragment[]) =>
+    joined(
+      reader,
+      parts.map((one, i) => reader`((${one})::int << ${i}::int)`),
+      reader`|`,
+    );
+  const fit = asked.map(({ rule }) => holds(reader, rule, at, sources, "w"));
+  // Of whoever is gone there is no row anywhere; only of a rule that may be true without one is a person asked for.
+  const isSure = asked.every(({ rule }) => sources.all.some((one) => needs(rule, one, sources)));
+  const due = asked.map(({ moving }, i) => {
+    const parts = moving.map((one) => {
+      const instant = dueOf(reader, one, sources, () => column++);
+      return one.members ? reader`case when ${fit[i]!} then ${instant} end` : instant;
+    });
+    return parts.length > 0
+      ? reader`least(${joined(reader, parts, reader`,`)})`
+      : reader`null::timestamptz`;
+  });
+  const dues = due.map((_, i) => reader(`d${i}`));
+  const rows = await reader<(PersonKey & { be: number; was: number } & Record<string, unknown>)[]>`
+    select * from (
+      select w.bucket, w.person_id, ${isSure ? reader`` : reader`(p.person_id is not null)::int * `}(${bits(fit)}) as be, ${bits(
+        asked.map(({ segmentId }) => reader`coalesce(${segmentId}::uuid = any(m.ids), false)`),
+      )} as was, ${joined(
+        reader,
+        due.map((one, i) => reader`${one} as ${dues[i]!}`),
+        reader`,`,
+      )}
+      from ${beside(reader, these(reader, people), sources)}
+      ${
+        isSure
+          ? reader``
+          : reader`left join people_person p on p.bucket = w.bucket and p.person_id = w.person_id`
+      }
+      offset 0
+    ) s
+    where be <> was or coalesce(${joined(reader, dues as never, reader`,`)}) is not null
+    order by bucket, person_id`;
+  return rows.map(({ bucket, personId, be, was, ...rest }) => ({
+    bucket,
+    personId,
+    be,
+    was,
+    dueAt: asked.map((_, i) => (rest[`d${i}`] as Date | null) ?? null),
+  }));
+}
+const eventMoves = ({ moving }: Asked) => moving.filter(({ kind }) => kind === "events");
+/** `w` with their rows of every source: their own keys are looked up, whatever the planner expects of joins. */
+const beside = (reader: Reader, w: Fragment, { all }: Sources): Fragment => reader`
+  ${w} w
+  left join lateral (
+    select array_agg(segment_id) as ids from segments_member x
+    where x.bucket = w.bucket and x.person_id = w.person_id
+  ) m on true
+  ${joined(
+    reader,
+    all.map(
+      (one) => reader`left join lateral ${fromOne(reader, one)} ${reader(one.alias)} on true`,
+    ),
+    reader``,
+  )}`;
+/** When this moves the person beside whom the sources are, or null. */
+function dueOf(reader: Reader, one: Moving, { all }: Sources, nextColumn: () => number): Fragment {
+  switch (one.kind) {
+    case "events": {
+      const first = reader(`c.c${nextColumn()}`);
+      return "at" in one.due
+        ? reader`case when ${first} is not null then ${one.due.at}::timestamptz end`
+        : reader`${first} + ${one.due.afterMs}::float8 * interval '1 ms'`;
+    }
+    case "attribute": {
+      const value = reader`f.attributes->${one.attribute}::text->>'v'`;
+      return reader`case when ${value} collate "C" >= ${one.from}
+        and ${value} collate "C" < ${one.until} then ${one.at}::timestamptz end`;
+    }
+    case "tag": {
+      const source = all.find((other) => other.kind === "tag" && other.tag === one.tag)!;
+      const until = reader(`${source.alias}.expires_at`);
+      return reader`case when ${until} > ${one.after} and ${until} <= ${one.until} then ${until} end`;
+    }
+  }
 }
 
 /** A query that can be cancelled while it runs. */
@@ -424,10 +592,19 @@ export async function everybodyCount(reader: Reader): Promise<number> {
 export const sample = (reader: Reader, rule: RuleNow, at: Date, limit: number) =>
   reader<PersonKey[]>`
     select * from (${matching(reader, rule, at)}) m order by bucket, person_id limit ${limit}`;
-/** Everybody a rule fits, or those of some people. */
-export const everyoneOf = (reader: Reader, rule: RuleNow, at: Date, among: Among = null) =>
+/** Everybody a rule fits. */
+export const everyoneOf = (reader: Reader, rule: RuleNow, at: Date) =>
   reader<PersonKey[]>`
-    select * from (${matching(reader, rule, at, among)}) m order by bucket, person_id`;
+    select * from (${matching(reader, rule, at)}) m order by bucket, person_id`;
+/** Those of some people whom it fits. */
+export function someOf(reader: Reader, rule: RuleNow, at: Date, people: readonly PersonKey[]) {
+  const sources = sourcesOf([rule], true);
+  return reader<PersonKey[]>`
+    select w.bucket, w.person_id from ${beside(reader, these(reader, people), sources)}
+    join people_person p on p.bucket = w.bucket and p.person_id = w.person_id
+    where ${holds(reader, rule, at, sources, "w")}
+    order by w.bucket, w.person_id`;
+}
 
 // ── one person ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -545,24 +722,20 @@ export type Moving =
   | { kind: "events"; what: What; span: Span; due: { afterMs: number } | { at: Date } }
   | { kind: "attribute"; attribute: string; from: string; until: string; at: Date }
   | { kind: "tag"; tag: string; after: Date; until: Date };
-export type Turn = PersonKey & { dueAt: Date };
-/** When each person's answer may change, as far as these say. `members`: of those in the segment alone. */
+/**
+ * When each person's answer may change, as far as these say: a query of (bucket, person_id, due_at), one row a person.
+ * `members`: of those in the segment alone.
+ */
 export function turns(
   reader: Reader,
   moving: readonly (Moving & { members: string | null })[],
-  among: Among,
-) {
+): Fragment {
   const parts = moving.map((one) => {
     const only = (bucket: Fragment, person: Fragment) =>
-      both(reader, [
-        one.members
-          ? reader`exists (select from segments_member s where s.bucket = ${bucket}
-              and s.person_id = ${person} and s.segment_id = ${one.members})`
-          : reader`true`,
-        among && one.kind !== "events"
-          ? reader`(${bucket}, ${person}) in (select bucket, person_id from ${these(reader, among)} w)`
-          : reader`true`,
-      ]);
+      one.members
+        ? reader`exists (select from segments_member s where s.bucket = ${bucket}
+            and s.person_id = ${person} and s.segment_id = ${one.members})`
+        : reader`true`;
     switch (one.kind) {
       case "events":
         return reader`
@@ -571,7 +744,7 @@ export function turns(
               ? reader`${one.due.at}::timestamptz`
               : reader`min(e.at) + ${one.due.afterMs}::float8 * interval '1 ms'`
           } as due_at
-          from ${eventsOf(reader, among, such(reader, one.what, one.span))}
+          from ${eventsOf(reader, null, such(reader, one.what, one.span))}
           where ${only(reader`e.person_bucket`, reader`e.person_id`)}
           group by e.person_bucket, e.person_id`;
       case "attribute": {
@@ -588,10 +761,10 @@ export function turns(
             and ${only(reader`t.bucket`, reader`t.person_id`)}`;
     }
   });
-  return reader<Turn[]>`
+  return reader`
     select bucket, person_id, min(due_at) as due_at
     from (${joined(reader, parts, reader`union all`)}) m
-    group by bucket, person_id order by bucket, person_id`;
+    group by bucket, person_id`;
 }
 
 // ── screens ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -602,11 +775,6 @@ export const everyone = (reader: Reader, after: PersonKey | null, limit: number)
     select bucket, person_id from people_person
     ${after ? reader`where (bucket, person_id) > (${after.bucket}, ${after.personId}::uuid)` : reader``}
     order by bucket, person_id limit ${limit}`;
-export const membersAmong = (reader: Reader, segmentId: string, people: readonly PersonKey[]) =>
-  reader<PersonKey[]>`
-    select m.bucket, m.person_id from ${these(reader, people)} w
-    join segments_member m on m.bucket = w.bucket and m.person_id = w.person_id
-      and m.segment_id = ${segmentId}`;
 export const counted = (reader: Reader) => reader<{ segmentId: string; people: number }[]>`
   select segment_id, count(*)::int as people from segments_member group by segment_id`;
 
