@@ -100,11 +100,13 @@ export const addSeen = (tx: Tx, slice: Slice, currency: string) => tx`
         ) as l(sku text, name text, category text, "unitPrice" bigint)
         where ${figures(tx, "order")}
         union all
-        select e.source_id, p.sku, p.name, p.category, p.merchant, p."unitPrice", p.currency, true, p.brand, p.url,
+        select e.source_id, p.sku, p.name, p.category, p.merchant, p."unitPrice", p.currency,
+          coalesce(p.goods, true), p.brand, p.url,
           p.image, p.stock, e.at, e.id, case when p.seen then '0' else '2' end
         ${from(tx, slice)}
         cross join lateral jsonb_to_record(e.data->'$product') as p(sku text, name text, category text,
-          merchant text, "unitPrice" bigint, currency text, brand text, url text, image text, stock bigint, seen boolean)
+          merchant text, "unitPrice" bigint, currency text, brand text, url text, image text, stock bigint, goods boolean,
+          seen boolean)
         where ${figures(tx, "product")}
       ) said
     ) keyed

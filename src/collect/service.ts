@@ -648,7 +648,7 @@ export async function erase(
 export type SourceRow = store.SourceRow;
 /** One record of a file: an event, or why it is none. */
 export type LineOfFile =
-  | { line: number; event: Incoming; text?: () => string } // `text`: the record as it stands in the file
+  | { line: number; event: Incoming; more?: readonly Incoming[]; text?: () => string } // `text`: as it stands in the file
   | { line: number; unfit: { field: string | null; reason: string; text: string; name?: string } };
 export type Running = {
   id: string;
@@ -725,6 +725,9 @@ async function asTold(
   };
 }
 
+const fromKey = (from: Incoming["from"]): string =>
+  from ? `${from.id} ${from.kind} ${from.space}` : "";
+
 /** One batch of a file in one transaction: events, refusals and the position. */
 export async function takeLines(
   house: House,
@@ -735,11 +738,13 @@ export async function takeLines(
 ): Promise<{ accepted: number; rejected: number; doubles: number }> {
   const work = async (tx: Tx) => {
     // Lines of one source and of one numbering of people go in together, in their order.
-    const read = lines.filter((line) => "event" in line);
+    const read = lines.flatMap((line) =>
+      "event" in line
+        ? [line.event, ...(line.more ?? [])].map((event) => ({ ...line, event }))
+        : [],
+    );
     const groups = [];
-    for (const together of Map.groupBy(read, ({ event: { from } }) =>
-      from ? `${from.id} ${from.space}` : "",
-    ).values()) {
+    for (const together of Map.groupBy(read, ({ event: { from } }) => fromKey(from)).values()) {
       const told = together.map(({ event }) => event);
       const { own, events } = await asTold(house, tx, source, told);
       groups.push({ own, together, judged: await judgeAll(house, tx, own, events) });
@@ -759,9 +764,15 @@ export async function takeLines(
           ]
         : [],
     );
+    // A line that is several events is refused where one of them is, and new where one of them is.
+    const outcomes = new Map<number, "refused" | "accepted" | "double">();
     for (const { together, judged } of groups)
-      for (const [i, one] of judged.entries())
-        if (!isFit(one)) unfit.push(rowOf(together[i]!, one.reason, one.field));
+      for (const [i, one] of judged.entries()) {
+        const { line } = together[i]!;
+        if (isFit(one) || outcomes.has(line)) continue;
+        unfit.push(rowOf(together[i]!, one.reason, one.field));
+        outcomes.set(line, "refused");
+      }
     const refuseAll = async (rows: readonly Kept[]): Promise<number> => {
       if (rows.length === 0) return 0;
       const counted = rows.map(({ reason, field }) => ({
@@ -773,7 +784,6 @@ export async function takeLines(
     // Refusals first, as everywhere: offsets are held from when they are given.
     let beyond = await refuseAll(unfit);
     const erased: Kept[] = [];
-    const done = { accepted: 0, doubles: 0 };
     for (const [n, { own, together, judged }] of groups.entries()) {
       const fit = together.filter((_, i) => isFit(judged[i]!));
       const events = judged.filter(isFit);
@@ -781,11 +791,20 @@ export async function takeLines(
       const verdicts = await acceptFit(house, tx, own, {
         ...{ events, judged: events, remembers: n === 0 },
       });
-      for (const [i, verdict] of verdicts.entries())
-        if (verdict === "accepted") done.accepted++;
-        else if (verdict === "double") done.doubles++;
-        else erased.push(rowOf(fit[i]!, "erased", "user"));
+      for (const [i, verdict] of verdicts.entries()) {
+        const { line } = fit[i]!;
+        const had = outcomes.get(line);
+        if (had === "refused") continue;
+        if (verdict === "accepted" || verdict === "double")
+          outcomes.set(line, had === "accepted" ? had : verdict);
+        else {
+          erased.push(rowOf(fit[i]!, "erased", "user"));
+          outcomes.set(line, "refused");
+        }
+      }
     }
+    const count = (outcome: string) => [...outcomes.values()].filter((o) => o === outcome).length;
+    const done = { accepted: count("accepted"), doubles: count("double") };
     beyond += await refuseAll(erased);
     const rejected = unfit.length + erased.length;
     crashAt("import.in_batch");
@@ -871,16 +890,26 @@ export async function resend(
       refused(row.id, text, bad ?? { reason: "unreadable", field: "" });
       continue;
     }
-    const events = read.flatMap((one) => ("reason" in one ? [] : [one]));
-    const told = await asTold(
-      house,
-      tx,
-      source,
-      events.map((event) => ({
-        ...event,
-        flags: (event.flags ?? 0) | flag.mended | row.marks,
-      })),
+    const events = read.flatMap((one) =>
+      "reason" in one
+        ? []
+        : [{ ...one, flags: (one.flags ?? 0) | flag.mended | row.marks } satisfies Incoming],
     );
+    const [mine = [], ...others] = Map.groupBy(events, ({ from }) => fromKey(from)).values();
+    const told = await asTold(house, tx, source, mine);
+    // A line that speaks in the numbering of several sources says in the others who it is, and no more.
+    let unfit: Refused | undefined;
+    for (const some of others) {
+      const { own, events: more } = await asTold(house, tx, source, some);
+      const judged = await judgeAll(house, tx, own, more);
+      unfit ??= judged.find(isRefused);
+      const fit = judged.filter(isFit);
+      if (!unfit) await acceptFit(house, tx, own, { events: fit, judged: fit, remembers: false });
+    }
+    if (unfit) {
+      refused(row.id, text, unfit);
+      continue;
+    }
     const key = `${told.own.id} ${told.own.space ?? ""}`;
     const of = bySource.get(key) ?? { own: told.own, items: [] };
     bySource.set(key, of);

@@ -3,7 +3,7 @@ import * as collect from "#collect/service.ts";
 import type { House } from "#kernel/endpoint.ts";
 import * as people from "#people/service.ts";
 import * as privacy from "#privacy/service.ts";
-import { derivedFields, directFields } from "#privacy/rules.ts";
+import { derivedFields } from "#privacy/rules.ts";
 import type { Identifier } from "#people/rules.ts";
 import { importedKind, toldBy } from "#relations/rules.ts";
 import { carriedCells, csvRow, fieldsOf, type Format, type OutKind } from "./rules.ts";
@@ -23,17 +23,19 @@ const pageRows = 1000;
 export async function* exportText(house: House, asked: Asked): AsyncGenerator<string> {
   const fields = columnsOf(asked.kind);
   if (asked.format === "csv") yield csvRow(fields);
-  for await (const rows of pagesOf(house, asked))
-    yield rows
-      .map((row) =>
-        asked.format === "csv"
-          ? csvRow(fields.map((field) => row[field] ?? ""))
-          : `${JSON.stringify(Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null && value !== "")))}\n`,
-      )
-      .join("");
+  const text =
+    asked.format === "csv"
+      ? (row: Cells) => csvRow(fields.map((field) => row[field] ?? ""))
+      : (row: Cells) => `${JSON.stringify(only(row, fields))}\n`;
+  for await (const rows of pagesOf(house, asked)) yield rows.map(text).join("");
 }
+const only = (row: Cells, fields: readonly string[]): Cells => {
+  const said: Cells = {};
+  for (const field of fields) if (row[field]) said[field] = row[field];
+  return said;
+};
 const columnsOf = (kind: OutKind): readonly string[] =>
-  kind === "segment" ? ["person", ...fieldsOf.people.fields] : fieldsOf[kind].fields;
+  fieldsOf[kind === "segment" ? "people" : kind].fields;
 
 async function* pagesOf(house: House, { kind, segment, names }: Asked): AsyncGenerator<Cells[]> {
   const { sql } = house;
@@ -41,27 +43,31 @@ async function* pagesOf(house: House, { kind, segment, names }: Asked): AsyncGen
     for await (const page of paged((after: views.ProductRow | undefined) =>
       views.products(sql, after, pageRows),
     ))
-      yield page.filter(({ stock }) => kind === "products" || stock !== null).map(productCells);
+      yield page.flatMap(kind === "products" ? productCells : stockCells);
   } else if (kind === "people" || kind === "segment") {
     for await (const page of paged((after: views.PersonRow | undefined) =>
       views.people(sql, kind === "segment" ? (segment ?? null) : null, after, pageRows),
     ))
       yield await personCells(house, page, names);
   } else if (kind === "market") {
-    for await (const page of paged((after: views.KeptRow | undefined) =>
+    for await (const page of paged((after: views.ToldRow | undefined) =>
       views.marketAfter(sql, after, pageRows),
     ))
       yield page.map(({ key, at, ...row }) => ({
-        ...{ kind: row.kind, place: row.place, value: row.value, unit: row.unit },
-        measure: key,
-        at: at.toISOString(),
-        toldAt: row.toldAt.toISOString(),
+        ...{ key: row.eventId, kind: row.kind, place: row.place, value: row.value, unit: row.unit },
+        ...{ measure: key, at: at.toISOString(), toldAt: row.toldAt.toISOString() },
+        ...sourceCells(row.sourceId, row.sourceName, row.sourceKind),
       }));
   } else
     for await (const page of paged((after: views.LogRow | undefined) =>
       views.log(sql, kind, after, pageRows),
     ))
       yield await logCells(house, page, kind, names);
+  if (kind === "relations")
+    for await (const page of paged((after: views.FactRow | undefined) =>
+      views.ownFacts(sql, after, pageRows),
+    ))
+      yield await factCells(house, page, names);
 }
 async function* paged<T>(read: (after: T | undefined) => Promise<readonly T[]>) {
   let after: T | undefined;
@@ -78,43 +84,103 @@ const price = (unitPrice: bigint): string => {
   const digits = String(unitPrice < 0n ? -unitPrice : unitPrice).padStart(5, "0");
   return `${unitPrice < 0n ? "-" : ""}${digits.slice(0, -4)}.${digits.slice(-4)}`;
 };
-const productCells = (row: views.ProductRow): Cells => ({
-  sku: row.sku,
-  name: row.name,
-  category: row.category,
-  brand: row.brand,
-  url: row.url,
-  image: row.image,
-  merchant: row.merchantId,
-  unitPrice: price(row.unitPrice),
-  currency: row.currency,
-  stock: row.stock === null ? null : String(row.stock),
-  at: row.seenAt.toISOString(),
-});
+const productFields = [
+  ...["name", "category", "brand", "url", "image", "merchant", "unitPrice", "stock"],
+] as const;
+/** A row for each instant at which something of the product was told that still holds; the rank stays what it was. */
+function productCells(row: views.ProductRow): Cells[] {
+  const values: Cells = {
+    ...{ name: row.name, category: row.category, brand: row.brand, url: row.url, image: row.image },
+    merchant: row.merchantId,
+    unitPrice: price(row.unitPrice),
+    stock: row.stock === null ? null : String(row.stock),
+  };
+  const goods = row.keys["goods"] ?? "";
+  const placed = productFields.map((field) => [field, row.keys[field] ?? ""] as const);
+  const told = placed.filter(([field, key]) => key !== "" && (values[field] ?? "") !== "");
+  const rows = Map.groupBy(told, ([, key]) => wordOf(key));
+  if (goods !== "" && !rows.has(wordOf(goods))) rows.set(wordOf(goods), []);
+  return [...rows]
+    .toSorted(([one], [other]) => (one < other ? -1 : 1))
+    .map(([word, own]) => ({
+      ...Object.fromEntries(own.map(([field]) => [field, values[field]!])),
+      ...(own.some(([field]) => field === "unitPrice") ? { currency: row.currency } : {}),
+      ...{ sku: row.sku, goods: String(row.goods), told: word.slice(25), at: word.slice(0, 24) },
+      ...sourceCells(row.sourceId, row.sourceName, row.sourceKind),
+    }));
+}
+/** "2 2026-01-02 03:04:05.678901 0189…" is what the catalogue told at that instant. */
+const wordOf = (key: string): string =>
+  `${key.slice(2, 12)}T${key.slice(13, 25)}Z ${key.startsWith("2") ? "catalogue" : "seen"}`;
+const stockCells = (row: views.ProductRow): Cells[] =>
+  productCells(row).filter(({ stock }) => stock !== undefined);
+const sourceCells = (
+  id: string,
+  name: string | null,
+  kind: "server" | "public" | "import" | null,
+): Cells =>
+  name === null || kind === null ? {} : { sourceId: id, sourceName: name, origin: kind };
 
+/** A row a person: what they are known by, what is known, since when, and what of it only a page said. */
 async function personCells(
   house: House,
   page: readonly views.PersonRow[],
   names: boolean,
 ): Promise<Cells[]> {
-  const keys = page.map(({ bucket, personId }) => ({ bucket, personId }));
-  const direct = new Map<string, Map<string, string>>();
-  if (names) {
-    direct.set("user", await people.identifiers(house, house.sql, keys, "user_id"));
-    direct.set("anonymous", await people.identifiers(house, house.sql, keys, "anonymous_id"));
-    for (const field of directFields)
-      direct.set(field, await people.fields(house, house.sql, keys, field));
-  }
-  return page.map(({ personId, seenAt, attributes }) => {
+  const all = page.map(({ bucket, personId }) => ({ bucket, personId }));
+  const ids = names ? await views.identifiers(house.sql, all) : [];
+  const keys = await privacy.nodeKeys(house, house.sql, ids);
+  const idsOf = Map.groupBy(ids, ({ personId }) => personId);
+  const direct = names ? await people.everyField(house, house.sql, all) : [];
+  const fieldsOfPerson = Map.groupBy(direct, ({ personId }) => personId);
+  return page.map(({ personId, seenAt, attributes }): Cells => {
     const cells: Cells = { person: personId, at: seenAt.toISOString() };
+    const times: Record<string, string> = {};
+    const claimed: string[] = [];
     for (const field of derivedFields) {
-      const value = attributes[field]?.v;
-      if (value !== undefined && value !== null) cells[field] = String(value);
+      const attribute = attributes[field];
+      if (attribute === undefined || attribute.v === undefined || attribute.v === null) continue;
+      cells[field] = String(attribute.v);
+      times[field] = new Date(attribute.at).toISOString();
+      if (attribute.c < 1) claimed.push(field);
     }
-    for (const [field, values] of direct) cells[field] = values.get(personId) ?? null;
-    return cells;
+    for (const { field, value, at } of fieldsOfPerson.get(personId) ?? []) {
+      cells[field] = value;
+      times[field] = at.toISOString();
+    }
+    const known = (idsOf.get(personId) ?? []).flatMap((node): KnownBy[] => {
+      const key = keys.get(node.nodeId);
+      if (!key) return [];
+      const value = privacy.openSealed(key, "people_node|sealed", node.nodeId, node.sealed);
+      const { type, space, seenAt: seen, joinedAt, sourceName, sourceKind } = node;
+      return [
+        {
+          ...{ type, value, at: (seen ?? seenAt).toISOString() },
+          ...(joinedAt ? { joined: joinedAt.toISOString() } : {}),
+          ...(sourceName !== null && sourceKind !== null
+            ? { sourceId: space, sourceName, origin: sourceKind }
+            : {}),
+        },
+      ];
+    });
+    const [main] = known;
+    const said = (value: object) => (Object.keys(value).length > 0 ? JSON.stringify(value) : null);
+    return {
+      ...cells,
+      user: known.find(({ type }) => type === "user_id")?.value ?? null,
+      anonymous: known.find(({ type }) => type === "anonymous_id")?.value ?? null,
+      ...(main?.sourceId
+        ? { sourceId: main.sourceId, sourceName: main.sourceName!, origin: main.origin! }
+        : {}),
+      ...{ times: said(times), claimed: claimed.join(" "), identifiers: said(known) },
+    };
   });
 }
+type KnownBy = { type: string; value: string; at: string; joined?: string } & {
+  sourceId?: string;
+  sourceName?: string;
+  origin?: string;
+};
 
 /** A page of the log opened: who each event is of, what is sealed with it, and what it joins. */
 async function openPage(house: House, page: readonly views.LogRow[], names: boolean) {
@@ -206,6 +272,33 @@ async function logCells(
     const anonymous = row.nodeType === "user_id" ? null : who;
     return [{ ...cells, name: row.name, user, anonymous, data: told(data), traits: told(traits) }];
   });
+}
+/** What people said of each other here, as lines of their shop. */
+async function factCells(
+  house: House,
+  page: readonly views.FactRow[],
+  names: boolean,
+): Promise<Cells[]> {
+  const places = page.flatMap(({ bucket, nodeId, otherBucket, otherNodeId }) => [
+    { bucket, nodeId },
+    { bucket: otherBucket, nodeId: otherNodeId },
+  ]);
+  const nodes = names ? await views.nodes(house.sql, places) : [];
+  const keys = await privacy.nodeKeys(house, house.sql, nodes);
+  const valueOf = new Map(
+    nodes.flatMap(({ nodeId, sealed }) => {
+      const key = keys.get(nodeId);
+      return key
+        ? [[nodeId, privacy.openSealed(key, "people_node|sealed", nodeId, sealed)] as const]
+        : [];
+    }),
+  );
+  return page.map((row): Cells => ({
+    ...{ key: row.id, kind: importedKind(row.act), at: row.at.toISOString() },
+    ...{ user: valueOf.get(row.nodeId) ?? null, other: valueOf.get(row.otherNodeId) ?? null },
+    data: row.item === null ? null : JSON.stringify({ sku: row.item }),
+    ...sourceCells(row.space, row.sourceName, row.sourceKind),
+  }));
 }
 const lineFields = [
   ...["order", "sku", "name", "quantity", "country", "category", "merchant"],

@@ -20,6 +20,7 @@ import {
   type Shop,
 } from "#orders/rules.ts";
 import { lineEvent } from "#orders/service.ts";
+import { readPerson } from "./model/person.ts";
 import {
   asItWas,
   carriedOf,
@@ -234,8 +235,8 @@ export const formatOf = (path: string): Format =>
 const rowsOf = (path: string, mapping: Mapping, check: (heading: string[]) => void) =>
   formatOf(path) === "jsonl" ? jsonRows(path) : csvRows(path, mapping, check);
 
-/** Reads one record as an event, or names the field that cannot be. */
-type Reader = (row: { names: readonly string[]; get: Get; key: string }) => Incoming | Bad;
+/** Reads one record as an event, or as several of one somebody, or names the field that cannot be. */
+type Reader = (row: { names: readonly string[]; get: Get; key: string }) => Incoming[] | Bad;
 type Bad = Refused | { reason: string; field: string };
 /** How records of a file are read. `toldAt` dates those that say no time. */
 export function readerOf(house: House, kind: Kind, mapping: Mapping, toldAt: Date): Reader {
@@ -249,18 +250,19 @@ export function readerOf(house: House, kind: Kind, mapping: Mapping, toldAt: Dat
   const currency = mapping.currency ?? house.settings.currency;
   if (kind === "orders") {
     const shop = shopOf({ ...mapping, timeZone, currency, columns: {} });
-    return ({ get, key }) => orderLineOf(mapped(get), key, shop, trust);
+    return ({ get, key }) => listed(orderLineOf(mapped(get), key, shop, trust));
   }
   const numbers = new Set(mapping.numbers);
   const dotted = Object.keys(columns ?? {}).filter((name) => name.includes("."));
   return ({ names, get, key }) => {
     const own = columns ? dotted : names.filter((name) => name.includes("."));
-    return readRecord(kind, mapped(get), own, {
-      ...{ key, toldAt, now, timeZone, currency, numbers, trust },
-    });
+    const here = { key, toldAt, now, timeZone, currency, numbers, trust };
+    if (kind === "people") return readPerson(mapped(get), own, here);
+    return listed(readRecord(kind, mapped(get), own, here));
   };
 }
 
+const listed = (read: Incoming | Bad): Incoming[] | Bad => ("at" in read ? [read] : read);
 /** One order line; its currency, kind and goods are what the line says, where it says them. */
 function orderLineOf(get: Get, key: string, shop: Shop, trust: Trust): Incoming | Bad {
   const carried = carriedOf(get, trust);
@@ -342,10 +344,12 @@ export async function importFile(house: House, options: FileOptions): Promise<Im
     for (const row of some) {
       const { number, names, get } = row;
       if (number <= total.lines) continue; // taken by an earlier run, which committed its position
-      const event = get
+      const events = get
         ? read({ names, get, key: keyOf(number) })
         : { reason: "not_a_record", field: "" };
-      if ("at" in event) {
+      if (Array.isArray(events)) {
+        const [event, ...more] = events;
+        if (!event) continue;
         if ((from && event.at < from) || (until && event.at >= until)) {
           outside++;
           position = number;
@@ -356,9 +360,9 @@ export async function importFile(house: House, options: FileOptions): Promise<Im
         group = key;
         if (!last || event.at > last) last = event.at;
         // The text is asked for only where the line turns out to be refused: most are not.
-        batch.push({ line: number, event, text: () => row.text });
+        batch.push({ line: number, event, more, text: () => row.text });
       } else {
-        const { reason, field } = event;
+        const { reason, field } = events;
         const name = nameOf(kind, mapping, get);
         batch.push({ line: number, unfit: { reason, field: field || null, text: row.text, name } });
       }
@@ -438,12 +442,12 @@ export async function look(
         seen.sample.push(
           Object.fromEntries(names.map((name) => [name, String(get(name) ?? "").slice(0, 200)])),
         );
-      const event = get
+      const events = get
         ? read({ names, get, key: String(number) })
         : ({ reason: "not_a_record", field: "" } as const);
-      if ("at" in event) seen.fit++;
+      if (Array.isArray(events)) seen.fit++;
       else {
-        const { reason, field } = event;
+        const { reason, field } = events;
         if (seen.refused.length < 50) seen.refused.push({ line: number, reason, field });
         const key = JSON.stringify([reason, field]);
         counts.set(key, (counts.get(key) ?? 0) + 1);
@@ -471,7 +475,8 @@ export async function rereadRecord(
   if (!get || !(kind in fieldsOf)) return [{ reason: "invalid", field: "" }];
   const mapping = JSON.parse(row.mapping) as Mapping;
   const key = (await keysOf(house, sourceId, kind, row.digest, mapping.trust))(Number(line));
-  return [readerOf(house, kind, mapping, row.toldAt)({ names, get, key })];
+  const read = readerOf(house, kind, mapping, row.toldAt)({ names, get, key });
+  return Array.isArray(read) ? read : [read];
 }
 
 export function textOf(get: Get): LineText {

@@ -68,16 +68,30 @@ export type Mapping = {
   quoted?: boolean;
 };
 
-const traits = [...directFields, ...derivedFields] as const;
+export const traitFields = [...directFields, ...derivedFields] as const;
+/** What says which source a person or a product is of. */
+const ofSource = ["sourceId", "sourceName", "origin"] as const;
 const product = ["sku", "name", "category", "brand", "url", "image", "merchant"] as const;
 /** The fields of each kind, in the order in which they go out. `needed` must be there in every line. */
 export const fieldsOf: Record<Kind, { fields: readonly string[]; needed: readonly string[] }> = {
-  people: { fields: ["key", "user", "anonymous", "at", ...traits], needed: [] },
+  people: {
+    fields: [
+      ...["key", "user", "anonymous", "at", ...traitFields],
+      ...["times", "claimed", "identifiers", ...ofSource, "person"],
+    ],
+    needed: [],
+  },
   products: {
-    fields: ["key", ...product, "unitPrice", "currency", "stock", "at"],
+    fields: [
+      ...["key", ...product, "unitPrice", "currency", "stock", "goods", "at", "told"],
+      ...ofSource,
+    ],
     needed: ["sku"],
   },
-  stock: { fields: ["key", "sku", "stock", "at"], needed: ["sku", "stock"] },
+  stock: {
+    fields: ["key", "sku", "stock", "goods", "at", "told", ...ofSource],
+    needed: ["sku", "stock"],
+  },
   orders: {
     fields: [
       ...["key", "order", "sku", "name", "quantity", "unitPrice", "at"],
@@ -95,7 +109,7 @@ export const fieldsOf: Record<Kind, { fields: readonly string[]; needed: readonl
     needed: [],
   },
   market: {
-    fields: ["key", "kind", "place", "measure", "value", "unit", "at", "toldAt"],
+    fields: ["key", "kind", "place", "measure", "value", "unit", "at", "toldAt", ...ofSource],
     needed: ["kind", "measure", "value", "at"],
   },
 };
@@ -215,7 +229,7 @@ export function readRecord(
   switch (kind) {
     case "people": {
       const told: Record<string, unknown> = {};
-      for (const field of traits) {
+      for (const field of traitFields) {
         const value = get(field);
         if (text(value) !== "")
           told[field] =
@@ -229,8 +243,7 @@ export function readRecord(
     case "products":
     case "stock": {
       const data: Record<string, unknown> = {};
-      for (const field of fieldsOf[kind].fields) {
-        if (field === "key" || field === "at") continue;
+      for (const field of [...product, "unitPrice", "currency", "stock"]) {
         const value = text(get(field)).trim();
         if (value !== "") data[field === "unitPrice" ? "price" : field] = value;
       }
@@ -239,11 +252,18 @@ export function readRecord(
       for (const field of ["price", "stock"])
         if (data[field] !== undefined) {
           const value = Number(data[field]);
-          if (!Number.isFinite(value) || value < 0)
+          // More may be sold than there is; nothing costs less than nothing.
+          if (!Number.isFinite(value) || (value < 0 && field === "price"))
             return invalid(field === "price" ? "unitPrice" : field);
           if (field === "stock" && !Number.isSafeInteger(value)) return invalid(field);
           data[field] = value;
         }
+      const goods = text(get("goods")).trim();
+      if (!["", "true", "false"].includes(goods)) return invalid("goods");
+      if (goods !== "") data["goods"] = goods === "true";
+      const word = text(get("told")).trim();
+      if (!["", "catalogue", "seen"].includes(word)) return invalid("told");
+      if (word === "seen") data["seen"] = true;
       return event("Product Updated", { data });
     }
     case "events": {

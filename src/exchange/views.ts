@@ -1,6 +1,6 @@
 // Reads for files that go out, a page at a time by key, so that a million rows need no more room than one page.
 import type { PersonKey, Reader } from "#kernel/sql.ts";
-import { relationNames } from "#relations/rules.ts";
+import { relationNames, type Act } from "#relations/rules.ts";
 import { marketTold, type MarketKind, type MarketRow } from "./rules.ts";
 
 const zero = "00000000-0000-0000-0000-000000000000";
@@ -17,13 +17,22 @@ export type ProductRow = {
   unitPrice: bigint;
   currency: string;
   stock: bigint | null;
-  seenAt: Date;
+  goods: boolean;
+  /** By field: "rank time event", "" where it was never told. */
+  keys: Record<string, string>;
+  sourceName: string | null;
+  sourceKind: "server" | "public" | "import" | null;
 };
 export const products = (reader: Reader, after: ProductRow | undefined, limit: number) =>
   reader<ProductRow[]>`
-    select source_id, sku, name, category, brand, url, image, merchant_id, unit_price, currency, stock, seen_at
-    from catalog_product where (source_id, sku) > (${after?.sourceId ?? zero}::uuid, ${after?.sku ?? ""})
-    order by source_id, sku limit ${limit}`;
+    select p.source_id, p.sku, p.name, p.category, p.brand, p.url, p.image, p.merchant_id, p.unit_price, p.currency,
+      p.stock, p.goods, s.name as source_name, s.kind as source_kind,
+      jsonb_build_object('name', p.name_key, 'category', p.category_key, 'brand', p.brand_key, 'url', p.url_key,
+        'image', p.image_key, 'merchant', p.merchant_key, 'unitPrice', p.price_key, 'stock', p.stock_key,
+        'goods', p.goods_key) as keys
+    from catalog_product p left join collect_source s on s.id = p.source_id
+    where (p.source_id, p.sku) > (${after?.sourceId ?? zero}::uuid, ${after?.sku ?? ""})
+    order by p.source_id, p.sku limit ${limit}`;
 
 export type LogRow = {
   bucket: number;
@@ -101,9 +110,32 @@ export const log = (
     }
   order by e.bucket, e."offset" limit ${limit}`;
 
+type FactPlace = { bucket: number; nodeId: string; otherBucket: number; otherNodeId: string };
+export type FactRow = FactPlace & {
+  id: string;
+  act: Act;
+  item: string | null;
+  at: Date;
+  space: string;
+  sourceName: string;
+  sourceKind: "server" | "public" | "import";
+};
+/** What people told of each other here themselves: it is no event. Ids of events are of version 8, and theirs are not. */
+export const ownFacts = (reader: Reader, after: FactRow | undefined, limit: number) =>
+  reader<FactRow[]>`
+    select f.bucket, f.node_id, f.other_bucket, f.other_node_id, f.id, f.act, f.item, f.at, n.source_id as space,
+      s.name as source_name, s.kind as source_kind
+    from relations_fact f join people_node n on n.bucket = f.bucket and n.node_id = f.node_id
+    join collect_source s on s.id = n.source_id
+    where substr(f.id::text, 15, 1) <> '8'
+      and (f.bucket, f.node_id, f.other_bucket, f.other_node_id, f.id) > (${after?.bucket ?? -1},
+        ${after?.nodeId ?? zero}::uuid, ${after?.otherBucket ?? -1}, ${after?.otherNodeId ?? zero}::uuid,
+        ${after?.id ?? zero}::uuid)
+    order by f.bucket, f.node_id, f.other_bucket, f.other_node_id, f.id limit ${limit}`;
+
 export type PersonRow = PersonKey & {
   seenAt: Date;
-  attributes: Record<string, { v: unknown } | undefined>;
+  attributes: Record<string, { v: unknown; at: string; c: number } | undefined>;
 };
 export const people = (
   reader: Reader,
@@ -122,25 +154,55 @@ export const people = (
             where m.bucket = p.bucket and m.person_id = p.person_id and m.segment_id = ${segment})`
     }
   order by p.bucket, p.person_id limit ${limit}`;
+export type IdRow = {
+  bucket: number;
+  nodeId: string;
+  type: string;
+  sealed: Buffer;
+  space: string;
+  personId: string;
+  seenAt: Date | null; // when the first event of its own happened
+  joinedAt: Date | null; // when it was first said to be the same somebody as another
+  sourceName: string | null;
+  sourceKind: "server" | "public" | "import" | null;
+};
+/** Every identifier of these people, the earliest first; user ids before others. */
+export const identifiers = (reader: Reader, people: readonly PersonKey[]) => reader<IdRow[]>`
+  select n.bucket, n.node_id, n.type, n.sealed, n.source_id as space, n.person_id,
+    coalesce(w.seen_at, h.seen_at) as seen_at, s.name as source_name, s.kind as source_kind,
+    least((select min(l.at) from people_link l where (l.bucket, l.node_id) = (n.bucket, n.node_id)),
+      (select min(l.at) from people_link l where (l.other_bucket, l.other_node_id) = (n.bucket, n.node_id))) as joined_at
+  from unnest(${people.map((p) => p.bucket)}::smallint[], ${people.map((p) => p.personId)}::uuid[])
+    as k(bucket, person_id)
+  join people_node n on n.person_bucket = k.bucket and n.person_id = k.person_id
+  left join people_way w on w.person_id = n.home_id
+  left join people_person h on h.bucket = n.home_bucket and h.person_id = n.home_id
+  left join collect_source s on s.id = n.source_id
+  order by n.type <> 'user_id', n.type <> 'anonymous_id', coalesce(w.seen_at, h.seen_at), n.node_id`;
 export async function hasSegment(reader: Reader, id: string): Promise<boolean> {
   const [row] = await reader<{ there: boolean }[]>`
     select exists (select from segments_segment where id = ${id}) as there`;
   return row!.there;
 }
 
-export type KeptRow = MarketRow & { sourceId: string; seenAt: Date; toldAt: Date };
+export type KeptRow = MarketRow & { sourceId: string; seenAt: Date };
+export type ToldRow = KeptRow & { toldAt: Date; eventId: string } & {
+  sourceName: string | null;
+  sourceKind: "server" | "public" | "import" | null;
+};
 export const marketAfter = (reader: Reader, after: MarketRow | undefined, limit: number) =>
-  reader<KeptRow[]>`
-    select kind, place, key, at, value, unit, source_id, seen_at, told_at from exchange_market
-    where (kind, place, key, at) >
+  reader<ToldRow[]>`
+    select m.*, s.name as source_name, s.kind as source_kind
+    from exchange_market m left join collect_source s on s.id = m.source_id
+    where (m.kind, m.place, m.key, m.at) >
       (${after?.kind ?? ""}, ${after?.place ?? ""}, ${after?.key ?? ""}, ${after?.at ?? new Date(0)})
-    order by kind, place, key, at limit ${limit}`;
+    order by m.kind, m.place, m.key, m.at limit ${limit}`;
 export const market = (
   reader: Reader,
   asked: { kind: MarketKind; place?: string | undefined; from: Date | null; until: Date | null },
   limit: number,
 ) => reader<KeptRow[]>`
-  select kind, place, key, at, value, unit, source_id, seen_at, told_at from exchange_market
+  select kind, place, key, at, value, unit, source_id, seen_at from exchange_market
   where kind = ${asked.kind}
     ${asked.place === undefined ? reader`` : reader`and place = ${asked.place}`}
     and at >= coalesce(${asked.from}::timestamptz, '-infinity')

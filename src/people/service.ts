@@ -338,6 +338,19 @@ export async function fields(
 export const allFields = async (house: House, reader: Reader, person: PersonKey) =>
   openFields(house, reader, await store.allFieldsOf(reader, person), ({ field }) => field);
 
+/** Every direct field of these people, decrypted, with when it was told. */
+export async function everyField(house: House, reader: Reader, people: readonly PersonKey[]) {
+  const rows = people.length > 0 ? await store.everyFieldOf(reader, people) : [];
+  const placeOf = ({ personId, field }: store.FieldRow) => `${personId} ${field}`;
+  const values = await openFields(house, reader, rows, placeOf);
+  return rows.flatMap((row) => {
+    const value = values.get(placeOf(row));
+    return value === undefined
+      ? []
+      : [{ personId: row.personId, field: row.field, value, at: row.at }];
+  });
+}
+
 async function openFields(
   house: House,
   reader: Reader,

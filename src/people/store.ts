@@ -254,6 +254,10 @@ export const fieldsOf = (reader: Reader, people: PersonKey[], field: string) => 
     where bucket = any(${buckets}::smallint[]) and field = ${field}
       and person_id = any(${people.map(({ personId }) => personId)}::uuid[])`;
 };
+export const everyFieldOf = (reader: Reader, people: readonly PersonKey[]) => reader<FieldRow[]>`
+  select f.* from unnest(${people.map((p) => p.bucket)}::smallint[], ${people.map((p) => p.personId)}::uuid[])
+    as k(bucket, person_id)
+  join people_field f on f.bucket = k.bucket and f.person_id = k.person_id`;
 export const allFieldsOf = (reader: Reader, { bucket, personId }: PersonKey) =>
   reader<FieldRow[]>`
     select * from people_field where bucket = ${bucket} and person_id = ${personId} order by field`;

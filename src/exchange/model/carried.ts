@@ -61,12 +61,10 @@ export function carriedCells(
   beside: Record<string, unknown>,
 ): Record<string, string | null> {
   const said = (value: object) => (Object.keys(value).length > 0 ? JSON.stringify(value) : null);
-  // What came in by a file as a page's word is a page's word.
-  const isPage = told.sourceKind === "public" || (told.flags & flag.page) !== 0;
   return {
     sourceId: told.sourceId,
     sourceName: told.sourceName,
-    origin: isPage ? "public" : told.sourceKind,
+    origin: told.sourceKind,
     space: told.space === null || told.space === told.sourceId ? null : told.space,
     marks: marks.flatMap(([word, bit]) => (told.flags & bit ? [word] : [])).join(" "),
     links: said(links),
@@ -105,7 +103,6 @@ const jsonOf = (value: unknown): unknown => {
 export function carriedOf(get: Get, trust: Trust): Carried | Refused {
   const origin = text(get("origin"));
   if (origin !== "" && !origins.includes(origin)) return invalid("origin");
-  const open = trust === "page" || origin === "public";
   const id = text(get("sourceId"));
   const space = text(get("space"));
   if (id !== "" && !uuid.test(id)) return invalid("sourceId");
@@ -116,13 +113,16 @@ export function carriedOf(get: Get, trust: Trust): Carried | Refused {
   // What is not vouched for names no source of ours and none of our events.
   const from: From | null =
     id === "" || trust === "page" ? null : { id, name, kind, space: space || id };
-  let flags = from === null && open ? flag.page : 0;
+  let flags = 0;
   for (const word of text(get("marks")).split(" ")) {
     if (word === "") continue;
     const mark = marks.find(([own]) => own === word);
     if (!mark) return invalid("marks");
     flags |= mark[1];
   }
+  // What came in by a file as a page's word is a page's word.
+  const open = trust === "page" || origin === "public" || (flags & flag.page) !== 0;
+  if (from === null && open) flags |= flag.page;
   const links = from ? linksOf(jsonOf(get("links")), open) : [];
   if (links === null) return invalid("links");
   const said = jsonOf(get("beside")) ?? {};
@@ -176,6 +176,7 @@ type Said = {
   at: Date;
   data: Record<string, unknown>;
   traits: Record<string, unknown>;
+  sender?: Identifier; // of another type than a user's or a visitor's
 };
 /** An event of a log as it stood there: read by its source once, so that nothing is made of it now that was not then. */
 export function carriedEvent(said: Said, carried: Carried, now: Date): Incoming | Refused {
@@ -194,11 +195,12 @@ export function carriedEvent(said: Said, carried: Carried, now: Date): Incoming 
   for (const [place, value] of Object.entries(context.direct))
     direct[`context.${place.slice("data.".length)}`] = value;
   const sender: Identifier | null =
-    user !== undefined
+    said.sender ??
+    (user !== undefined
       ? { type: "user_id", value: user }
       : anonymous === undefined
         ? null
-        : { type: "anonymous_id", value: anonymous };
+        : { type: "anonymous_id", value: anonymous });
   const isOfSomebody =
     [identify, "alias", "group"].includes(name) || Object.keys(direct).length > 0;
   if (!sender && (carried.open || isOfSomebody)) return { reason: "no_sender", field: "user" };

@@ -14,7 +14,9 @@ export type ProductFigures = {
   unitPrice?: number; // ten-thousandths of the major unit
   currency?: string;
   stock?: number;
-  /** Came along with behaviour that the shop's own server told: learned, where nothing better is known. */
+  /** False: postage, a fee, a sample. */
+  goods?: boolean;
+  /** Not of the shop's catalogue, but of its orders or of what its server showed: learned, where nothing better is known. */
   seen?: true;
 };
 const stockLimit = 1_000_000_000;
@@ -77,6 +79,13 @@ export function readProduct(
     const count = whole(stock);
     if (count === null || Math.abs(count) > stockLimit) return { unfit: "stock" };
     product.stock = count;
+  }
+  for (const field of ["goods", "seen"] as const) {
+    const is = said[field];
+    if (is === undefined || is === null) continue;
+    if (typeof is !== "boolean") return { unfit: field };
+    if (field === "goods") product.goods = is;
+    else if (is) product.seen = true;
   }
   return product;
 }

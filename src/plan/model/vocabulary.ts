@@ -235,6 +235,8 @@ export const vocabulary: Record<string, Known> = {
       stock: "whole",
       image: "text",
       merchant: "id",
+      goods: "flag",
+      seen: "flag",
     },
     role: "product",
     group: "catalogue",
