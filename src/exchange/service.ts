@@ -6,6 +6,7 @@ import { whileHeld } from "#kernel/lease.ts";
 import { ok, type Result } from "#kernel/result.ts";
 import type { Tx } from "#kernel/sql.ts";
 import type { Refold } from "#people/service.ts";
+import * as segments from "#segments/service.ts";
 import { marketOf } from "./rules.ts";
 import * as store from "./store.ts";
 
@@ -82,6 +83,7 @@ export async function rebuildColumns(house: House): Promise<number> {
   if (asked.stage !== "working") {
     const cleared = await whileHeld(house.sql, collect.columnsLease, async () => {
       await store.moveRebuild(house.sql, { ...asked, stage: "clearing" });
+      if (!(await segments.retell(house))) return 0;
       await collect.clearColumns(house, async (tx, total) => {
         await store.moveRebuild(tx, { ...asked, stage: "working", total, done: 0n });
       });

@@ -4,7 +4,10 @@ import { nobody } from "#kernel/ids.ts";
 import type { PersonKey, Reader } from "#kernel/sql.ts";
 import type { Cell, Story } from "./rules.ts";
 
-/** From ClickHouse: a person is looked up by the node at query time. Only what happened before `now` counts. */
+/**
+ * From ClickHouse: a person is looked up by the node at query time, on a device that several people used the one who had
+ * it by then. Only what happened before `now` counts.
+ */
 export const retentionFromColumns = (columns: Columns, now: Date, timeZone: string) =>
   columns.read<Cell>(
     `select formatDateTime(first, '%Y-%m') as cohort, formatDateTime(month, '%Y-%m') as month,
@@ -12,11 +15,12 @@ export const retentionFromColumns = (columns: Columns, now: Date, timeZone: stri
      from (
        select person, month, min(month) over (partition by person) as first
        from (
-         select distinct owner.person_id as person,
+         select distinct if(empty(owner.spans), owner.person_id, owner.spans[greatest(1, arrayLastIndex(
+             s -> (s.1, s.2) <= (sold.at, toString(sold.id)), owner.spans))].3) as person,
            toStartOfMonth(toTimeZone(sold.at, {zone:String})) as month
          from sold
          join (
-           select node_id, argMax(person_id, version) as person_id from person_node group by node_id
+           select node_id, person_id, spans from person_node final
          ) as owner on sold.node_id = owner.node_id
          where sold.order_kind = 'sale' and sold.amount_minor > 0
            and sold.at < fromUnixTimestamp64Milli({now:Int64}, 'UTC')
@@ -188,6 +192,12 @@ export const programmes = (reader: Reader, since: Date) =>
     where r.state = 'running' or r.until_at >= ${since}
     order by r.from_at desc, p.key limit 20`;
 
+/** Who had the node of an event `e` by its time. */
+const ownerOf = (reader: Reader) => reader`
+  select o.person_bucket, o.person_id from people_owner o
+  where o.bucket = e.bucket and o.node_id = e.node_id
+    and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
+  limit 1`;
 /** Whose event it is; null where there is none. An event that speaks of nobody has no person. */
 export async function eventOwner(
   reader: Reader,
@@ -205,8 +215,8 @@ export async function eventOwner(
   );
   if (!place) return null;
   const [row] = await reader<{ bucket: number | null; personId: string | null }[]>`
-    select n.person_bucket as bucket, n.person_id from collect_event e
-    left join people_node n on n.bucket = e.bucket and n.node_id = e.node_id
+    select o.person_bucket as bucket, o.person_id from collect_event e
+    left join lateral (${ownerOf(reader)}) o on true
     where e.bucket = ${place.bucket} and e."offset" = ${place.offset}::bigint and e.id = ${eventId}`;
   if (!row) return null;
   const { bucket, personId } = row;
@@ -232,13 +242,18 @@ export async function event(
   const [row] = await reader<Row[]>`
     select e.id, e.name, e.at, o.ref, o.kind, o.amount_minor, o.currency,
       o.event_id as order_event_id
-    from people_node n
+    from (
+      select bucket, node_id from people_node where person_bucket = ${bucket} and person_id = ${personId}
+      union select bucket, node_id from people_span
+      where person_bucket = ${bucket} and person_id = ${personId}
+    ) n
     join collect_event e on e.bucket = n.bucket and e.node_id = n.node_id and e.id = ${eventId}
+    cross join lateral (${ownerOf(reader)}) p
     left join orders_line l
-      on l.bucket = n.person_bucket and l.person_id = n.person_id and l.event_id = e.id
+      on l.bucket = p.person_bucket and l.person_id = p.person_id and l.event_id = e.id
     left join orders_order o on (o.bucket, o.person_id, o.source_id, o.ref, o.kind)
       = (l.bucket, l.person_id, l.source_id, l.ref, l.kind)
-    where n.person_bucket = ${bucket} and n.person_id = ${personId}`;
+    where p.person_bucket = ${bucket} and p.person_id = ${personId}`;
   if (!row) return null;
   const { id, name, at, ref, kind, amountMinor, currency, orderEventId } = row;
   return {

@@ -620,7 +620,7 @@ const staleLimit = 20_000;
 export async function ship(house: House): Promise<number> {
   if (!(await store.isStale(house.sql))) return 0;
   // One process at a time: versions are then in the order in which they were read.
-  const sent = await whileHeld(house.sql, "segments.columns", () =>
+  const sent = await whileHeld(house.sql, service.columnsLease, () =>
     house.sql.begin(async (tx) => {
       const lines = await store.takeStale(tx, staleLimit);
       if (lines.length > 0)

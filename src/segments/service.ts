@@ -2,6 +2,7 @@
 import { bucketOfText } from "#kernel/crypto.ts";
 import type { Context, House } from "#kernel/endpoint.ts";
 import { nobody } from "#kernel/ids.ts";
+import { whileHeld } from "#kernel/lease.ts";
 import { emitAll } from "#kernel/outbox.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
 import type { Reader, Tx } from "#kernel/sql.ts";
@@ -24,6 +25,22 @@ type Named = { id?: string | undefined; name: Sentence; purpose: store.Purpose }
 type Define = Named & { rule: Rule };
 type Defined = { id: string; version: number; sentence: Sentence };
 type Refused = "segments.unknown" | "segments.unknown_in_rule" | "segments.circular";
+
+/**
+ * Takes away what the columns know of people and lets them be told of everybody again, which is their own work. Nobody
+ * else is there: whoever turned out to be another, or went, is forgotten too. Repeatable; false, and nothing is done,
+ * while the columns are being told of people just then.
+ */
+export async function retell(house: House): Promise<boolean> {
+  const told = await whileHeld(house.sql, columnsLease, async () => {
+    await house.columns.run("alter table person delete where 1");
+    await house.sql.begin((tx) => store.restale(tx));
+    return true;
+  });
+  return told ?? false;
+}
+/** Of whoever tells the columns of people. */
+export const columnsLease = "segments.columns";
 
 /** Defines a segment, or changes one. Who is in it is worked out right after, by whoever relays the outbox. */
 export const define = (

@@ -321,6 +321,9 @@ export const takeStale = (tx: Tx, limit: number) => tx<{ line: string }[]>`
   -- Whoever was erased is deleted from the columns: nothing more is told of them, not that they are gone either.
   where p.person_id is not null
     or not exists (select from privacy_erasure x where x.person_id = d.person_id)`;
+/** Lets the columns be told of everybody there is again. */
+export const restale = (tx: Tx) => tx`
+  insert into segments_stale (bucket, person_id) select bucket, person_id from people_person`;
 export async function isStale(reader: Reader): Promise<boolean> {
   const [row] = await reader<{ stale: boolean }[]>`
     select exists (select from segments_stale) as stale`;
