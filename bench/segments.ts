@@ -152,6 +152,8 @@ export async function run(report: (measured: Measured) => void, options: Options
         const first = await timed(() => refresh(house, id));
         say(`${name}_first_fill`, first.ms, "ms");
         await byHand(owner, id, hand, at);
+        // As the engine does by itself before long.
+        await owner.unsafe("vacuum (analyze) segments_member, bench_member, timer");
         const ratio = {
           own: [] as number[],
           hand: [] as number[],
@@ -254,6 +256,8 @@ const handSet = (owner: Sql, hand: string, at: Date) =>
 const byHand = (owner: Sql, id: string, hand: string, at: Date) =>
   owner.begin(async (tx) => {
     await tx`set local work_mem = '256MB'`;
+    // Of its own helping the planner expects one row, and would compare each with each.
+    await tx`set local enable_nestloop = off`;
     await tx.unsafe(
       `with fit as materialized (${hand}),
       gone as (

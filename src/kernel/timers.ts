@@ -75,7 +75,8 @@ export async function setTimersFrom(
       where not exists (
         select from timer t where (t.bucket, t.person_id, t.kind, t.key)
             = (d.bucket, d.person_id, ${kind}::text, ${key}::text)
-          and t.due_at = d.due_at and t.data = '{}' and t.attempts = 0)
+          and t.due_at = d.due_at and t.data = '{}' and t.attempts = 0
+        offset 0) -- fenced: looked up by key, however few the planner expects
       order by person_id
       on conflict (bucket, person_id, kind, key)
       do update set due_at = excluded.due_at, data = excluded.data, attempts = 0, failed_at = null

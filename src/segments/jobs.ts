@@ -89,21 +89,21 @@ async function refreshIn(
   segmentId: string,
 ): Promise<{ entered: number; left: number }> {
   const now = clockOf(house);
-  await tx`set local work_mem = '256MB'`;
-  // Compiling a statement that is asked once takes longer than it saves.
-  await tx`set local jit = off`;
-  await tx`set local plan_cache_mode = force_custom_plan`;
-  await tx`set local statement_timeout = '10min'`;
+  await store.asksEverybody(tx, false);
   await store.lockWhole(tx, [segmentId]);
   const segment = await store.byId(tx, segmentId);
   if (!segment) return { entered: 0, left: 0 };
   const { rule, version } = segment;
-  const fit = views.matching(tx, atInstant(rule, now, await service.knownIn(tx, [rule])), now.at);
+  const asked = atInstant(rule, now, await service.knownIn(tx, [rule]));
+  const fit = views.matching(tx, asked, now.at);
+  const unforeseen = views.isUnforeseen(asked);
+  if (unforeseen) await store.asksEverybody(tx, true);
   const made = await store.replaceMembers(
     tx,
     { segmentId, version, at: now.at },
     fit as unknown as Parameters<typeof store.replaceMembers>[2],
   );
+  if (unforeseen) await store.asksEverybody(tx, false);
   const changed = made.entered + made.left;
   const { listeners } = await rulesNow(house, tx);
   if (changed > 0 && changed <= causesLimit) await explain(tx, segment, now.at);

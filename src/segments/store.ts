@@ -111,6 +111,16 @@ export const lockPeople = (tx: Tx, people: readonly PersonKey[]) => tx<
 export const markRefreshed = (tx: Tx, id: string, at: Date) =>
   tx`update segments_segment set refreshed_at = ${at} where id = ${id}`;
 
+/**
+ * Until the end of the transaction a statement may use what one about everybody needs. Compiling one that is asked once
+ * takes longer than it saves. `unforeseen`: what it joins is never gone over once for each row.
+ */
+export const asksEverybody = (tx: Tx, unforeseen: boolean) => tx`
+  select set_config('work_mem', '256MB', true), set_config('jit', 'off', true),
+    set_config('plan_cache_mode', 'force_custom_plan', true),
+    set_config('statement_timeout', '10min', true),
+    set_config('enable_nestloop', ${unforeseen ? "off" : "on"}, true)`;
+
 type Part = ReturnType<typeof columns>;
 /**
  * Everybody whom `fit` names is in, and nobody else; a line of the log for each change. `fit` is a query of

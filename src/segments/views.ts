@@ -471,6 +471,18 @@ export function matching(reader: Reader, rule: RuleNow, at: Date): Fragment {
     where ${holds(reader, rule, at, sources, key)}`;
 }
 
+/**
+ * Does it join what nobody can foresee the size of: what people did, or who is in a segment? The planner expects few, and
+ * would go over the one for each row of the other.
+ */
+export function isUnforeseen(rule: RuleNow): boolean {
+  const { all } = sourcesOf([rule]);
+  return (
+    all.length > 1 &&
+    all.some(({ kind }) => kind === "counts" || kind === "sequence" || kind === "segment")
+  );
+}
+
 /** What is asked of some people: a rule, and what may move them in or out of its segment. */
 export type Asked = {
   segmentId: string;
@@ -731,11 +743,6 @@ export function turns(
   moving: readonly (Moving & { members: string | null })[],
 ): Fragment {
   const parts = moving.map((one) => {
-    const only = (bucket: Fragment, person: Fragment) =>
-      one.members
-        ? reader`exists (select from segments_member s where s.bucket = ${bucket}
-            and s.person_id = ${person} and s.segment_id = ${one.members})`
-        : reader`true`;
     switch (one.kind) {
       case "events":
         return reader`
@@ -745,25 +752,32 @@ export function turns(
               : reader`min(e.at) + ${one.due.afterMs}::float8 * interval '1 ms'`
           } as due_at
           from ${eventsOf(reader, null, such(reader, one.what, one.span))}
-          where ${only(reader`e.person_bucket`, reader`e.person_id`)}
           group by e.person_bucket, e.person_id`;
       case "attribute": {
         const value = reader`f.attributes->${one.attribute}::text->>'v'`;
         return reader`
           select f.bucket, f.person_id, ${one.at}::timestamptz as due_at from people_profile f
-          where ${value} collate "C" >= ${one.from} and ${value} collate "C" < ${one.until}
-            and ${only(reader`f.bucket`, reader`f.person_id`)}`;
+          where ${value} collate "C" >= ${one.from} and ${value} collate "C" < ${one.until}`;
       }
       case "tag":
         return reader`
           select t.bucket, t.person_id, t.expires_at as due_at from people_tag t
-          where t.tag = ${one.tag} and t.expires_at > ${one.after} and t.expires_at <= ${one.until}
-            and ${only(reader`t.bucket`, reader`t.person_id`)}`;
+          where t.tag = ${one.tag} and t.expires_at > ${one.after} and t.expires_at <= ${one.until}`;
     }
+  });
+  // Fenced (offset 0), so that each is looked up by key: of a segment that has just grown the planner expects nobody, and
+  // would read all of it for each.
+  const kept = parts.map((part, i) => {
+    const segment = moving[i]!.members;
+    return segment
+      ? reader`select * from (${part}) m where exists (
+          select from segments_member s where s.bucket = m.bucket and s.person_id = m.person_id
+            and s.segment_id = ${segment} offset 0)`
+      : part;
   });
   return reader`
     select bucket, person_id, min(due_at) as due_at
-    from (${joined(reader, parts, reader`union all`)}) m
+    from (${joined(reader, kept, reader`union all`)}) m
     group by bucket, person_id`;
 }
 
