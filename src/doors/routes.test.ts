@@ -6,6 +6,7 @@ import {
   contents,
   sorted,
   keyFor,
+  rejectedOf,
   shoppersOf,
   sourceOf,
   stage,
@@ -38,18 +39,6 @@ async function fastest(act: () => Promise<void>): Promise<number> {
   }
   return Math.min(...times);
 }
-const rejectedOf = async (
-  at: Stage,
-  { id, owner }: { id: string; owner: Record<string, string> },
-) => {
-  const { body } = await at.ask("GET", `/v1/rejected?source=${id}`, { headers: owner });
-  const all: { reason: string; field: string; payload: string }[] = [];
-  for (const one of body["rejected"] as { id: string; reason: string; field: string }[]) {
-    const opened = await at.ask("GET", `/v1/rejected/${one.id}`, { headers: owner });
-    all.push({ reason: one.reason, field: one.field, payload: String(opened.body["text"]) });
-  }
-  return all;
-};
 const settings = async (
   at: Stage,
   { id, owner }: { id: string; owner: Record<string, string> },

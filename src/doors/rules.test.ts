@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { settingsFor, type Known } from "#collect/rules.ts";
+import { protocols, settingsFor, type Known } from "#collect/rules.ts";
+import { answerOf, type Outcome } from "./model/answers.ts";
+import * as sensors from "./model/sensors.ts";
 import { corrected, hear, type Spoken } from "./rules.ts";
 
 const source = (kind: "server" | "public", settings = {}): Known => ({
@@ -133,4 +135,68 @@ test("what names somebody is sealed, in whatever part of the event it stands", (
   expect(JSON.stringify((read as { data: object }).data)).not.toMatch(
     /ann@|10\.0|Mozilla|shop\.example/,
   );
+});
+
+/** A small generator of numbers from a seed: mulberry32. */
+function numbers(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+const keyOf = (item: Record<string, unknown>): string => {
+  const said = sensors.read([item])!.heard[0]!.said;
+  if ("reason" in said) throw new Error(said.reason);
+  return said[0]!.key!;
+};
+
+test("神策: of a million events none is taken for another, though their ids alone would be", () => {
+  const chance = numbers(20260301);
+  const ids = new Set<number>();
+  const keys = new Set<string>();
+  const events = ["$pageview", "ViewProduct", "AddToCart", "SubmitOrder", "$AppStart"];
+  for (let i = 0; i < 1_000_000; i++) {
+    // As sa-sdk-node makes it: src/SensorsAnalytics.js.
+    const track = Math.floor(chance() * (9999999999 - 999999999 + 1) + 999999999);
+    const user = `user-${Math.floor(chance() * 50_000)}`;
+    const time = 1_772_300_000_000 + Math.floor(chance() * 86_400_000);
+    const event = events[Math.floor(chance() * events.length)]!;
+    ids.add(track);
+    keys.add(keyOf({ type: "track", distinct_id: user, _track_id: track, time, event }));
+  }
+  expect(keys.size).toBe(1_000_000);
+  // Dozens of honest events would have been dropped.
+  expect(1_000_000 - ids.size).toBeGreaterThan(24);
+}, 60_000);
+
+test("神策: a key is of its four parts, wherever one ends and the next begins", () => {
+  const text = fc.string({ minLength: 1, maxLength: 6 });
+  const item = fc.record({ _track_id: text, distinct_id: text, time: fc.nat(), event: text });
+  fc.assert(
+    fc.property(item, item, (one, other) => {
+      const same = (Object.keys(one) as (keyof typeof one)[]).every((k) => one[k] === other[k]);
+      expect(keyOf({ type: "track", ...one }) === keyOf({ type: "track", ...other })).toBe(same);
+    }),
+  );
+});
+
+test("whoever hears only a body hears from it whether the event was taken", () => {
+  const refusals: Outcome[] = [
+    { kind: "request.invalid", fields: [] },
+    { kind: "request.too_large" },
+    { kind: "request.unauthenticated" },
+    { kind: "collect.disabled" },
+    { kind: "collect.other_protocol" },
+    { kind: "collect.origin" },
+    { kind: "request.too_many", seconds: 1 },
+    { kind: "request.away", seconds: 1 },
+  ];
+  for (const protocol of protocols) {
+    expect(answerOf(protocol, { kind: "taken" }, 0).body ?? {}).not.toHaveProperty("code");
+    for (const outcome of refusals)
+      expect(answerOf(protocol, outcome, 0).body).toHaveProperty("code", outcome.kind);
+  }
 });

@@ -161,6 +161,20 @@ export async function shoppersOf({ house }: Pick<Stage, "house">, sourceId: stri
       .sign(secret);
 }
 
+/** What lies in the list of a source: why each was refused, and what it said. */
+export const rejectedOf = async (
+  at: Pick<Stage, "ask">,
+  { id, owner }: { id: string; owner: Record<string, string> },
+) => {
+  const { body } = await at.ask("GET", `/v1/rejected?source=${id}`, { headers: owner });
+  const all: { reason: string; field: string; payload: string }[] = [];
+  for (const one of body["rejected"] as { id: string; reason: string; field: string }[]) {
+    const opened = await at.ask("GET", `/v1/rejected/${one.id}`, { headers: owner });
+    all.push({ reason: one.reason, field: one.field, payload: String(opened.body["text"]) });
+  }
+  return all;
+};
+
 /** Runs a client, or several at once, in a process of its own, with what each needs to know; what it says at last is JSON. */
 export async function runClient(
   file: string,

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { pumps } from "../../src/app.ts";
 import type { PersonKey } from "../../src/kernel/sql.ts";
 import * as people from "../../src/people/service.ts";
-import { shoppersOf, sourceOf, stage, stored, type Stage } from "./harness.ts";
+import { rejectedOf, shoppersOf, sourceOf, stage, stored, type Stage } from "./harness.ts";
 import { protocolOf, speak, speakers, type Fact, type Speaker } from "./speaking.ts";
 
 let at: Stage;
@@ -203,11 +203,10 @@ test("no token is kept, of an event that was taken, refused or could not be read
     ...(await everything()).map(({ table, row }) => ({ place: table, text: JSON.stringify(row) })),
     { place: "columns", text: JSON.stringify(await at.columns.read("select * from event")) },
   ];
-  for (const { id, owner } of sources) {
-    const { body } = await at.ask("GET", `/v1/sources/${id}/rejected`, { headers: owner });
-    const rejected = body["rejected"] as { payload: string; reason: string }[];
+  for (const source of sources) {
+    const rejected = await rejectedOf(at, source);
     expect(rejected.length).toBeGreaterThan(1);
-    everywhere.push({ place: `rejected ${id}`, text: JSON.stringify(rejected) });
+    everywhere.push({ place: `rejected ${source.id}`, text: JSON.stringify(rejected) });
   }
   const holding = everywhere.flatMap(({ place, text }) => {
     // As it is, and in what was coded once more.

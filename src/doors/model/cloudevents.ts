@@ -17,7 +17,7 @@ import {
  * are those of the request, for an event whose attributes stand there: then the bytes are its data, of whatever kind.
  */
 export function read(body: unknown, bytes: Buffer | null, headers: Headers): Request | null {
-  const type = headers.get("content-type") ?? "";
+  const type = (headers.get("content-type") ?? "").toLowerCase();
   if (type.startsWith("application/cloudevents-batch"))
     return Array.isArray(body) ? { heard: body.map((item) => heard(item)), sentAt: null } : null;
   if (type.startsWith("application/cloudevents"))
