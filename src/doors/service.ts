@@ -125,7 +125,9 @@ async function serve(
     held.bytes += more;
   }
   const body = typeof text === "string" ? parseLoose(text) : undefined;
-  const inside = shown ?? keyInside(body);
+  // Whose a body is that is too large to be read, its beginning says: its client hears its own word for that.
+  const inside =
+    shown ?? keyInside(body) ?? (got.ok || got.why !== "too_large" ? undefined : keyAt(got.head));
   const source = early ?? (inside === undefined ? null : await sourceOf(lobby, house, inside));
   if (!source) {
     await lobby.strangers(inside === undefined ? "no_key" : "unknown_key");
@@ -190,6 +192,9 @@ function keyInside(body: unknown): string | undefined {
   const said = [textOf(writeKey), posthog.tokenIn(body), textOf(fieldsOf(entry)["aid"])];
   return said.find(isKey);
 }
+/** The first key that a text names as one, where it is no whole JSON. */
+const keyAt = (head: Buffer): string | undefined =>
+  /"(?:writeKey|api_key|token|aid)"\s*:\s*"(lk_[\w-]{10,100})"/.exec(head.toString())?.[1];
 async function sourceOf(lobby: Lobby, house: House, key: string): Promise<Known | null> {
   const source = await lobby.keyOf(key);
   return source && (await collect.knownSource(house, source));

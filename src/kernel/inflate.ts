@@ -6,7 +6,8 @@ import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw }
 
 export type Inflated =
   | { ok: true; bytes: Buffer }
-  | { ok: false; why: "too_large" | "broken" | "no_room" };
+  | { ok: false; why: "broken" | "no_room" }
+  | { ok: false; why: "too_large"; head: Buffer }; // how it begins
 /** What all bodies that are being read hold together: `take` says whether there is room for so many bytes more. */
 export type Room = { take: (bytes: number) => boolean; give: (bytes: number) => void };
 export function roomOf(limitBytes: number): Room {
@@ -33,6 +34,8 @@ function opener(encoding: string, head: Buffer): Transform | null {
     ? createInflate()
     : createInflateRaw();
 }
+
+const headBytes = 64 * 1024;
 
 class Stop extends Error {
   readonly why: "too_large" | "no_room";
@@ -78,7 +81,9 @@ export async function inflate(
     return { ok: true, bytes: Buffer.concat(parts) };
   } catch (thrown) {
     room.give(size);
-    return { ok: false, why: thrown instanceof Stop ? thrown.why : "broken" };
+    const why = thrown instanceof Stop ? thrown.why : "broken";
+    if (why !== "too_large") return { ok: false, why };
+    return { ok: false, why, head: Buffer.concat(parts, Math.min(size, headBytes)) };
   }
 }
 

@@ -1,38 +1,16 @@
 // What each released client does about an answer, a broken line and a long wait, and what of its events is then stored:
 // all of them, once, or all but those that the client itself gives up, as its makers meant it.
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { answerOf, type Outcome } from "../../src/doors/model/answers.ts";
 import type { Protocol } from "../../src/collect/rules.ts";
 import { eventId } from "../../src/collect/service.ts";
 import { all, asSent, cases, compared, masked, segmentEvent, type Case } from "./cases.ts";
 import { runClient, sourceOf, stage, stored, type Stage } from "./harness.ts";
 import { mixed } from "./mixed.ts";
-import { lineTo, type Trouble } from "./trouble.ts";
+import { lineTo, slowMs, troubles, troubleOf, type Name } from "./trouble.ts";
 
 const count = 60;
-/** How long clients wait for an answer where they can be told, and how long the slow one takes. */
-const timeoutMs = 2000;
-const slowMs = 3000;
-
-/** Answers are those that our own doors give, where they give one. */
-const troubles = {
-  "429": { kind: "request.too_many", seconds: 1 },
-  "503": { kind: "request.away", seconds: 1 },
-  "500": 500,
-  "400": { kind: "request.invalid", fields: ["body"] },
-  "413": 413,
-  "our word for too large": { kind: "request.too_large" },
-  torn: "torn",
-  unheard: "unheard",
-  slow: { slowMs },
-} as const satisfies Record<string, Outcome | number | Trouble>;
-type Name = keyof typeof troubles;
-function troubleOf(name: Name, protocol: Protocol): Trouble {
-  const given: Outcome | number | Trouble = troubles[name];
-  if (typeof given === "number") return { answers: { status: given } };
-  if (typeof given === "string" || "slowMs" in given) return given;
-  return { answers: answerOf(protocol, given as Outcome, Date.now()) };
-}
+/** How long clients wait for an answer where they can be told; the slow one takes longer. */
+const timeoutMs = slowMs - 1000;
 
 /**
  * "again": sends the same again until it is taken. A number: gives up so many events, those of one request, and nothing

@@ -2,12 +2,36 @@
 import { once } from "node:events";
 import { createServer, request, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Protocol } from "../../src/collect/rules.ts";
+import { answerOf, type Outcome } from "../../src/doors/model/answers.ts";
 
 export type Trouble =
   | { answers: { status: number; headers?: Record<string, string>; body?: unknown } } // and nothing reaches us
   | "torn" // the line breaks in the middle of the body
   | "unheard" // everything reaches us, and the line breaks before the answer does
   | { slowMs: number }; // everything reaches us, and the answer takes so long
+/** How long the slow answer takes. */
+export const slowMs = 3000;
+/** Answers are those that our own doors give, where they give one. */
+export const troubles = {
+  "429": { kind: "request.too_many", seconds: 1 },
+  "503": { kind: "request.away", seconds: 1 },
+  "500": 500,
+  "400": { kind: "request.invalid", fields: ["body"] },
+  "413": 413,
+  "our word for too large": { kind: "request.too_large" },
+  torn: "torn",
+  unheard: "unheard",
+  slow: { slowMs },
+} as const satisfies Record<string, Outcome | number | Trouble>;
+export type Name = keyof typeof troubles;
+export function troubleOf(name: Name, protocol: Protocol): Trouble {
+  const given: Outcome | number | Trouble = troubles[name];
+  if (typeof given === "number") return { answers: { status: given } };
+  if (typeof given === "string" || "slowMs" in given) return given;
+  return { answers: answerOf(protocol, given as Outcome, Date.now()) };
+}
+
 export type Line = { url: string; met: number; requests: number } & AsyncDisposable;
 
 /** A line to the server at `to`. The first POST whose body it reads meets the trouble; everything else goes through. */
@@ -19,7 +43,8 @@ export async function lineTo(to: string, trouble: Trouble): Promise<Line> {
     const size = length > 0 ? { "content-length": String(length) } : {};
     return request(`${to}${from.url}`, {
       method: from.method!,
-      headers: { ...headers, host: new URL(to).host, ...size },
+      // As it was asked for: what a page is told to send to is made of it.
+      headers: { ...headers, ...size },
     });
   };
   const server = createServer(async (from, answer) => {

@@ -36,10 +36,12 @@ function Known({ of }: { of: Source }) {
   const format = useFormat();
   const [protocol, setProtocol] = useState(of.protocol);
   const w = t.sourceSettings;
+  const afterError: Partial<Record<Source["protocol"], string>> = w.afterError;
   return (
     <>
       <Part title={w.connect} says={w.connectSays}>
         <Copy lines text={snippetFor({ protocol, kind: of.kind }, location.origin)} />
+        {afterError[protocol] && <p className="quiet">{afterError[protocol]}</p>}
       </Part>
       {of.refused.length > 0 && (
         <Part title={w.refused} says={w.refusedSays}>

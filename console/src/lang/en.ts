@@ -197,6 +197,18 @@ export const en = {
     connect: "Connect",
     connectSays:
       "Keep the client you have; give it this address and a key. Keys are made on the page of API keys.",
+    afterError: {
+      customerio:
+        "This client tries again for about a second after an error, and then gives up. Keep the rate below well above your peaks.",
+      jitsu:
+        "This client sends nothing twice: an event that meets an error, or the rate below, is lost.",
+      dittofeed:
+        "This client sends nothing twice: a batch that meets an error, or the rate below, is lost.",
+      sensors:
+        "sa-sdk-node sends nothing twice: a batch that meets an error, or the rate below, is lost. Its catch tells your program of it.",
+      cloudevents:
+        "Sending again after an error is up to your program. Do so after 429, 5xx or no answer at all: the same source and id count once.",
+    },
     refused: "Why events were not taken in, last 30 days",
     refusedSays: "Those that are only counted included.",
     save: "Save",
@@ -223,7 +235,7 @@ export const en = {
     perSecond: "Events a second",
     burst: "Events at once",
     burstSays:
-      "Beyond this a client hears 429 and sends again later. Each process counts for itself.",
+      "Beyond this a client hears 429, and most send again later. Each process counts for itself.",
     consent: "Consent needed",
     consentSays:
       "The category's code in your consent banner. Events of whoever did not agree are counted and not kept. Empty asks for none.",
