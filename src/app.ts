@@ -220,6 +220,7 @@ export function pumps(house: House, post: Post | null) {
   const timers = timersWith(post);
   const outgoing = connectOutgoing(house.settings.feedAllow);
   const webhooks = feedsJobs.sender(house, outgoing);
+  const files = exchangeJobs.files(house);
   return {
     consume: () => collectJobs.consume(house, consumers),
     plan: () => collectJobs.consume(house, [planJobs.consume], "plan"),
@@ -239,7 +240,9 @@ export function pumps(house: House, post: Post | null) {
     told: () => webhooks.idle().finally(outgoing.close),
     erase: () => eraseColumns(house, erasers),
     rebuild: () => exchangeJobs.rebuild(house, refolders),
-    mend: () => exchangeJobs.mend(house),
+    files: async () => (await exchangeJobs.mend(house)) + (await files.run()),
+    /** A file that is being imported ends its batch and waits for the next start. */
+    halt: files.stop,
   };
 }
 export type Pumps = ReturnType<typeof pumps>;

@@ -241,7 +241,7 @@ export async function startWork({ house, pumps, clock, config }: Opened) {
         },
       },
       { name: "plan", restMs: 3000, run: pumps.plan },
-      { name: "files", restMs: 1000, run: pumps.mend },
+      { name: "files", restMs: 1000, run: pumps.files },
       { name: webhooks, restMs: 1000, run: pumps.tell },
       { name: "mail", restMs: 2000, run: pumps.deliver },
       {
@@ -267,6 +267,7 @@ export async function startWork({ house, pumps, clock, config }: Opened) {
   );
   house.wake = worker.wake;
   const stop = async () => {
+    pumps.halt();
     await worker.stop();
     await pumps.told();
     // What was done last is in the chain, and its head outside, before anybody can touch the database alone.

@@ -79,8 +79,8 @@ const special: [RegExp, RegExp][] = [
     rule(...joins, "csv-parse$", "node:(fs|fs/promises|zlib|stream)$"),
   ],
   [/^src\/exchange\/export\.ts$/, rule(...joins)],
-  [/^src\/exchange\/mend\.ts$/, rule(...joins, "\\./import\\.ts")],
-  [/^src\/exchange\/(routes|jobs)\.ts$/, rule(...joins, "\\./(import|export|mend)\\.ts")],
+  [/^src\/exchange\/(mend|upload)\.ts$/, rule(...joins, "\\./import\\.ts", "node:stream$")],
+  [/^src\/exchange\/(routes|jobs)\.ts$/, rule(...joins, "\\./(import|export|mend|upload)\\.ts")],
   // The master key lives in a file, beside either engine.
   [
     /^src\/privacy\/master-key\.ts$/,

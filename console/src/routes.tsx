@@ -271,6 +271,21 @@ const refusedItem = createRoute({
   validateSearch: texts(...refusedFilter),
   component: lazyRouteComponent(() => import("./collect/refused-one.tsx"), "RefusedItem"),
 });
+const imports = createRoute({
+  getParentRoute: () => inside,
+  path: "/imports",
+  component: lazyRouteComponent(() => import("./collect/imports.tsx"), "ImportsPage"),
+});
+const importFile = createRoute({
+  getParentRoute: () => inside,
+  path: "/imports/$file",
+  component: lazyRouteComponent(() => import("./collect/import-file.tsx"), "ImportFile"),
+});
+const exportsPage = createRoute({
+  getParentRoute: () => inside,
+  path: "/exports",
+  component: lazyRouteComponent(() => import("./collect/exports.tsx"), "ExportsPage"),
+});
 const plan = createRoute({
   getParentRoute: () => inside,
   path: "/tracking-plan",
@@ -356,6 +371,9 @@ const tree = root.addChildren([
     source,
     refused,
     refusedItem,
+    imports,
+    importFile,
+    exportsPage,
     webhooks,
     webhook,
     plan,

@@ -214,30 +214,3 @@ export const rejected = endpoint({
   }),
   failures: [],
 });
-
-export const imports = endpoint({
-  method: "GET",
-  path: "/v1/imports",
-  permission: "house:read",
-  summary: { zh: "导入过的文件及进度", en: "Files imported, and how far they have come" },
-  input: z.strictObject({}),
-  output: z.object({
-    imports: z.array(
-      z.object({
-        id: z.uuid(),
-        source: z.uuid(),
-        sourceName: z.string(),
-        fromAt: instant.nullable(),
-        untilAt: instant.nullable(),
-        lines: z.number(),
-        accepted: z.number(),
-        rejected: z.number(),
-        outside: z.number(),
-        doubles: z.number(),
-        startedAt: instant,
-        finishedAt: instant.nullable(),
-      }),
-    ),
-  }),
-  failures: [],
-});

@@ -138,16 +138,4 @@ const rejected = answer(
   },
 );
 
-const imports = answer(api.imports, async ({ house }) =>
-  ok({
-    imports: (await views.imports(house.sql)).map((one) => ({
-      ...one,
-      fromAt: one.fromAt?.toISOString() ?? null,
-      untilAt: one.untilAt?.toISOString() ?? null,
-      startedAt: one.startedAt.toISOString(),
-      finishedAt: one.finishedAt?.toISOString() ?? null,
-    })),
-  }),
-);
-
-export const routes = [send, sources, source, makeSource, changeSource, rejected, imports];
+export const routes = [send, sources, source, makeSource, changeSource, rejected];

@@ -62,7 +62,8 @@ export async function accept(
 }
 type Judged = Incoming | Refused;
 const isFit = (one: Judged): one is Incoming => !isRefused(one);
-async function judgeAll(
+/** What the vocabulary and the tracking plan make of events of a source, or why they refuse them. */
+export async function judgeAll(
   house: House,
   reader: Reader,
   source: Source,

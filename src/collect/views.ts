@@ -53,24 +53,3 @@ export const refusedOf = (reader: Reader, id: string) => reader<
   where source_id = ${id} group by reason order by 2 desc, 1`;
 export const sharesOf = (reader: Reader, id: string) =>
   reader<{ shares: string | null }[]>`select shares from collect_source where id = ${id}`;
-export type Import = {
-  id: string;
-  source: string;
-  sourceName: string;
-  fromAt: Date | null;
-  untilAt: Date | null;
-  lines: number;
-  accepted: number;
-  rejected: number;
-  outside: number;
-  doubles: number;
-  startedAt: Date;
-  finishedAt: Date | null;
-};
-/** The last 200 imports, the newest first. */
-export const imports = (reader: Reader) => reader<Import[]>`
-  select i.id, i.source_id as source, coalesce(s.name, '') as source_name, i.from_at, i.until_at,
-    i.line::float8 as lines, i.accepted::float8 as accepted, i.rejected::float8 as rejected,
-    i.outside::float8 as outside, i.doubles::float8 as doubles, i.started_at, i.finished_at
-  from collect_import i left join collect_source s on s.id = i.source_id
-  order by i.started_at desc, i.id limit 200`;

@@ -1,7 +1,19 @@
 import { z } from "zod";
 import { rejectedFilter } from "#collect/api.ts";
 import { endpoint } from "#kernel/endpoint.ts";
-import { formats, marketKinds, outKinds, purposes } from "./rules.ts";
+import {
+  encodings,
+  fileBytesLimit,
+  fileStages,
+  formats,
+  isCurrency,
+  isTimeZone,
+  kinds,
+  marketKinds,
+  outKinds,
+  purposes,
+  type Mapping,
+} from "./rules.ts";
 
 export { event } from "#collect/api.ts";
 
@@ -192,6 +204,189 @@ export const moveMending = endpoint({
   input: z.strictObject({ mending: z.uuid(), to: z.enum(["working", "stopped"]) }),
   output: z.object({}),
   failures: ["exchange.gone", "exchange.not_tried"],
+});
+
+const fileId = z.strictObject({ file: z.uuid() });
+export const beginFile = endpoint({
+  method: "POST",
+  path: "/v1/imports/files",
+  permission: "imports:write",
+  summary: {
+    zh: "登记一个要导入的文件，CSV 或 JSON Lines，可用 gzip 压缩，最大 2 GiB；内容分段上传",
+    en: "Announce a file to import, CSV or JSON Lines, plain or gzipped, up to 2 GiB; its bytes follow in parts",
+  },
+  input: z.strictObject({
+    name: z.string().trim().min(1).max(200),
+    bytes: z.number().int().min(1).max(fileBytesLimit),
+    /** By which whoever hands it in knows it again, to go on after a break. */
+    mark: z.string().max(200).default(""),
+  }),
+  output: z.object({ id: z.uuid() }),
+  failures: ["exchange.files_full", "exchange.not_text"],
+});
+export const sendBytes = endpoint({
+  method: "PUT",
+  path: "/v1/imports/files/:file/bytes",
+  permission: "imports:write",
+  summary: {
+    zh: "从给定位置起继续上传；中断后问一下已收到多少，从那里接着传",
+    en: "Send bytes from a given place on; after a break, ask how many have come and go on from there",
+  },
+  input: fileId.extend({ offset: z.coerce.number().int().min(0) }),
+  output: z.object({ received: z.number(), bytes: z.number() }),
+  failures: ["exchange.gone", "exchange.offset", "request.too_large"],
+  ownBytes: true,
+});
+const mapping = z.strictObject({
+  timeZone: z.string().max(100).refine(isTimeZone).optional(),
+  currency: z.string().refine(isCurrency).optional(),
+  refundPrefix: z.string().max(20).optional(),
+  services: z.array(z.string().max(200)).max(100).optional(),
+  columns: z.record(z.string().max(200), z.string().max(200)).optional(),
+  fixed: z.record(z.string().max(200), z.string().max(200)).optional(),
+  numbers: z.array(z.string().max(200)).max(200).optional(),
+  trust: z.enum(["shop", "page"]).optional(),
+  encoding: z.enum(encodings).optional(),
+  quoted: z.boolean().optional(),
+}) as unknown as z.ZodType<Mapping, Mapping>; // a part that is not said is not there
+const reasons = z.array(z.object({ reason: z.string(), field: z.string(), count: z.number() }));
+const kind = z.enum(kinds);
+const stage = z.enum(fileStages);
+export const file = endpoint({
+  method: "GET",
+  path: "/v1/imports/files/:file",
+  permission: "imports:write",
+  summary: {
+    zh: "一个要导入的文件：收到多少、怎样对应、试导入的结果、进度",
+    en: "A file to import: how much has come, its mapping, what a dry run found, how far it is",
+  },
+  input: fileId,
+  output: z.object({
+    id: z.uuid(),
+    name: z.string(),
+    mark: z.string(),
+    bytes: z.number(),
+    received: z.number(),
+    stage,
+    kind: kind.nullable(),
+    mapping: mapping.nullable(),
+    source: z.string().nullable(), // its name
+    run: z.uuid().nullable(),
+    readBytes: z.number(),
+    tried: z.object({
+      lines: z.number(),
+      fit: z.number(),
+      reasons,
+      refused: z.array(z.object({ line: z.number(), reason: z.string(), field: z.string() })),
+    }),
+    fault: z.string().nullable(), // a code
+    counts: z
+      .object({
+        lines: z.number(),
+        accepted: z.number(),
+        rejected: z.number(),
+        outside: z.number(),
+        doubles: z.number(),
+        beyond: z.number(),
+      })
+      .nullable(),
+    madeAt: instant,
+    finishedAt: instant.nullable(),
+  }),
+  failures: ["exchange.gone"],
+});
+export const lookAtFile = endpoint({
+  method: "POST",
+  path: "/v1/imports/files/:file/look",
+  permission: "imports:write",
+  summary: {
+    zh: "看文件的开头：有哪些列、建议怎样对应、前 20 行会变成什么、哪里不对；会记入审计",
+    en: "Look at the beginning of a file: its columns, a suggested mapping, what the first 20 lines would be and what is wrong with them; it is audited",
+  },
+  input: fileId.extend({
+    kind,
+    mapping: mapping.default({}),
+    source: z.string().max(100).optional(),
+  }),
+  output: z.object({
+    encoding: z.enum(encodings),
+    columns: z.array(z.string()),
+    guess: z.record(z.string(), z.string()),
+    /** Columns that the mapping names and the file does not have. */
+    missing: z.array(z.string()),
+    fields: z.array(z.string()),
+    needed: z.array(z.string()),
+    preview: z.array(
+      z.object({
+        line: z.number(),
+        values: z.record(z.string(), z.string()),
+        reason: z.string(),
+        field: z.string(),
+      }),
+    ),
+    lines: z.number(), // at most 1,000 are looked at
+    fit: z.number(),
+    reasons,
+  }),
+  failures: ["exchange.gone", "exchange.not_whole", "exchange.unreadable"],
+});
+export const moveFile = endpoint({
+  method: "PATCH",
+  path: "/v1/imports/files/:file",
+  permission: "imports:write",
+  summary: {
+    zh: "试导入、开始、暂停、继续或取消；取消后文件内容即删除，已导入的行保留",
+    en: "Dry run, start, pause, go on or cancel; what is cancelled is deleted, and lines taken by then stay",
+  },
+  input: fileId.extend({
+    to: z.enum(["trying", "running", "paused", "cancelled"]),
+    kind: kind.optional(),
+    mapping: mapping.optional(),
+    /** The name of the source it counts as, made where it is not there. */
+    source: z.string().trim().min(1).max(100).optional(),
+  }),
+  output: z.object({}),
+  failures: [
+    ...(["exchange.gone", "exchange.not_whole", "exchange.stage", "exchange.begun"] as const),
+    ...(["exchange.no_kind", "collect.name_taken"] as const),
+  ],
+});
+export const imports = endpoint({
+  method: "GET",
+  path: "/v1/imports",
+  permission: "house:read",
+  summary: {
+    zh: "导入的文件及进度，最近 200 个，命令行导入的也在内",
+    en: "Files imported and how far they have come, the last 200, those of the command line too",
+  },
+  input: z.strictObject({}),
+  output: z.object({
+    imports: z.array(
+      z.object({
+        file: z.uuid().nullable(), // null: imported from the command line
+        run: z.uuid().nullable(), // null: no line was taken yet
+        name: z.string(),
+        mark: z.string(),
+        kind: z.string().nullable(),
+        source: z.uuid().nullable(),
+        sourceName: z.string(),
+        stage,
+        fault: z.string().nullable(),
+        bytes: z.number(),
+        received: z.number(),
+        readBytes: z.number(),
+        lines: z.number(),
+        accepted: z.number(),
+        rejected: z.number(),
+        outside: z.number(),
+        doubles: z.number(),
+        beyond: z.number(),
+        startedAt: instant,
+        finishedAt: instant.nullable(),
+      }),
+    ),
+  }),
+  failures: [],
 });
 
 const what = z.enum(["people", "columns"]);

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
-import type { Readable } from "node:stream";
+import { Transform, type Duplex, type Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { parse } from "csv-parse";
 import { isRefused, orderLine, safeName, type Incoming, type Refused } from "#collect/rules.ts";
@@ -31,6 +31,7 @@ import {
   missingColumns,
   readRecord,
   recordLimit,
+  unpackedBytesLimit,
   withOrigin,
   type Format,
   type Get,
@@ -55,8 +56,11 @@ export type ImportOptions = {
   source: collect.SourceRow;
 } & Pick<FileOptions, "from" | "until" | "beforeBatch" | "onBatch"> &
   Pick<FileOptions, "batchLimit" | "batchBy" | "signal">;
+/** A file that lies on no disk of this machine: how long it is, and its bytes whenever they are asked for. */
+export type Stored = { bytes: number; gzip: boolean; read: () => Readable };
 export type FileOptions = {
-  path: string;
+  path: string; // of a file that is `stored`, its name
+  stored?: Stored | undefined;
   kind: Kind;
   mapping: Mapping;
   source: collect.SourceRow;
@@ -67,6 +71,8 @@ export type FileOptions = {
   beforeBatch?: (last: Date) => Promise<void>;
   /** After each committed batch: counts over all runs. */
   onBatch?: (counts: ImportCounts) => Promise<void> | void;
+  /** Once it is known whether the file was begun before, or ended. */
+  onOpen?: (running: collect.Running) => Promise<void>;
   batchLimit?: number;
   /** Cuts a batch where this changes from one line to the next: the day, where the clock moves by days. */
   batchBy?: (at: Date) => string;
@@ -74,9 +80,9 @@ export type FileOptions = {
 };
 
 /** The file's digest: the same file is the same import, wherever it lies. */
-export async function digestOf(path: string): Promise<Buffer> {
+export async function digestOf(path: string, stored?: Stored): Promise<Buffer> {
   const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  for await (const chunk of stored?.read() ?? createReadStream(path)) hash.update(chunk as Buffer);
   return hash.digest();
 }
 
@@ -92,7 +98,10 @@ export const shopOf = (mapping: LineMapping): Shop => ({
 type FileRecord = { number: number; fields: string[] | null };
 
 /** Records of a CSV file as they come. One that cannot be parsed is given too: nothing is dropped in silence. */
-export async function* records(path: string): AsyncGenerator<FileRecord[]> {
+export async function* records(
+  path: string,
+  { stored, encoding }: Origin = {},
+): AsyncGenerator<FileRecord[]> {
   // Numbers are given while the parser reads: what it skips and what it hands over arrive at different times.
   let number = -1; // the heading is record 0
   const given: number[] = [];
@@ -116,7 +125,7 @@ export async function* records(path: string): AsyncGenerator<FileRecord[]> {
       return undefined;
     },
   });
-  const text = textFrom(path, (error) => parser.destroy(error));
+  const text = textFrom(path, (error) => parser.destroy(error), { stored, encoding });
   text.pipe(parser);
   let some: FileRecord[] = [];
   for await (const fields of parser as AsyncIterable<string[]>) {
@@ -131,12 +140,44 @@ export async function* records(path: string): AsyncGenerator<FileRecord[]> {
   some.push(...skipped);
   if (some.length > 0) yield some;
 }
-function textFrom(path: string, broken: (error: Error) => void): Readable {
-  const file = createReadStream(path, { highWaterMark: 256 * 1024 });
-  const text = path.endsWith(".gz") ? file.pipe(createGunzip()) : file;
+type Origin = { stored?: Stored | undefined; encoding?: Mapping["encoding"] | undefined };
+/** The file's text in UTF-8, unpacked. `broken` is told what goes wrong on the way. */
+function textFrom(
+  path: string,
+  broken: (error: Error) => void,
+  { stored, encoding }: Origin = {},
+): Readable {
+  const file = stored?.read() ?? createReadStream(path, { highWaterMark: 256 * 1024 });
+  const parts: Duplex[] = [];
+  if (stored ? stored.gzip : path.endsWith(".gz")) parts.push(createGunzip(), limited());
+  if (encoding && encoding !== "utf-8") parts.push(decoded(encoding));
   file.on("error", broken);
-  text.on("error", broken);
+  let text: Readable = file;
+  for (const part of parts) {
+    text = text.pipe(part);
+    text.on("error", broken);
+  }
   return text;
+}
+/** A packed file may say of itself that it is as large as it likes. */
+function limited(): Duplex {
+  let bytes = 0;
+  return new Transform({
+    transform(chunk: Buffer, _, done) {
+      bytes += chunk.length;
+      if (bytes <= unpackedBytesLimit) done(null, chunk);
+      else
+        done(new Error("Unpacked, the file is larger than 20 GiB: part it.", { cause: "import" }));
+    },
+  });
+}
+/** Spreadsheets write what their machine's language is used to. */
+function decoded(encoding: string): Duplex {
+  const decoder = new TextDecoder(encoding);
+  return new Transform({
+    transform: (chunk: Buffer, _, done) => done(null, decoder.decode(chunk, { stream: true })),
+    flush: (done) => done(null, decoder.decode()),
+  });
 }
 
 /** One record of a file of either form. */
@@ -144,13 +185,14 @@ type Row = { number: number; names: readonly string[]; get: Get | null; text: st
 /** `names` are the columns that the file has; a record of lines of JSON has its own. */
 async function* csvRows(
   path: string,
-  { quoted }: Mapping,
+  { quoted, encoding }: Mapping,
   check: (heading: string[]) => void,
+  stored?: Stored,
 ): AsyncGenerator<Row[]> {
   let heading: Map<string, number> | null = null;
   let names: string[] = [];
   let width = 0;
-  for await (const some of records(path)) {
+  for await (const some of records(path, { stored, encoding })) {
     const rows: Row[] = [];
     for (const { number, fields } of some) {
       if (!heading) {
@@ -195,7 +237,7 @@ const rowOf = (number: number, line: string): Row => {
   return { number, names: Object.keys(fields), get, text: line };
 };
 /** Lines of JSON. A line longer than the limit is one that cannot be read, and its rest is passed over. */
-async function* jsonRows(path: string): AsyncGenerator<Row[]> {
+async function* jsonRows(path: string, origin: Origin): AsyncGenerator<Row[]> {
   let number = 0;
   let rest = "";
   let over = false;
@@ -210,10 +252,14 @@ async function* jsonRows(path: string): AsyncGenerator<Row[]> {
     over = false;
   };
   let failed: Error | null = null;
-  const stream = textFrom(path, (error) => {
-    failed = error;
-    stream.destroy(error);
-  });
+  const stream = textFrom(
+    path,
+    (error) => {
+      failed = error;
+      stream.destroy(error);
+    },
+    origin,
+  );
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
     rest = lines.pop()!;
@@ -232,8 +278,15 @@ async function* jsonRows(path: string): AsyncGenerator<Row[]> {
 /** "people.jsonl.gz" is lines of JSON, whatever else is a spreadsheet. */
 export const formatOf = (path: string): Format =>
   /\.(jsonl|ndjson)(\.gz)?$/i.test(path) ? "jsonl" : "csv";
-const rowsOf = (path: string, mapping: Mapping, check: (heading: string[]) => void) =>
-  formatOf(path) === "jsonl" ? jsonRows(path) : csvRows(path, mapping, check);
+const rowsOf = (
+  path: string,
+  mapping: Mapping,
+  check: (heading: string[]) => void,
+  stored?: Stored,
+) =>
+  formatOf(path) === "jsonl"
+    ? jsonRows(path, { stored, encoding: mapping.encoding })
+    : csvRows(path, mapping, check, stored);
 
 /** Reads one record as an event, or as several of one somebody, or names the field that cannot be. */
 type Reader = (row: { names: readonly string[]; get: Get; key: string }) => Incoming[] | Bad;
@@ -303,11 +356,13 @@ export async function importFile(house: House, options: FileOptions): Promise<Im
   const { path, kind, mapping, source, from, until, beforeBatch, onBatch, batchBy, signal } =
     options;
   const batchLimit = options.batchLimit ?? usualBatch;
-  if ((await stat(path)).size > fileBytesLimit)
+  const { stored } = options;
+  if ((stored?.bytes ?? (await stat(path)).size) > fileBytesLimit)
     throw new Error("The file is larger than 2 GiB: part it.", { cause: "import" });
-  const digest = await digestOf(path);
+  const digest = await digestOf(path, stored);
   const about = { kind, mapping };
   const running = await collect.openImport(house, source.id, digest, from, until, about);
+  await options.onOpen?.(running);
   if (running.finished) return running.counts;
   const read = readerOf(house, kind, mapping, running.toldAt);
   const keyOf = await keysOf(house, source.id, kind, digest, mapping.trust);
@@ -340,7 +395,7 @@ export async function importFile(house: House, options: FileOptions): Promise<Im
     if (missing.length > 0)
       throw new Error(`The file has no column ${missing.join(", ")}.`, { cause: "import" });
   };
-  for await (const some of rowsOf(path, mapping, check)) {
+  for await (const some of rowsOf(path, mapping, check, stored)) {
     for (const row of some) {
       const { number, names, get } = row;
       if (number <= total.lines) continue; // taken by an earlier run, which committed its position
@@ -402,57 +457,80 @@ export async function keysOf(
   return (number: number): string => `${file}${number}`;
 }
 
+/** What would become of one record: its fields by our names, and which of them cannot be. */
+export type Preview = {
+  line: number;
+  values: Record<string, string>;
+  reason: string;
+  field: string;
+};
 type Looked = {
   columns: string[];
   guess: Record<string, string>; // a mapping that may be meant
   sample: Record<string, string>[];
+  preview: Preview[]; // the first 20
   lines: number;
   fit: number;
   refused: { line: number; reason: string; field: string }[];
   reasons: { reason: string; field: string; count: number }[];
 };
+type Looking = Pick<FileOptions, "path" | "kind" | "mapping" | "stored" | "signal"> & {
+  limit: number;
+  /** Judges what can be read as its source would; nothing is judged where nobody says. */
+  judge?: (events: readonly Incoming[]) => Promise<readonly (Incoming | Refused)[]>;
+  onRows?: (seen: { lines: number; fit: number }) => Promise<void>;
+};
+const previewed = 20;
+const valueShown = 200;
 /** Looks at the first records of a file without taking anything: what they are, and what would become of them. */
 export async function look(
   house: House,
-  {
-    path,
-    kind,
-    mapping,
-    limit,
-  }: Pick<FileOptions, "path" | "kind" | "mapping"> & { limit: number },
+  { path, kind, mapping, limit, stored, signal, judge, onRows }: Looking,
 ): Promise<Looked> {
   const read = readerOf(house, kind, mapping, house.clocks.shop());
   const seen: Looked = {
-    columns: [],
-    guess: {},
-    sample: [],
-    lines: 0,
-    fit: 0,
-    refused: [],
-    reasons: [],
+    ...{ columns: [], guess: {}, sample: [], preview: [], lines: 0, fit: 0 },
+    ...{ refused: [], reasons: [] },
   };
   const counts = new Map<string, number>();
   const columns = new Set<string>();
-  outer: for await (const some of rowsOf(path, mapping, (heading) => seen.columns.push(...heading)))
-    for (const { number, names, get } of some) {
-      if (seen.lines >= limit) break outer;
+  const shown = (value: unknown) =>
+    (typeof value === "string" ? value : (JSON.stringify(value) ?? "")).slice(0, valueShown);
+  const refuse = (line: number, reason: string, field: string) => {
+    if (seen.refused.length < 50) seen.refused.push({ line, reason, field });
+    const key = JSON.stringify([reason, field]);
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+    const row = seen.preview.find((one) => one.line === line);
+    if (row) Object.assign(row, { reason, field });
+  };
+  const heading = (names: string[]) => void seen.columns.push(...names);
+  for await (const some of rowsOf(path, mapping, heading, stored)) {
+    const readable: { line: number; said: Incoming[] }[] = [];
+    for (const { number, names, get } of some.slice(0, limit - seen.lines)) {
       seen.lines++;
-      for (const name of names) columns.add(name);
+      if (columns.size < 1000) for (const name of names) columns.add(name);
       if (get && seen.sample.length < 5)
-        seen.sample.push(
-          Object.fromEntries(names.map((name) => [name, String(get(name) ?? "").slice(0, 200)])),
-        );
-      const events = get
+        seen.sample.push(Object.fromEntries(names.map((name) => [name, shown(get(name) ?? "")])));
+      if (seen.preview.length < previewed) {
+        const values = get ? valuesOf(kind, mapping, names, get, shown) : {};
+        seen.preview.push({ line: number, values, reason: "", field: "" });
+      }
+      const said = get
         ? read({ names, get, key: String(number) })
         : ({ reason: "not_a_record", field: "" } as const);
-      if (Array.isArray(events)) seen.fit++;
-      else {
-        const { reason, field } = events;
-        if (seen.refused.length < 50) seen.refused.push({ line: number, reason, field });
-        const key = JSON.stringify([reason, field]);
-        counts.set(key, (counts.get(key) ?? 0) + 1);
-      }
+      if (Array.isArray(said)) readable.push({ line: number, said });
+      else refuse(number, said.reason, said.field);
     }
+    const judged = await judge?.(readable.flatMap(({ said }) => said));
+    let next = 0;
+    for (const { line, said } of readable) {
+      const bad = judged?.slice(next, (next += said.length)).find(isRefused);
+      if (bad) refuse(line, bad.reason, bad.field);
+      else seen.fit++;
+    }
+    await onRows?.({ lines: seen.lines, fit: seen.fit });
+    if (seen.lines >= limit || signal?.aborted) break;
+  }
   seen.columns = [...new Set([...seen.columns, ...columns])];
   seen.guess = guess(seen.columns, kind);
   seen.reasons = [...counts].map(([key, count]) => {
@@ -460,6 +538,43 @@ export async function look(
     return { reason, field, count };
   });
   return seen;
+}
+function valuesOf(
+  kind: Kind,
+  { columns, fixed = {} }: Mapping,
+  names: readonly string[],
+  get: Get,
+  shown: (value: unknown) => string,
+): Record<string, string> {
+  const dotted = columns ? Object.keys(columns) : names;
+  const fields = [...fieldsOf[kind].fields, ...dotted.filter((name) => name.includes("."))];
+  return Object.fromEntries(
+    fields.flatMap((field) => {
+      const column = columns ? columns[field] : field;
+      const value = (column === undefined ? undefined : get(column)) ?? fixed[field];
+      return value === undefined || value === "" ? [] : [[field, shown(value)]];
+    }),
+  );
+}
+/** How the text of a file is written, by its beginning. */
+export async function encodingOf(path: string, stored?: Stored): Promise<Mapping["encoding"]> {
+  let failed: Error | null = null;
+  const text = textFrom(path, (error) => (failed = error), { stored });
+  try {
+    for await (const chunk of text) {
+      const bytes = chunk as Buffer;
+      if (bytes[0] === 0xff && bytes[1] === 0xfe) return "utf-16le";
+      try {
+        new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: true });
+        return "utf-8";
+      } catch {
+        return "gb18030";
+      }
+    }
+  } catch (thrown) {
+    throw failed ?? thrown;
+  }
+  return "utf-8";
 }
 
 /** A refused record of a file, read again by the mapping of its import. */

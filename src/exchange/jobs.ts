@@ -4,6 +4,7 @@ import type { Refold } from "#people/service.ts";
 import { mendMany } from "./mend.ts";
 import * as service from "./service.ts";
 import * as store from "./store.ts";
+import * as upload from "./upload.ts";
 
 export const consume = service.learn;
 
@@ -14,9 +15,12 @@ export const rebuild = async (house: House, refolders: readonly Refold[]): Promi
 /** A helping of each mending of many that was asked for; says how many items it was. */
 export const mend = mendMany;
 
+/** Reads files that were handed in, one at a time. */
+export const files = upload.reader;
+
 const keptDays = 30;
 /** Mendings are kept as long as the list that they speak of. */
 export async function sweep(house: House): Promise<number> {
   const before = new Date(house.clocks.machine().getTime() - keptDays * 86_400_000);
-  return (await store.forgetMendings(house.sql, before)).count;
+  return (await store.forgetMendings(house.sql, before)).count + (await upload.sweep(house));
 }

@@ -5,6 +5,7 @@ import * as api from "./api.ts";
 import { exportText } from "./export.ts";
 import * as mending from "./mend.ts";
 import * as service from "./service.ts";
+import * as upload from "./upload.ts";
 import * as views from "./views.ts";
 
 /** A line of the audit for what does not go through the write path. */
@@ -90,6 +91,33 @@ const mendings = answer(api.mendings, async ({ house, actor }) => {
 });
 const moveMending = implement(api.moveMending, mending.moveMending);
 
+const beginFile = implement(api.beginFile, upload.begin);
+const sendBytes = direct(api.sendBytes, ({ house, request }, { file, offset }) =>
+  upload.receive(house, file, offset, request.body ?? none()),
+);
+async function* none(): AsyncGenerator<Uint8Array> {}
+const file = answer(api.file, async ({ house }, { file: id }) => {
+  const shown = await upload.shown(house, id);
+  return shown ? ok(shown) : fail("exchange.gone");
+});
+const lookAtFile = direct(api.lookAtFile, async ({ house, actor, at }, { file: id, ...asked }) => {
+  const names = actor.permissions.has("members:find");
+  // Written before anything of it leaves the house.
+  const target = { file: id, kind: asked.kind, names };
+  await house.sql.begin((tx) => audit(house, tx, [lineOf(api.lookAtFile, actor.id, at, target)]));
+  return upload.look(house, id, asked, names);
+});
+const moveFile = implement(api.moveFile, upload.move);
+const imports = answer(api.imports, async ({ house }) =>
+  ok({
+    imports: (await views.imports(house.sql)).map(({ startedAt, finishedAt, ...one }) => ({
+      ...one,
+      startedAt: startedAt.toISOString(),
+      finishedAt: finishedAt?.toISOString() ?? null,
+    })),
+  }),
+);
+
 const askRebuild = implement(api.askRebuild, service.askRebuild);
 const rebuilds = answer(api.rebuilds, async ({ house }) =>
   ok({
@@ -109,5 +137,6 @@ const rebuilds = answer(api.rebuilds, async ({ house }) =>
 
 export const routes = [
   ...[exported, market, mend, askMending, mendings, moveMending, openRefused],
+  ...[beginFile, sendBytes, file, lookAtFile, moveFile, imports],
   ...[askRebuild, rebuilds],
 ];

@@ -46,6 +46,25 @@ export const purposes = ["service", "analysis", "marketing", "transfer", "reques
 /** One file holds at most so many bytes as it comes, and one of its records so many characters. */
 export const fileBytesLimit = 2 * 1024 ** 3;
 export const recordLimit = 1024 * 1024;
+/** A packed file is unpacked so far at most. */
+export const unpackedBytesLimit = 20 * 1024 ** 3;
+/** So many files that are handed in may be open at once; one that nobody touches is given up after so many days. */
+export const filesLimit = 20;
+export const fileIdleDays = 7;
+export const fileStages = [
+  "receiving",
+  "received",
+  "trying",
+  "tried",
+  "running",
+  "paused",
+  "done",
+  "cancelled",
+  "failed",
+] as const;
+export type FileStage = (typeof fileStages)[number];
+/** How the bytes of a text may be meant. */
+export const encodings = ["utf-8", "gb18030", "utf-16le"] as const;
 
 /** So many mendings of many may be open at once, and one helping of theirs holds so many items. */
 export const mendingsLimit = 10;
@@ -64,6 +83,8 @@ export type Mapping = {
   numbers?: string[];
   /** Whose word the file is: the shop's own unless said. What is no better than a page's moves no figure and joins nobody. */
   trust?: Trust;
+  /** How the file's text is written, UTF-8 unless said. */
+  encoding?: (typeof encodings)[number];
   /** Cells that would be formulas are written with a leading quote, as our own files write them. */
   quoted?: boolean;
 };
@@ -71,6 +92,15 @@ export type Mapping = {
 export const traitFields = [...directFields, ...derivedFields] as const;
 /** What says which source a person or a product is of. */
 const ofSource = ["sourceId", "sourceName", "origin"] as const;
+export { isCurrency } from "#kernel/money.ts";
+export function isTimeZone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone !== "";
+  } catch {
+    return false;
+  }
+}
+
 const product = ["sku", "name", "category", "brand", "url", "image", "merchant"] as const;
 /** The fields of each kind, in the order in which they go out. `needed` must be there in every line. */
 export const fieldsOf: Record<Kind, { fields: readonly string[]; needed: readonly string[] }> = {
@@ -126,37 +156,69 @@ export function missingColumns(heading: readonly string[], kind: Kind, mapping: 
 /** A column's name as people spell it, for a guess of the mapping. */
 const spelt = (name: string): string => name.toLowerCase().replaceAll(/[^\p{L}\p{N}]/gu, "");
 const spellings: Record<string, readonly string[]> = {
-  user: ["userid", "customerid", "memberid", "id", "uid", "会员号", "用户编号", "客户编号"],
-  customer: ["customerid", "userid", "memberid", "会员号", "客户编号"],
-  anonymous: ["anonymousid", "deviceid"],
-  at: [
-    "date",
-    "time",
-    "datetime",
-    "timestamp",
-    "createdat",
-    "invoicedate",
-    "时间",
-    "日期",
-    "下单时间",
+  key: ["eventid", "messageid", "lineid", "流水号", "事件编号"],
+  user: [
+    ...["userid", "customerid", "memberid", "id", "uid", "member", "用户id", "会员id"],
+    ...["会员号", "会员编号", "用户编号", "客户编号", "会员", "用户"],
   ],
-  order: ["orderid", "orderno", "ordernumber", "invoice", "invoiceno", "订单号"],
-  sku: ["productid", "stockcode", "code", "itemid", "商品编号", "货号"],
-  name: ["title", "description", "productname", "event", "名称", "商品名称", "姓名"],
-  quantity: ["qty", "count", "数量"],
-  unitPrice: ["price", "unitprice", "单价", "价格"],
-  stock: ["inventory", "onhand", "库存"],
-  email: ["mail", "emailaddress", "邮箱"],
-  phone: ["mobile", "tel", "telephone", "手机", "手机号", "电话"],
-  city: ["town", "城市"],
-  country: ["国家"],
-  category: ["类目", "分类"],
+  customer: [
+    ...["customerid", "userid", "memberid", "buyer", "buyerid", "会员号", "会员编号"],
+    ...["客户编号", "用户编号", "买家", "买家id", "客户"],
+  ],
+  anonymous: ["anonymousid", "deviceid", "visitorid", "访客", "设备号", "匿名id"],
+  at: [
+    ...["date", "time", "datetime", "timestamp", "createdat", "invoicedate", "orderdate", "paidat"],
+    ...["时间", "日期", "下单时间", "付款时间", "支付时间", "创建时间", "发生时间", "注册时间"],
+  ],
+  order: [
+    "orderid",
+    "orderno",
+    "ordernumber",
+    "invoice",
+    "invoiceno",
+    "订单号",
+    "订单编号",
+    "单号",
+  ],
+  sku: [
+    ...["productid", "stockcode", "code", "itemid", "productcode", "商品编号", "货号"],
+    ...["商品编码", "商品id", "规格编码", "条码"],
+  ],
+  name: [
+    ...["title", "description", "productname", "event", "eventname", "fullname"],
+    ...["名称", "商品名称", "品名", "姓名", "事件", "事件名", "商品", "标题"],
+  ],
+  quantity: ["qty", "count", "units", "数量", "件数"],
+  unitPrice: ["price", "unitprice", "单价", "价格", "售价", "成交价"],
+  currency: ["币种", "货币"],
+  stock: ["inventory", "onhand", "available", "库存", "库存数量", "可售库存"],
+  merchant: ["shop", "store", "seller", "vendor", "商家", "店铺", "门店"],
+  url: ["link", "productlink", "链接", "网址", "商品链接"],
+  image: ["picture", "imageurl", "图片", "主图"],
+  email: ["mail", "emailaddress", "邮箱", "电子邮箱", "邮件"],
+  phone: ["mobile", "tel", "telephone", "手机", "手机号", "手机号码", "电话", "联系电话"],
+  first_name: ["firstname", "givenname", "名"],
+  last_name: ["lastname", "familyname", "surname", "姓"],
+  address: ["street", "streetaddress", "地址", "收货地址", "详细地址"],
+  gender: ["sex", "性别"],
+  birth_month: ["birthmonth", "生日月", "出生月"],
+  birth_day: ["birthday", "生日日", "出生日"],
+  age_band: ["age", "agegroup", "年龄段", "年龄"],
+  language: ["lang", "locale", "语言"],
+  city: ["town", "城市", "所在城市"],
+  country: ["国家", "国家地区"],
+  category: ["productcategory", "类目", "分类", "品类"],
   brand: ["品牌"],
-  other: ["friend", "friendid", "followee", "invitee", "otherid"],
-  kind: ["type", "relation", "类型"],
-  value: ["price", "reading", "值"],
-  measure: ["competitor", "metric", "holiday"],
-  place: ["region", "location", "地区"],
+  other: [
+    ...["friend", "friendid", "followee", "invitee", "otherid"],
+    ...["对方", "好友", "被关注人", "被邀请人"],
+  ],
+  kind: ["type", "relation", "类型", "关系"],
+  value: ["price", "reading", "值", "数值"],
+  measure: ["competitor", "metric", "holiday", "指标", "竞品", "节日"],
+  place: ["region", "location", "地区", "地点"],
+  unit: ["uom", "单位"],
+  data: ["properties", "attributes", "属性"],
 };
 /** Guesses which column is which field; each column is one field at most. */
 export function guess(heading: readonly string[], kind: Kind): Record<string, string> {

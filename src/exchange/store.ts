@@ -1,6 +1,6 @@
 // Every SQL statement that writes what the market does and how far a rebuilding has come, and their own reads.
 import { bigintList, type Reader, type Tx } from "#kernel/sql.ts";
-import { marketTold, type MarketRow } from "./rules.ts";
+import { marketTold, type FileStage, type MarketRow } from "./rules.ts";
 
 export type Slice = { buckets: number[]; froms: bigint[]; tos: bigint[] };
 export type Told = { id: string; at: Date; sourceId: string; data: Record<string, unknown> };
@@ -130,3 +130,75 @@ export const moveMending = (tx: Tx, { id, ...row }: Mending) => tx`
   where id = ${id}`;
 export const forgetMendings = (reader: Reader, before: Date) => reader`
   delete from exchange_mending where asked_at < ${before}`;
+
+export type FileRow = {
+  id: string;
+  name: string;
+  mark: string;
+  bytes: bigint;
+  received: bigint;
+  stage: FileStage;
+  kind: string | null;
+  mapping: string | null; // JSON
+  sourceId: string | null;
+  importId: string | null;
+  readBytes: bigint;
+  lines: bigint;
+  fit: bigint;
+  found: string; // JSON
+  fault: string | null;
+  madeBy: string;
+  madeAt: Date;
+  movedAt: Date;
+  finishedAt: Date | null;
+};
+type NewFile = Pick<
+  FileRow,
+  "id" | "name" | "mark" | "bytes" | "stage" | "madeBy" | "madeAt" | "movedAt"
+>;
+export const addFile = (tx: Tx, row: NewFile) => tx`insert into exchange_file ${tx(row)}`;
+export const fileById = (reader: Reader, id: string) =>
+  reader<FileRow[]>`select * from exchange_file where id = ${id}`;
+export const heldFile = (tx: Tx, id: string) =>
+  tx<FileRow[]>`select * from exchange_file where id = ${id} for update`;
+export async function openFiles(reader: Reader): Promise<number> {
+  const [row] = await reader<{ open: number }[]>`
+    select count(*)::int as open from exchange_file where stage not in ('done', 'cancelled')`;
+  return row!.open;
+}
+/** The next that has work to do, whichever waits the longest. */
+export const nextFile = (reader: Reader) => reader<FileRow[]>`
+  select * from exchange_file where stage in ('trying', 'running') order by moved_at, id limit 1`;
+export const moveFile = (tx: Reader, { id, ...row }: Pick<FileRow, "id"> & Partial<FileRow>) =>
+  tx`update exchange_file set ${tx(row as Record<string, never>)} where id = ${id}`;
+/** How far a file was read, as long as it is still wanted. */
+export async function readOn(
+  reader: Reader,
+  row: Pick<FileRow, "id" | "stage" | "readBytes" | "movedAt"> & { lines?: bigint; fit?: bigint },
+): Promise<boolean> {
+  const { id, stage, readBytes, movedAt, lines = null, fit = null } = row;
+  const done = await reader`
+    update exchange_file set read_bytes = greatest(read_bytes, ${readBytes}), moved_at = ${movedAt},
+      lines = coalesce(${lines}::bigint, lines), fit = coalesce(${fit}::bigint, fit)
+    where id = ${id} and stage = ${stage}`;
+  return done.count === 1;
+}
+export const addPiece = (
+  tx: Tx,
+  row: { fileId: string; n: number; bytes: number; sealed: Buffer },
+) => tx`insert into exchange_piece ${tx(row)}`;
+export const piece = (reader: Reader, fileId: string, n: number) => reader<{ sealed: Buffer }[]>`
+  select sealed from exchange_piece where file_id = ${fileId} and n = ${n}`;
+export async function pieces(reader: Reader, fileId: string): Promise<number> {
+  const [row] = await reader<{ n: number }[]>`
+    select count(*)::int as n from exchange_piece where file_id = ${fileId}`;
+  return row!.n;
+}
+export const dropPieces = (reader: Reader, fileId: string) => reader`
+  delete from exchange_piece where file_id = ${fileId}`;
+/** Files that nobody touched since then are given up, with their bytes. */
+export const idleFiles = (reader: Reader, before: Date) => reader<{ id: string }[]>`
+  select id from exchange_file
+  where moved_at < ${before} and stage not in ('done', 'cancelled', 'trying', 'running') limit 100`;
+export const forgetFiles = (reader: Reader, before: Date) => reader`
+  delete from exchange_file where finished_at < ${before}`;

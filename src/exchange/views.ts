@@ -1,7 +1,7 @@
 // Reads for files that go out, a page at a time by key, so that a million rows need no more room than one page.
 import type { PersonKey, Reader } from "#kernel/sql.ts";
 import { relationNames, type Act } from "#relations/rules.ts";
-import { marketTold, type MarketKind, type MarketRow } from "./rules.ts";
+import { marketTold, type FileStage, type MarketKind, type MarketRow } from "./rules.ts";
 
 const zero = "00000000-0000-0000-0000-000000000000";
 
@@ -208,3 +208,47 @@ export const market = (
     and at >= coalesce(${asked.from}::timestamptz, '-infinity')
     and at < coalesce(${asked.until}::timestamptz, 'infinity')
   order by at desc, place, key limit ${limit}`;
+
+export type ImportedFile = {
+  file: string | null;
+  run: string | null;
+  name: string;
+  mark: string;
+  kind: string | null;
+  source: string | null;
+  sourceName: string;
+  stage: FileStage;
+  fault: string | null;
+  bytes: number;
+  received: number;
+  readBytes: number;
+  lines: number;
+  accepted: number;
+  rejected: number;
+  outside: number;
+  doubles: number;
+  beyond: number;
+  startedAt: Date;
+  finishedAt: Date | null;
+};
+/** The last 200 files that came in, whichever way, the newest first. */
+export const imports = (reader: Reader) => reader<ImportedFile[]>`
+  select f.id as file, i.id as run, coalesce(f.name, '') as name, coalesce(f.mark, '') as mark,
+    coalesce(f.kind, i.kind) as kind, s.id as source, coalesce(s.name, '') as source_name,
+    coalesce(f.stage, case when i.finished_at is null then 'running' else 'done' end) as stage, f.fault,
+    coalesce(f.bytes, 0)::float8 as bytes, coalesce(f.received, 0)::float8 as received,
+    coalesce(f.read_bytes, 0)::float8 as read_bytes, coalesce(i.line, 0)::float8 as lines,
+    coalesce(i.accepted, 0)::float8 as accepted, coalesce(i.rejected, 0)::float8 as rejected,
+    coalesce(i.outside, 0)::float8 as outside, coalesce(i.doubles, 0)::float8 as doubles,
+    coalesce(i.beyond, 0)::float8 as beyond, coalesce(f.made_at, i.started_at) as started_at,
+    case when f.id is null then i.finished_at else f.finished_at end as finished_at
+  from exchange_file f full join collect_import i on i.id = f.import_id
+  left join collect_source s on s.id = coalesce(i.source_id, f.source_id)
+  order by coalesce(f.made_at, i.started_at) desc, coalesce(f.id, i.id) limit 200`;
+/** Counts of one import. */
+export const countsOf = (reader: Reader, run: string) => reader<
+  Pick<ImportedFile, "lines" | "accepted" | "rejected" | "outside" | "doubles" | "beyond">[]
+>`
+  select line::float8 as lines, accepted::float8 as accepted, rejected::float8 as rejected,
+    outside::float8 as outside, doubles::float8 as doubles, beyond::float8 as beyond
+  from collect_import where id = ${run}`;

@@ -41,6 +41,8 @@ export type Endpoint<I extends z.ZodType, O extends z.ZodType, C extends string>
   secret?: true;
   /** A direct route that reads the body itself and judges each item alone; `input` is for the document only. */
   ownBody?: true;
+  /** A direct route that takes bytes of any length as they come: `input` is the path and the query alone. */
+  ownBytes?: true;
   /**
    * A door of another system's clients: a direct route that finds out by itself who is there, reads the body up to a
    * limit of its own, and answers in their manner. Nothing is looked up or read before it.

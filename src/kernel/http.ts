@@ -190,8 +190,9 @@ export function server(web: Web): Hono {
   });
 
   for (const route of web.routes) {
-    const { method, path } = route.endpoint;
-    if (!route.endpoint.ownDoor && !route.endpoint.ownBody) app.on(method, path, limited);
+    const { method, path, ownBody, ownBytes, ownDoor } = route.endpoint;
+    const readsItself = Boolean(ownBody ?? ownBytes ?? ownDoor);
+    if (!readsItself) app.on(method, path, limited);
     app.on(method, path, async (c) => {
       c.set("route" as never, `${method} ${path}` as never);
       const remote = remoteOf(c);
@@ -211,7 +212,7 @@ export function server(web: Web): Hono {
       const type = c.req.header("content-type") ?? "";
       const readsHere =
         takesBody || (route.kind === "direct" && type.startsWith("application/json"));
-      if (readsHere && !route.endpoint.ownBody && !route.endpoint.ownDoor) {
+      if (readsHere && !readsItself) {
         const parsed = parseJson((await c.req.text()) || "{}");
         if (!parsed.ok) return problem(c, fail("request.invalid", { fields: [parsed.field] }));
         if (

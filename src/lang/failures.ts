@@ -220,6 +220,46 @@ export const failures = {
     zh: "找不到这一条：可能已经送入，或者保存期已过。",
     en: "It is not there any more: it may have been sent already, or its time is over.",
   },
+  "exchange.files_full": {
+    status: 409,
+    zh: "同时最多保留 20 个未导入完的文件，请先完成或取消其中一些。",
+    en: "At most 20 files can be open at once: finish or cancel some first.",
+  },
+  "exchange.not_text": {
+    status: 400,
+    zh: "这是表格或压缩包文件，请先另存为 CSV（UTF-8）再上传。",
+    en: "This is a workbook or an archive: save it as CSV (UTF-8) and upload that.",
+  },
+  "exchange.offset": {
+    status: 409,
+    zh: "上传的位置对不上，请从已收到的地方继续。",
+    en: "These bytes do not follow what has come so far: go on from there.",
+  },
+  "exchange.not_whole": {
+    status: 409,
+    zh: "文件还没有传完。",
+    en: "The file has not come whole yet.",
+  },
+  "exchange.unreadable": {
+    status: 400,
+    zh: "文件读不出来：压缩包不完整，或者编码不对。",
+    en: "The file cannot be read: it is packed wrongly, or in another encoding.",
+  },
+  "exchange.stage": {
+    status: 409,
+    zh: "文件现在的状态不能这样操作，请刷新后再看。",
+    en: "The file is past that by now: look at it again.",
+  },
+  "exchange.begun": {
+    status: 409,
+    zh: "已经导入了一部分，不能再改列的对应关系；请取消后用同一文件重新导入，已导入的行不会重复。",
+    en: "Some of it is imported already, so its mapping cannot change: cancel it and import the file again, and nothing counts twice.",
+  },
+  "exchange.no_kind": {
+    status: 400,
+    zh: "请先说明这个文件是什么数据。",
+    en: "Say first what kind of data the file holds.",
+  },
   "exchange.mendings_full": {
     status: 409,
     zh: "同时最多进行 10 次批量修改，请先完成或停下其中一些。",

@@ -1,5 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { api, call, type Answer } from "../ui/call.ts";
 import { Choice, Field, Form } from "../ui/form.tsx";
 import { At } from "../ui/page.tsx";
@@ -80,6 +80,12 @@ function Mendings() {
       await queries.invalidateQueries();
     }
   };
+  // What was sent is in the list no more.
+  const done = list?.reduce((sum, one) => sum + (one.stage === "trying" ? 0 : one.done), 0);
+  useEffect(() => {
+    if (done !== undefined)
+      void queries.invalidateQueries({ queryKey: [api.collect.rejected.path] });
+  }, [done, queries]);
   if (!list || list.length === 0) return null;
   return (
     <ul className="rows mendings">

@@ -141,6 +141,13 @@ export function RefusedPage() {
           {t.sourcePage.field} <code>{filter.field}</code>
         </p>
       )}
+      {may("imports:write") && first && (
+        <Suspense>
+          <Part title={t.refusedPage.many} says={t.refusedPage.manySays}>
+            <MendMany filter={filter} total={first.total} />
+          </Part>
+        </Suspense>
+      )}
       {list.error ? (
         <Broken error={list.error} again={list.refetch} />
       ) : rows?.length === 0 ? (
@@ -178,13 +185,6 @@ export function RefusedPage() {
             </button>
           )}
         </>
-      )}
-      {may("imports:write") && first && (
-        <Suspense>
-          <Part title={t.refusedPage.many} says={t.refusedPage.manySays}>
-            <MendMany filter={filter} total={first.total} />
-          </Part>
-        </Suspense>
       )}
     </Page>
   );

@@ -8,19 +8,14 @@ import { useFormat, useWords } from "../ui/words.tsx";
 
 type Sources = Answer<typeof api.collect.sources>;
 type Source = Sources["sources"][number];
-type Imports = Answer<typeof api.collect.imports>;
-type Import = Imports["imports"][number];
 
 /** Where data comes from, and what became of it. */
 export function SourcesPage() {
   const { t } = useWords();
   const sources = useCall(api.collect.sources, {});
-  const imports = useCall(api.collect.imports, {});
   return (
     <Page title={t.nav.sources} says={t.sourcePage.says}>
       <All list={sources} />
-      {/* Below a table of unknown height nothing stands until its height is known. */}
-      {!sources.isPending && <ImportsPart list={imports} />}
     </Page>
   );
 }
@@ -114,54 +109,6 @@ function All({ list: { data, error, refetch } }: { list: UseQueryResult<Sources>
                 </>
               ),
             },
-          ]}
-        />
-      )}
-    </Part>
-  );
-}
-
-const counts = ["lines", "accepted", "rejected", "doubles", "outside"] as const;
-function ImportsPart({ list: { data, error, refetch } }: { list: UseQueryResult<Imports> }) {
-  const { t } = useWords();
-  const format = useFormat();
-  const words = { ...t.sourcePage, rejected: t.sourcePage.refused };
-  return (
-    <Part title={t.sourcePage.imports} says={t.sourcePage.importsSay}>
-      {error ? (
-        <Broken error={error} again={refetch} />
-      ) : data?.imports.length === 0 ? (
-        <p className="quiet">{t.sourcePage.noImports}</p>
-      ) : (
-        <DataTable<Import>
-          caption={t.sourcePage.imports}
-          rows={data?.imports}
-          keyOf={({ id }) => id}
-          expect={2}
-          columns={[
-            {
-              id: "source",
-              header: t.sourcePage.name,
-              names: true,
-              cell: ({ sourceName }) => sourceName,
-            },
-            {
-              id: "at",
-              header: t.sourcePage.started,
-              cell: ({ startedAt }) => <At at={startedAt} />,
-            },
-            {
-              id: "state",
-              width: "s",
-              header: t.state,
-              cell: ({ finishedAt }) => (finishedAt ? t.sourcePage.done : t.sourcePage.underWay),
-            },
-            ...counts.map((count) => ({
-              id: count,
-              header: words[count],
-              numeric: true,
-              cell: (one: Import) => format.number(one[count]),
-            })),
           ]}
         />
       )}

@@ -51,6 +51,8 @@ export const places: { group: "top" | "people" | "act" | "results" | "house"; pl
       places: [
         { to: "/sources", word: "sources", permission: "house:read", whole: true },
         { to: "/refused", word: "refused", permission: "house:read", whole: true },
+        { to: "/imports", word: "imports", permission: "house:read", whole: true },
+        { to: "/exports", word: "exports", permission: "exports:read", whole: true },
         { to: "/webhooks", word: "webhooks", permission: "webhooks:read", whole: true },
         { to: "/tracking-plan", word: "plan", permission: "house:read", whole: true },
         { to: "/products", word: "products", permission: "catalog:read" },

@@ -58,5 +58,8 @@ export function mayUseCookie(request: Request, where: Where): boolean {
   }
   // No form can send DELETE, so one without a body needs no type.
   const bare = request.method === "DELETE" && !request.headers.has("content-type");
-  return fromOwnPage(request, where) && (bare || isJson(request));
+  // Nor can one send PUT: a file goes up so, as bytes.
+  const bytes =
+    request.method === "PUT" && request.headers.get("content-type") === "application/octet-stream";
+  return fromOwnPage(request, where) && (bare || bytes || isJson(request));
 }

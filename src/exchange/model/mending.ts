@@ -167,7 +167,7 @@ const valueLimit = 2000;
 const ids =
   /^(user|anonymous|previous|distinct|login|customer|member|original)_?id$|^(user|anonymous|customer|other|uid|duid)$/i;
 /** Does a field name somebody? `as` is what its column is mapped to. */
-const namesSomebody = (name: string, value: unknown): boolean =>
+export const namesSomebody = (name: string, value: unknown): boolean =>
   ids.test(name) || directName(name.replace(/^\$+/, "")) !== null || looksDirect(String(value));
 /** The values that an item, `unfolded`, is made of, each where it stands. What names somebody is left out, unless `names`. */
 export function leavesOf(
