@@ -168,6 +168,11 @@ const tag = createRoute({
   path: "/tags/of/$tag",
   component: lazyRouteComponent(() => import("./traits/tag.tsx"), "TagPage"),
 });
+const identity = createRoute({
+  getParentRoute: () => inside,
+  path: "/identity",
+  component: lazyRouteComponent(() => import("./people/rules.tsx"), "IdentityRules"),
+});
 const companies = createRoute({
   getParentRoute: () => inside,
   path: "/companies",
@@ -355,6 +360,7 @@ const tree = root.addChildren([
     tags,
     editTag,
     tag,
+    identity,
     companies,
     company,
     forms,

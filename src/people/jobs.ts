@@ -249,7 +249,7 @@ export async function settle(
   while (left.length > 0) {
     const some = left.slice(0, helping);
     const found = await service.componentsOf(tx, some, componentLimit);
-    if (found) {
+    if (found.isWhole) {
       const people = await apply(house, tx, found, following.aside);
       if (await views.hasMoreEvents(tx, people, eventLimit))
         await store.askRefold(tx, people, await componentJob(house, tx));
@@ -259,7 +259,9 @@ export async function settle(
     } else if (some.length > 1) helping = Math.ceil(some.length / 4);
     else {
       await store.askRework(tx, some, await componentJob(house, tx), house.clocks.machine());
-      left = left.slice(1);
+      // Whoever hangs together with it is gone through with it.
+      const seen = new Set(found.nodes.map(({ nodeId }) => nodeId));
+      left = left.filter(({ nodeId }) => !seen.has(nodeId));
     }
   }
 }
@@ -359,7 +361,7 @@ export async function rework(
       await store.holdResolver(tx);
       const [node] = await store.nextRework(tx);
       if (!node) return 0;
-      const found = (await service.componentsOf(tx, [node], Number.MAX_SAFE_INTEGER - 1))!;
+      const found = await service.componentsOf(tx, [node], Number.MAX_SAFE_INTEGER - 1);
       const touched = await apply(house, tx, found, aside);
       if (touched.length > 0) await store.askRefold(tx, touched, node.jobId);
       await store.countLinks(tx, node.jobId, found.links.length);

@@ -547,12 +547,13 @@ async function tell(
 // ── who is who, by hand ──
 
 type NodeKey = { bucket: number; nodeId: string };
-/** Everybody whom links lead to from these nodes; null where that takes more links than the limit. */
+/** Everybody whom links lead to from these nodes; as far as was seen, where that takes more links than the limit. */
 export async function componentsOf(reader: Reader, nodes: readonly NodeKey[], limit: number) {
   const seen = new Map(nodes.map(({ bucket, nodeId }) => [nodeId, { bucket, nodeId }]));
   const links = new Map<string, store.LinkRow>();
   let frontier = [...seen.values()];
-  while (frontier.length > 0) {
+  let isWhole = true;
+  while (frontier.length > 0 && isWhole) {
     const rows = await store.linksAt(reader, frontier, limit + 1);
     frontier = [];
     for (const row of rows) {
@@ -566,9 +567,9 @@ export async function componentsOf(reader: Reader, nodes: readonly NodeKey[], li
           frontier.push(node);
         }
     }
-    if (rows.length > limit || links.size > Math.max(limit, nodes.length * 20)) return null;
+    isWhole = rows.length <= limit && links.size <= Math.max(limit, nodes.length * 20);
   }
-  return { nodes: [...seen.values()], links: [...links.values()] };
+  return { isWhole, nodes: [...seen.values()], links: [...links.values()] };
 }
 export const limitsOf = ({ limits }: { limits: Record<string, number> }): Limits => ({
   ...usualLimits,

@@ -9,6 +9,7 @@ import { houseQuery, useCall, useMay, useSelf } from "../ui/session.tsx";
 import { useFormat, useSaid, useWords } from "../ui/words.tsx";
 import { Bought, Messages, Coupons, Consents } from "./member-parts.tsx";
 import { Claims } from "./claims.tsx";
+import { Identity } from "./identity.tsx";
 import { rfmSegmentName } from "./names.ts";
 
 const Erase = lazy(() => import("./erase.tsx"));
@@ -73,6 +74,7 @@ export function Member() {
           <Coupons person={person} />
           <Consents data={messages.data} error={messages.error} />
           <Claims person={person} />
+          <Identity person={person} />
           {self?.scope.kind === "all" && <Relations person={person} />}
         </div>
       </div>

@@ -55,6 +55,7 @@ export const places: { group: "top" | "people" | "act" | "results" | "house"; pl
         { to: "/exports", word: "exports", permission: "exports:read", whole: true },
         { to: "/webhooks", word: "webhooks", permission: "webhooks:read", whole: true },
         { to: "/tracking-plan", word: "plan", permission: "house:read", whole: true },
+        { to: "/identity", word: "identity", permission: "house:read", whole: true },
         { to: "/products", word: "products", permission: "catalog:read" },
         { to: "/operators", word: "operators", permission: "operators:read" },
         { to: "/keys", word: "keys", permission: "keys:read" },
