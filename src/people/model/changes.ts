@@ -181,7 +181,10 @@ export function changes(
       .toReversed()
       .map(({ link, reason }) => [`${link.node} ${link.other} ${reason}`, { link, reason }]),
   );
-  const refused = [...firstRefusals.values()].toSorted((a, b) => before(a.link, b.link));
+  // What another word has joined since is refused no more.
+  const refused = [...firstRefusals.values()]
+    .filter(({ link: { node, other } }) => personOf(node).personId !== personOf(other).personId)
+    .toSorted((a, b) => before(a.link, b.link));
   const refusals = refused.map(({ link, reason }) => {
     const { bucket, nodeId, otherBucket, otherNodeId, eventId, at } = rowOf.get(link)!;
     return { bucket, nodeId, otherBucket, otherNodeId, eventId, at, reason };
