@@ -213,6 +213,11 @@ where t.person_id <> '00000000-0000-0000-0000-000000000000' and not exists (
       select from people_merge g where g.from_id = t.person_id and g.state in ('merging', 'parting')))
 );
 
+-- I16 已完成的身份核对任务没有遗留 | A job of who is who that has ended has left nothing waiting
+select j.id from people_job j where j.ended_at is not null and (
+  exists (select from people_rework r where r.job_id = j.id)
+  or exists (select from people_refold f where f.job_id = j.id));
+
 -- I16 每个人都找得到，也都有身份节点 | Every person is found by their id, and has a node
 select coalesce(p.person_id, w.person_id) from people_person p
 full join people_way w using (bucket, person_id)

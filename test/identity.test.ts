@@ -69,6 +69,7 @@ describe.skipIf(noBrowser)(`who is who in a browser${noBrowser ? ` (${noBrowser}
       (await people.byIdentifier(house, house.sql, "user_id", user, source.id))!.personId;
     const [first, second] = [await personOf("u-17"), await personOf("u-18")];
     expect(first).not.toBe(second);
+    const jobs = async (limit: number) => (await people.jobs(house.sql, limit)).length;
     const context = await browser.newContext({
       locale: "en-GB",
       viewport: { width: 1440, height: 1200 },
@@ -109,11 +110,11 @@ describe.skipIf(noBrowser)(`who is who in a browser${noBrowser ? ` (${noBrowser}
     await fit(page, "merge-plan-en");
     expect(await personOf("u-18")).toBe(second);
     await dialog.getByRole("button", { name: "Merge them" }).click();
-    await dialog.waitFor({ state: "detached" });
+    await expect.poll(() => jobs(1)).toBe(1);
     await settled(work);
+    await dialog.waitFor({ state: "detached" });
     expect(await personOf("u-18")).toBe(first);
     expect(new URL(page.url()).pathname).toBe(`/members/${first}`);
-    await page.reload();
     await page.getByText("Merged by hand, by you: same card at the till").waitFor();
     await fit(page, "member-merged-en");
 
@@ -131,8 +132,9 @@ describe.skipIf(noBrowser)(`who is who in a browser${noBrowser ? ` (${noBrowser}
     await undo.getByText("Comes back: identifiers 2 · events 2").waitFor();
     await fit(page, "unmerge-plan-en");
     await undo.getByRole("button", { name: "Undo the merge" }).click();
-    await undo.waitFor({ state: "detached" });
+    await expect.poll(() => jobs(2)).toBe(2);
     await settled(work);
+    await undo.waitFor({ state: "detached" });
     expect(await personOf("u-18")).toBe(second);
     await page.reload();
     await page.getByText("undone by you", { exact: false }).waitFor();

@@ -286,10 +286,10 @@ export async function meet(
   });
 }
 
-/** Nodes of a person with their blind indexes, the earliest first. */
+/** Nodes of a person with their blind indexes, the one that leads them first. */
 export const nodesOf = (reader: Reader, person: PersonKey) => store.nodesOf(reader, [person]);
 
-/** Decrypted identifiers of one type by person id, of the earliest node that has one. */
+/** Decrypted identifiers of one type by person id, of the node that leads them or else the earliest that has one. */
 export async function identifiers(
   house: House,
   reader: Reader,

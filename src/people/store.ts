@@ -95,6 +95,7 @@ export type OwnNode = { bucket: number; nodeId: string; type: string; sealed: Bu
   sourceId: string;
   blind: Buffer;
 };
+/** The one that leads a person first, then in the order in which they were met. */
 export const nodesOf = (reader: Reader, people: PersonKey[]) => {
   const buckets = [...new Set(people.map(({ bucket }) => bucket))];
   return reader<OwnNode[]>`
@@ -102,7 +103,7 @@ export const nodesOf = (reader: Reader, people: PersonKey[]) => {
     join people_identifier i on i.bucket = n.bucket and i.node_id = n.node_id
     where n.person_bucket = any(${buckets}::smallint[])
       and n.person_id = any(${people.map(({ personId }) => personId)}::uuid[])
-    order by n.person_id, n.node_id`;
+    order by n.person_id, (n.home_id = n.person_id) desc nulls last, n.node_id`;
 };
 
 export type AttributeRow = PersonKey & { name: string; attribute: string };

@@ -9,6 +9,7 @@ import { Choice, Field, Form } from "../ui/form.tsx";
 import { Broken } from "../ui/page.tsx";
 import { useFormat, useWords } from "../ui/words.tsx";
 import { Counts, Named } from "./identity.tsx";
+import { workedOut } from "./worked-out.ts";
 
 type Plan = Answer<typeof api.people.merge>;
 type Asked = { person: string; other: string; reason: string };
@@ -28,7 +29,8 @@ export default function MergeWith({ person, close }: { person: string; close: ()
     if (!plan || busy) return;
     setBusy(true);
     try {
-      const { stays } = await call(api.people.merge, plan.asked, { key: key.current });
+      const { stays, job } = await call(api.people.merge, plan.asked, { key: key.current });
+      await workedOut(job);
       await queries.invalidateQueries();
       close();
       await navigate({ to: "/members/$person", params: { person: stays.personId } });

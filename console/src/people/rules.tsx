@@ -42,6 +42,7 @@ function Limits({ limits }: { limits: Rules["limits"] }) {
     <Part title={words.limits} says={words.limitsSay}>
       {may("house:write") ? (
         <Form
+          className="form wide"
           button={words.setLimits}
           act={async (values, key) => {
             const asked = Object.fromEntries(

@@ -7,6 +7,7 @@ import { api, call, type Answer } from "../ui/call.ts";
 import { Field, Form } from "../ui/form.tsx";
 import { useFormat, useWords } from "../ui/words.tsx";
 import { Counts, Named } from "./identity.tsx";
+import { workedOut } from "./worked-out.ts";
 
 type Merge = Answer<typeof api.people.merges>["merges"][number];
 type Plan = Answer<typeof api.people.unmerge>;
@@ -50,7 +51,8 @@ export default function Unmerge({
             act={async ({ reason = "" }, key) => {
               const asked = { person, merge: merge.id, reason };
               if (!plan) return setPlan(await call(api.people.unmerge, asked, { dry: true }));
-              await call(api.people.unmerge, asked, { key });
+              const { job } = await call(api.people.unmerge, asked, { key });
+              await workedOut(job);
               await queries.invalidateQueries();
               close();
             }}
