@@ -203,3 +203,78 @@ test("what must never be one is refused by hand too, and says by which rule; ref
     body: { code: "people.merge_parted", fields: ["other"] },
   });
 }, 60_000);
+
+test("rules of who is who are read and changed; whom a change concerns is worked out anew by a job", async () => {
+  await using here = await opened();
+  await send(
+    here,
+    { user: "u1", traits: { email: "m1@example.com" } },
+    { user: "u1", traits: { email: "m2@example.com", phone: "+86 10 8888 0000" } },
+    { user: "u1", anonymous: "a1", name: "Product Viewed" },
+    { user: "u1", anonymous: "a2", name: "Product Viewed" },
+  );
+  const u1 = await personOf(here, "u1");
+  const find = async (type: "email" | "phone" | "anonymous_id", value: string) =>
+    (await people.byIdentifier(here.house, here.sql, type, value, here.server.id))!.personId;
+  const rules = async (as: keyof Shop["as"] = "owner") =>
+    (await ask(here, "GET", "/v1/identity/rules", undefined, as)).body as {
+      limits: { type: string; most: number; usual: number }[];
+      blocked: { id: string; value: string }[];
+    };
+  const limit = async (type: string) => (await rules()).limits.find((one) => one.type === type);
+  expect(await limit("email")).toEqual({ type: "email", most: 5, usual: 5 });
+
+  const set = (body: object, as: keyof Shop["as"] = "owner") =>
+    ask(here, "PUT", "/v1/identity/limits", body, as);
+  expect(await set({ email: 1 }, "analyst")).toMatchObject({ status: 403 });
+  expect(await set({ email: 0 })).toMatchObject({ status: 400, body: { fields: ["email"] } });
+  expect(await set({ mail: 2 })).toMatchObject({ status: 400 });
+  expect(await set({ email: 1, anonymous_id: 1 })).toMatchObject({
+    status: 200,
+    body: { identifiers: 2 },
+  });
+  expect(await limit("email")).toEqual({ type: "email", most: 1, usual: 5 });
+  // The earliest stay.
+  expect(await find("email", "m1@example.com")).toBe(u1);
+  expect(await find("email", "m2@example.com")).not.toBe(u1);
+  expect(await find("anonymous_id", "a1")).toBe(u1);
+  expect(await find("anonymous_id", "a2")).not.toBe(u1);
+  expect(await set({})).toMatchObject({ status: 200 });
+  expect(await find("email", "m2@example.com")).toBe(u1);
+  expect(await find("anonymous_id", "a2")).toBe(u1);
+
+  // The number of the counter joins nobody, whoever gave it; and it is no secret of the shop's for whoever may not search.
+  const counter = { type: "phone", value: "+861088880000", reason: "our own counter" };
+  const blocked = await ask(here, "POST", "/v1/identity/blocked", counter);
+  expect(blocked).toMatchObject({ status: 200, body: { identifiers: 1 } });
+  expect(await ask(here, "POST", "/v1/identity/blocked", counter)).toMatchObject({
+    status: 409,
+    body: { code: "people.blocked_there", fields: ["value"] },
+  });
+  expect(await find("phone", "+861088880000")).not.toBe(u1);
+  await send(here, { user: "u2", traits: { phone: "+86 10 8888 0000" } });
+  expect(await find("phone", "+861088880000")).not.toBe(await personOf(here, "u2"));
+  expect((await rules("analyst")).blocked).toMatchObject([{ value: "•••00", masked: true }]);
+  expect((await rules()).blocked).toMatchObject([
+    { value: "+861088880000", why: "our own counter" },
+  ]);
+  const gone = `/v1/identity/blocked/${String(blocked.body["id"])}`;
+  expect(await ask(here, "DELETE", gone)).toMatchObject({ status: 200, body: { identifiers: 1 } });
+  expect(await ask(here, "DELETE", gone)).toMatchObject({ status: 404 });
+  expect(await find("phone", "+861088880000")).toBe(u1);
+
+  // A value that is blocked before anybody had it joins nobody either.
+  await ask(here, "POST", "/v1/identity/blocked", { ...counter, value: "+861088881111" });
+  await send(here, { user: "u2", traits: { phone: "+86 10 8888 1111" } });
+  expect(await find("phone", "+861088881111")).not.toBe(await personOf(here, "u2"));
+
+  const { jobs } = (await ask(here, "GET", "/v1/identity/jobs")).body as {
+    jobs: { endedAt: string | null; identifiers: object; kind: string }[];
+  };
+  expect(jobs.length).toBeGreaterThanOrEqual(4);
+  expect(jobs.every(({ endedAt }) => endedAt !== null)).toBe(true);
+  expect(jobs.filter(({ kind }) => kind === "rules").at(-1)).toMatchObject({
+    identifiers: { done: 2, all: 2 },
+    people: { done: 3, all: 3 },
+  });
+}, 60_000);

@@ -144,6 +144,21 @@ export const failures = {
     zh: "原因里不能写邮箱、电话或网址。",
     en: "The reason must not hold an e-mail, a phone number or an address on the web.",
   },
+  "people.blocked_there": {
+    status: 409,
+    zh: "这个值已经不代表任何人了。",
+    en: "This value stands for nobody already.",
+  },
+  "people.blocked_full": {
+    status: 409,
+    zh: "最多设 1,000 个不代表任何人的值，请先去掉一些。",
+    en: "There can be 1,000 values that stand for nobody. Take some back first.",
+  },
+  "people.blocked_unknown": {
+    status: 404,
+    zh: "没有这个值。",
+    en: "There is no such value.",
+  },
   "people.merge_same": {
     status: 409,
     zh: "这两位已经是同一位会员。",

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { endpoint } from "#kernel/endpoint.ts";
+import { identifierTypes } from "./rules.ts";
 
 const instant = z.iso.datetime();
 const sentence = z.object({ zh: z.string(), en: z.string() });
@@ -447,6 +448,84 @@ export const refusals = endpoint({
     ),
   }),
   failures: ["people.unknown"],
+});
+
+const types = z.enum(identifierTypes);
+const most = z.int().min(1).max(1000).optional(); // as usual where it is not said
+/** What a change of the rules sets off: null where it concerns nobody. */
+const setOff = { job: z.uuid().nullable(), identifiers: z.int() };
+export const rules = endpoint({
+  method: "GET",
+  path: "/v1/identity/rules",
+  permission: "house:read",
+  summary: {
+    zh: "身份规则：每类标识一位会员最多几个，哪些值不代表任何人",
+    en: "Identity rules: how many identifiers of a type a member may have, and values that stand for nobody",
+  },
+  input: z.strictObject({}),
+  output: z.object({
+    limits: z.array(z.object({ type: types, most: z.int(), usual: z.int() })),
+    blocked: z.array(
+      z.object({
+        id: z.uuid(),
+        type: types,
+        value: z.string(), // masked, unless the caller may search by such
+        masked: z.boolean(),
+        by: z.string(),
+        why: z.string(),
+        at: instant,
+      }),
+    ),
+  }),
+  failures: [],
+});
+
+export const setLimits = endpoint({
+  method: "PUT",
+  path: "/v1/identity/limits",
+  permission: "house:write",
+  summary: {
+    zh: "设置每类标识一位会员最多几个；受影响的会员会重新核对",
+    en: "Set how many identifiers of a type a member may have; whom it concerns is worked out anew",
+  },
+  input: z.strictObject({
+    user_id: most, // of each source
+    anonymous_id: most,
+    email: most,
+    phone: most,
+    device: most,
+    openid: most,
+    unionid: most,
+    external: most,
+  }),
+  output: z.object(setOff),
+  failures: [],
+});
+
+export const block = endpoint({
+  method: "POST",
+  path: "/v1/identity/blocked",
+  permission: "house:write",
+  summary: {
+    zh: "把一个值设为不代表任何人，如门店公用的手机号",
+    en: "Say that a value stands for nobody, such as the phone at the counter",
+  },
+  input: z.strictObject({ type: types, value: z.string().trim().min(1).max(500), reason }),
+  output: z.object({ id: z.uuid(), ...setOff }),
+  failures: ["people.blocked_there", "people.blocked_full", "people.reason_names"],
+});
+
+export const unblock = endpoint({
+  method: "DELETE",
+  path: "/v1/identity/blocked/:blocked",
+  permission: "house:write",
+  summary: {
+    zh: "让一个值重新代表用它的人",
+    en: "Let a value stand for whoever uses it again",
+  },
+  input: z.strictObject({ blocked: z.uuid() }),
+  output: z.object(setOff),
+  failures: ["people.blocked_unknown"],
 });
 
 export const jobs = endpoint({

@@ -16,7 +16,15 @@ import * as privacy from "#privacy/service.ts";
 import * as traits from "#traits/service.ts";
 import * as api from "./api.ts";
 import { changeSentence, entrySentence, refusedSentence, whySentence } from "./model/sentence.ts";
-import { masked, ownAttributes, reservedTags, shownUserId, type Profile } from "./rules.ts";
+import {
+  identifierTypes,
+  masked,
+  ownAttributes,
+  reservedTags,
+  shownUserId,
+  type IdentifierType,
+  type Profile,
+} from "./rules.ts";
 import * as service from "./service.ts";
 import * as views from "./views.ts";
 
@@ -424,6 +432,41 @@ const refusals = answer(api.refusals, async (reading, { person: personId }) => {
   });
 });
 
+const rules = answer(api.rules, async (reading) => {
+  const { house } = reading;
+  const may = mayFind(reading);
+  const { limits, blocked } = await service.rules(house, house.sql);
+  return ok({
+    limits: identifierTypes.map((type) => ({
+      ...{ type, most: limits[type], usual: service.usualLimits[type] },
+    })),
+    blocked: blocked.map(({ type, value, at, ...one }) => {
+      const clear = may || (type === "user_id" && !looksDirect(value));
+      return {
+        ...{ ...one, type: type as IdentifierType, at: at.toISOString(), masked: !clear },
+        value: clear ? value : masked(type, value),
+      };
+    }),
+  });
+});
+const setOff = ({ job, nodes }: { job: string | null; nodes: number }) => ({
+  job,
+  identifiers: nodes,
+});
+const setLimits = implement(api.setLimits, async (context, asked) => {
+  const limits = Object.entries(asked).filter(([, most]) => most !== undefined);
+  return ok(setOff(await service.setLimits(context, Object.fromEntries(limits))));
+});
+const block = implement(api.block, async (context, asked) => {
+  if (looksDirect(asked.reason)) return fail("people.reason_names", { fields: ["reason"] });
+  const done = await service.block(context, asked);
+  return done.ok ? ok({ id: done.value.id, ...setOff(done.value) }) : done;
+});
+const unblock = implement(api.unblock, async (context, { blocked }) => {
+  const done = await service.unblock(context, blocked);
+  return done.ok ? ok(setOff(done.value)) : done;
+});
+
 const jobs = answer(api.jobs, async ({ house }) =>
   ok({
     jobs: (await service.jobs(house.sql, 100)).map((job) => ({
@@ -437,5 +480,6 @@ const jobs = answer(api.jobs, async ({ house }) =>
 
 export const routes = [
   ...[list, find, show, timeline, tagHistory, tag, mine, correct],
-  ...[merge, unmerge, merges, refusals, jobs],
+  ...[merge, unmerge, merges, refusals],
+  ...[rules, setLimits, block, unblock, jobs],
 ];

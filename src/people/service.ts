@@ -112,6 +112,21 @@ export async function nodesFor(
   );
 }
 
+/** Which of these say nothing of who somebody is: what everybody knows as such, and what this shop named. */
+async function nobodiesIn(
+  house: House,
+  reader: Reader,
+  identifiers: readonly Identifier[],
+): Promise<(one: Identifier) => boolean> {
+  const blinds = identifiers.map((one) => blockedBlind(house, one));
+  const rows = blinds.length > 0 ? await store.blockedOf(reader, blinds) : [];
+  const named = new Set(rows.map(({ blind }) => blind.toString("hex")));
+  return (one) => saysNobody(one.value) || named.has(blockedBlind(house, one).toString("hex"));
+}
+/** One value of one type, whichever source it comes from. */
+const blockedBlind = (house: House, { type, value }: Identifier): Buffer =>
+  house.keys.blind(`people.blocked|${type}`, normalised(type, value));
+
 async function make(
   house: House,
   tx: Tx,
@@ -123,10 +138,17 @@ async function make(
     const bucket = bucketOfText(`${sourceId}|${key}`);
     return { sender, bucket, nodeId: house.newId(), personId: house.newId() };
   });
-  const claimed = await store.claimIdentifiers(
-    tx,
-    fresh.map(({ sender, bucket, nodeId }) => ({ blind: sender.blind, bucket, nodeId })),
-  );
+  const [claimed, nobody] = await Promise.all([
+    store.claimIdentifiers(
+      tx,
+      fresh.map(({ sender, bucket, nodeId }) => ({ blind: sender.blind, bucket, nodeId })),
+    ),
+    nobodiesIn(
+      house,
+      tx,
+      fresh.map(({ sender }) => sender),
+    ),
+  ]);
   const mine = new Set(claimed.map(({ blind }) => blind.toString("hex")));
   const own = fresh.filter(({ sender }) => mine.has(sender.blind.toString("hex")));
   if (own.length === 0) return [];
@@ -141,7 +163,7 @@ async function make(
     blind: sender.blind,
     seenAt: sender.at,
     sealed: privacy.seal(keys.get(nodeId)!, "people_node|sealed", nodeId, sender.value),
-    blocked: saysNobody(sender.value),
+    blocked: nobody(sender),
   }));
   await store.addPeople(tx, rows);
   return rows.map((row) => ({ ...row, key: keys.get(row.nodeId)! }));
@@ -181,6 +203,11 @@ export async function addIdentifiers(
     }));
     const claimed = new Set((await store.claimIdentifiers(tx, wanted)).map(hex));
     const mine = [...first.values()].filter((row) => claimed.has(hex(row)));
+    const nobody = await nobodiesIn(
+      house,
+      tx,
+      mine.map(({ identifier }) => identifier),
+    );
     const keys = await privacy.makeNodeKeys(house, tx, mine);
     if (mine.length > 0)
       await store.addNodes(
@@ -195,7 +222,7 @@ export async function addIdentifiers(
           seenAt: at,
           sealed: privacy.seal(keys.get(nodeId)!, "people_node|sealed", nodeId, identifier.value),
           homeId: house.newId(),
-          blocked: saysNobody(identifier.value),
+          blocked: nobody(identifier),
         })),
       );
     // Said by whoever gives it, so that it is theirs whatever else is worked out anew.
@@ -266,13 +293,18 @@ export async function meet(
       ).map(({ blind }) => hex(blind)),
     );
     const mine = wanted.filter(({ blind }) => claimed.has(hex(blind)));
+    const nobody = await nobodiesIn(
+      house,
+      tx,
+      mine.map(({ identifier }) => identifier),
+    );
     const keys = await privacy.makeNodeKeys(house, tx, mine);
     if (mine.length > 0)
       await store.addNodes(
         tx,
         mine.map(({ sourceId, identifier, blind, bucket, nodeId, at }) => ({
           ...{ bucket, personId: house.newId(), nodeBucket: bucket, nodeId, sourceId, blind },
-          ...{ type: identifier.type, seenAt: at, blocked: saysNobody(identifier.value) },
+          ...{ type: identifier.type, seenAt: at, blocked: nobody(identifier) },
           sealed: privacy.seal(keys.get(nodeId)!, "people_node|sealed", nodeId, identifier.value),
         })),
       );
@@ -720,6 +752,93 @@ export async function unmergeByHand(
 
 /** What becomes of people who turn out to be others: what waits aside at once, and what is then worked out anew. */
 export type Following = { aside: readonly Mover[]; refolders: readonly Refold[] };
+// ── the rules of who is who ──
+
+/** So many values of its own a shop may say to stand for nobody. */
+const blockedMost = 1000;
+/** What is not named goes by what is usual. Gives the job that works out anew whom it concerns; null where nobody. */
+export async function setLimits(
+  { tx, house, actor, at }: Context,
+  asked: Partial<Limits>,
+): Promise<{ job: string | null; nodes: number }> {
+  const was = limitsOf(await store.rulesOf(tx));
+  const limits = Object.fromEntries(
+    Object.entries(asked).filter(([type, most]) => most !== usualLimits[type as NodeType]),
+  );
+  await store.setLimits(tx, limits);
+  const is = limitsOf({ limits });
+  const types = (Object.keys(is) as NodeType[]).filter((type) => is[type] !== was[type]);
+  const nodes = new Map<string, NodeKey>();
+  for (const type of types)
+    for (const node of is[type] < was[type]
+      ? await store.overLimit(tx, type, is[type])
+      : await store.refusedByLimit(tx))
+      nodes.set(node.nodeId, node);
+  return rulesJob(house, tx, [...nodes.values()], actor.id, at);
+}
+async function rulesJob(
+  house: House,
+  tx: Tx,
+  nodes: readonly NodeKey[],
+  by: string,
+  at: Date,
+): Promise<{ job: string | null; nodes: number }> {
+  if (nodes.length === 0) return { job: null, nodes: 0 };
+  const job = await openJob(house, tx, "rules", by);
+  await store.askRework(tx, nodes, job, at);
+  return { job, nodes: nodes.length };
+}
+/** The blind indexes under which a value may be somebody's identifier. */
+async function blindsOf(house: House, reader: Reader, { type, value }: Identifier) {
+  const sources = await store.sourcesOfNodes(reader);
+  return sources.map(({ id }) => privacy.blindOf(house, type, value, id));
+}
+const blockedPlace = (id: string) => `people_blocked|sealed|${id}`;
+
+/** A value stands for nobody from now on: whoever came together by it is worked out anew. */
+export async function block(
+  { tx, house, actor, now, at, newId }: Context,
+  asked: Identifier & { reason: string },
+): Promise<
+  Result<
+    { id: string; job: string | null; nodes: number },
+    "people.blocked_there" | "people.blocked_full"
+  >
+> {
+  if ((await store.allBlocked(tx)).length >= blockedMost) return fail("people.blocked_full");
+  const id = newId();
+  const fresh = await store.addBlocked(tx, {
+    ...{ id, blind: blockedBlind(house, asked), type: asked.type, by: actor.id, why: asked.reason },
+    ...{ at: now, sealed: house.keys.wrap(Buffer.from(asked.value), blockedPlace(id)) },
+  });
+  if (!fresh || saysNobody(asked.value)) return fail("people.blocked_there", { fields: ["value"] });
+  const nodes = await store.markBlocked(tx, await blindsOf(house, tx, asked), true);
+  return ok({ id, ...(await rulesJob(house, tx, nodes, actor.id, at)) });
+}
+export async function unblock(
+  { tx, house, actor, at }: Context,
+  id: string,
+): Promise<Result<{ job: string | null; nodes: number }, "people.blocked_unknown">> {
+  const [row] = await store.dropBlocked(tx, id);
+  if (!row) return fail("people.blocked_unknown");
+  const value = house.keys.unwrap(row.sealed, blockedPlace(id)).toString();
+  const type = row.type as Identifier["type"];
+  const nodes = await store.markBlocked(tx, await blindsOf(house, tx, { type, value }), false);
+  return ok(await rulesJob(house, tx, nodes, actor.id, at));
+}
+/** The limits that hold and the values that stand for nobody, in clear. */
+export async function rules(house: House, reader: Reader) {
+  const [limits, blocked] = [await store.rulesOf(reader), await store.allBlocked(reader)];
+  return {
+    limits: limitsOf(limits),
+    blocked: blocked.map(({ id, type, sealed, by, why, at }) => ({
+      ...{ id, type, by, why, at },
+      value: house.keys.unwrap(sealed, blockedPlace(id)).toString(),
+    })),
+  };
+}
+export { usualLimits };
+
 /**
  * Works out anew, for these people, everything of a domain that follows from the log alone. Repeatable. Called when a
  * merge, its undoing or a late event changes whose events are whose.

@@ -696,7 +696,7 @@ export const isRework = async (reader: Reader): Promise<boolean> => {
   return row!.is;
 };
 export const jobs = (reader: Reader, limit: number) => reader<JobRow[]>`
-  select * from people_job order by ended_at is not null, asked_at desc limit ${limit}`;
+  select * from people_job order by ended_at is not null, asked_at desc, id desc limit ${limit}`;
 // ── by hand ──
 
 export type Own = NodeKey &
@@ -749,11 +749,50 @@ export const nodesOfHomes = (reader: Reader, homes: readonly PersonKey[]) =>
     from unnest(${homes.map((h) => h.bucket)}::smallint[], ${homes.map((h) => h.personId)}::uuid[])
       as h(bucket, person_id)
     join people_node n on n.home_bucket = h.bucket and n.home_id = h.person_id`;
+// ── the rules of who is who ──
+
 export const rulesOf = async (reader: Reader) => {
   const [row] = await reader<{ limits: Record<string, number> }[]>`
     select limits from people_rules`;
   return row!;
 };
+export const setLimits = (tx: Tx, limits: Record<string, number>) => tx`
+  update people_rules set limits = ${tx.json(limits)}`;
+export type BlockedRow = {
+  blind: Buffer;
+  id: string;
+  type: string;
+  sealed: Buffer;
+  by: string;
+  why: string;
+  at: Date;
+};
+/** False where that value is blocked already. */
+export const addBlocked = async (tx: Tx, row: BlockedRow): Promise<boolean> =>
+  (await tx`insert into people_blocked ${tx(row)} on conflict do nothing`).count > 0;
+export const dropBlocked = (tx: Tx, id: string) => tx<BlockedRow[]>`
+  delete from people_blocked where id = ${id} returning *`;
+export const allBlocked = (reader: Reader) => reader<BlockedRow[]>`
+  select * from people_blocked order by at desc, id desc`;
+export const blockedOf = (reader: Reader, blinds: Buffer[]) => reader<{ blind: Buffer }[]>`
+  select blind from people_blocked where blind = any(${byteList(blinds)}::text[]::bytea[])`;
+/** Gives the nodes that were not so before. */
+export const markBlocked = (tx: Tx, blinds: Buffer[], blocked: boolean) => tx<NodeKey[]>`
+  update people_node n set blocked = ${blocked} from people_identifier i
+  where i.blind = any(${byteList(blinds)}::text[]::bytea[])
+    and n.bucket = i.bucket and n.node_id = i.node_id and n.blocked <> ${blocked}
+  returning n.bucket, n.node_id`;
+export const sourcesOfNodes = (reader: Reader) => reader<{ id: string }[]>`
+  select id from collect_source`;
+/** A node of everybody who has more identifiers of a type than that; of user ids, from one source. */
+export const overLimit = (reader: Reader, type: string, most: number) => reader<NodeKey[]>`
+  select (array_agg(n.bucket order by n.node_id))[1] as bucket, min(n.node_id::text)::uuid as node_id
+  from people_node n where n.type = ${type}
+  group by n.person_bucket, n.person_id, case when n.type = 'user_id' then n.source_id end
+  having count(*) > ${most}`;
+/** Nodes of whom something was refused because one side had as many of these types as one may have. */
+export const refusedByLimit = (reader: Reader) => reader<NodeKey[]>`
+  select distinct bucket, node_id from people_refusal where reason = 'limit'`;
 
 export const reship = (tx: Tx) => tx`update people_node set shipped = false where shipped`;
 export async function eraseRows(tx: Tx, { bucket, personId }: PersonKey): Promise<void> {
