@@ -434,13 +434,17 @@ type Facet = Facts & { segments: Set<string>; turns: Record<string, string> };
 export async function factsOf(
   reader: Reader,
   people: readonly PersonKey[],
-  entries: readonly { segment: { rule: Rule }; whats: Ours["whats"] }[],
+  entries: readonly { segment: { rule: Rule }; on: Ours["on"]; whats: Ours["whats"] }[],
   now: Clock,
 ): Promise<Map<string, Facet>> {
   const whats = entries.flatMap((one) => one.whats);
   const told = whats.flatMap(({ event, where = [] }) => (where.length > 0 ? [event] : []));
+  const names = {
+    attributes: [...new Set(entries.flatMap(({ on }) => [...on.attributes]))],
+    tags: [...new Set(entries.flatMap(({ on }) => [...on.tags]))],
+  };
   const [rows, events] = await Promise.all([
-    views.facts(reader, people),
+    views.facts(reader, people, names),
     happenedTo(reader, people, sinceOf(entries, now), told),
   ]);
   return together(rows, events);
@@ -466,7 +470,10 @@ async function rememberedFacts(
     else unknown.push(person);
   }
   const [rows, read] = await Promise.all([
-    views.facts(tx, people),
+    views.facts(tx, people, {
+      attributes: [...rules.byAttribute.keys()],
+      tags: [...rules.byTag.keys()],
+    }),
     happenedTo(tx, unknown, since, [...rules.told]),
   ]);
   for (const { personId } of unknown) {

@@ -45,7 +45,7 @@ function afterOf(cursor: string | undefined): PersonKey | null {
 async function known(house: House, keys: readonly PersonKey[]) {
   const [names, facts] = await Promise.all([
     people.identifiers(house, house.sql, [...keys], "user_id"),
-    keys.length > 0 ? views.facts(house.sql, keys) : [],
+    keys.length > 0 ? views.facts(house.sql, keys, { attributes: [], tags: null }) : [],
   ]);
   const tags = new Map(facts.map((one) => [one.personId, one.tags]));
   return ({ personId }: PersonKey) => ({

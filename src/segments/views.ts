@@ -627,13 +627,33 @@ export type FactsRow = PersonKey & {
   /** When each segment looks at them again. */
   turns: Record<string, string>;
 };
+/** Names of what is asked of somebody: nothing else is read. Tags null: all of them. */
+export type AskedNames = { attributes: readonly string[]; tags: readonly string[] | null };
 /** What rules ask of each of these people, what happened aside. */
-export const facts = (reader: Reader, people: readonly PersonKey[]) => reader<FactsRow[]>`
-  select p.bucket, p.person_id, coalesce(f.attributes, '{}') as attributes,
-    coalesce((
-      select jsonb_object_agg(t.tag, jsonb_build_object('value', t.value, 'expiresAt', t.expires_at))
-      from people_tag t where t.bucket = p.bucket and t.person_id = p.person_id
-    ), '{}') as tags,
+export const facts = (
+  reader: Reader,
+  people: readonly PersonKey[],
+  { attributes, tags }: AskedNames,
+) => reader<FactsRow[]>`
+  select p.bucket, p.person_id,
+    ${
+      attributes.length === 0
+        ? reader`'{}'::jsonb`
+        : reader`coalesce((
+            select jsonb_object_agg(a.name, f.attributes->a.name)
+            from people_profile f, unnest(${attributes as string[]}::text[]) as a(name)
+            where f.bucket = p.bucket and f.person_id = p.person_id and f.attributes ? a.name
+          ), '{}')`
+    } as attributes,
+    ${
+      tags?.length === 0
+        ? reader`'{}'::jsonb`
+        : reader`coalesce((
+            select jsonb_object_agg(t.tag, jsonb_build_object('value', t.value, 'expiresAt', t.expires_at))
+            from people_tag t where t.bucket = p.bucket and t.person_id = p.person_id
+              ${tags ? reader`and t.tag = any(${tags as string[]}::text[])` : reader``}
+          ), '{}')`
+    } as tags,
     coalesce((
       select jsonb_agg(s.segment_id) from segments_member s
       where s.bucket = p.bucket and s.person_id = p.person_id
@@ -644,7 +664,6 @@ export const facts = (reader: Reader, people: readonly PersonKey[]) => reader<Fa
     ), '{}') as turns
   from ${these(reader, people)} w
   join people_person p on p.bucket = w.bucket and p.person_id = w.person_id
-  left join people_profile f on f.bucket = p.bucket and f.person_id = p.person_id
   order by p.bucket, p.person_id`;
 
 export type HappenedRow = {
@@ -713,6 +732,14 @@ export const latestInSlice = (
   from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[])
     as r(bucket, "from", "to")
   join collect_event e on e.bucket = r.bucket and e."offset" between r."from" and r."to"
+  -- Most of a slice is nobody's of these: only what one of their nodes sent asks for its owner.
+  join (
+    select n.bucket, n.node_id from ${these(reader, people)} w
+    join people_node n on n.person_bucket = w.bucket and n.person_id = w.person_id
+    union
+    select s.bucket, s.node_id from ${these(reader, people)} w
+    join people_span s on s.person_bucket = w.bucket and s.person_id = w.person_id
+  ) n on n.bucket = e.bucket and n.node_id = e.node_id
   ${owner(reader)}
   where o.person_id = any(${people.map((one) => one.personId)}::uuid[])
   order by o.person_id, e.at desc, e.id desc`;
