@@ -3,7 +3,7 @@ import * as people from "#people/service.ts";
 import type { House } from "#kernel/endpoint.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
 import type { PersonKey, Tx } from "#kernel/sql.ts";
-import { setTimers } from "#kernel/timers.ts";
+import { resetTimers, setTimers } from "#kernel/timers.ts";
 import * as experiments from "#experiments/service.ts";
 import { firstNode, runToStart, seedOf, windowEnd } from "./rules.ts";
 import * as store from "./store.ts";
@@ -129,13 +129,13 @@ const rows = people.moverOf({
   moved: { journeys_enrolment: ["run_id"], journeys_move: ["run_id"] },
   wins: (_, from, into) => rankOf(from) > rankOf(into),
 });
-/** Whoever waits in a run has its timer, and nobody twice: one that is left behind finds nothing. */
+/** Whoever waits in a run has its timer, and nobody else. */
 const resume = async (tx: Tx, person: PersonKey): Promise<void> =>
-  setTimers(
+  resetTimers(
     tx,
-    (await store.waitingOf(tx, person)).map(({ runId, fromAt, ...who }) => ({
-      ...{ ...who, kind: stepTimer, key: runId, dueAt: fromAt },
-    })),
+    person,
+    stepTimer,
+    (await store.waitingOf(tx, person)).map(({ runId, fromAt }) => ({ key: runId, dueAt: fromAt })),
   );
 /** One enrolment a run: the one that came further goes on, and both are as they were where the merge is undone. */
 export const movers: people.Mover = {

@@ -89,6 +89,22 @@ export const dropTimer = (tx: Tx, person: PersonKey, kind: string, key: string) 
   delete from timer where bucket = ${person.bucket} and person_id = ${person.personId}
     and kind = ${kind} and key = ${key}`;
 
+/** A person has these timers of a kind, and no others of it. */
+export async function resetTimers(
+  tx: Tx,
+  { bucket, personId }: PersonKey,
+  kind: string,
+  timers: readonly { key: string; dueAt: Date }[],
+): Promise<void> {
+  await tx`
+    delete from timer where bucket = ${bucket} and person_id = ${personId} and kind = ${kind}
+      and key <> all(${timers.map(({ key }) => key)}::text[])`;
+  await setTimers(
+    tx,
+    timers.map((timer) => ({ bucket, personId, kind, ...timer })),
+  );
+}
+
 /** How often a timer is tried before it is left for an operator to see. */
 const attemptLimit = 8;
 

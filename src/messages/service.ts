@@ -2,7 +2,7 @@
 import type { Context, House } from "#kernel/endpoint.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
 import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
-import { dropTimer, setTimers } from "#kernel/timers.ts";
+import { dropTimer, resetTimers, setTimers } from "#kernel/timers.ts";
 import * as feeds from "#feeds/service.ts";
 import { emitAll } from "#kernel/outbox.ts";
 import * as offers from "#offers/service.ts";
@@ -437,13 +437,13 @@ const standing = (log: readonly ConsentLine[], at: Date): Map<string, Standing> 
   );
 type Change = { said: Standing; had: Standing | null };
 const stricter = (a: Standing | null, b: Standing): Standing => (a && !a.granted ? a : b);
-/** Timers of what waits follow the messages to whoever has them now; one that is left behind finds nothing. */
+/** Timers of what waits follow the messages to whoever has them now. */
 const resume = async (tx: Tx, person: PersonKey): Promise<void> =>
-  setTimers(
+  resetTimers(
     tx,
-    (await store.waitingOf(tx, person)).map(({ bucket, personId, id, dueAt }) => ({
-      ...{ bucket, personId, dueAt, kind: "messages.release", key: id },
-    })),
+    person,
+    "messages.release",
+    (await store.waitingOf(tx, person)).map(({ id, dueAt }) => ({ key: id, dueAt })),
   );
 /**
  * Messages go to the one who stays and count towards their limits. Of consents the stricter holds: what either took

@@ -4,7 +4,7 @@ import * as feeds from "#feeds/service.ts";
 import { emitAll } from "#kernel/outbox.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
 import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
-import { dropTimer, setTimers } from "#kernel/timers.ts";
+import { dropTimer, resetTimers, setTimers } from "#kernel/timers.ts";
 import * as people from "#people/service.ts";
 import * as events from "./events.ts";
 import {
@@ -390,15 +390,15 @@ export async function erase(tx: Tx, person: PersonKey): Promise<void> {
 }
 
 const rows = people.moverOf({ moved: { offers_coupon: ["id"], offers_code: ["blind"] } });
-/** Counts anew what these people have had, and lets each of their coupons end when it does. */
+/** Counts anew what these people have had, and lets each of their coupons end when it does, and none else. */
 async function recount(tx: Tx, those: readonly PersonKey[]): Promise<void> {
   await store.addUpPeople(tx, those);
   for (const person of those)
-    await setTimers(
+    await resetTimers(
       tx,
-      (await store.openOf(tx, person)).map(({ bucket, personId, id, expiresAt }) => ({
-        ...{ bucket, personId, kind: "offers.expire", key: id, dueAt: expiresAt },
-      })),
+      person,
+      "offers.expire",
+      (await store.openOf(tx, person)).map(({ id, expiresAt }) => ({ key: id, dueAt: expiresAt })),
     );
 }
 /**
