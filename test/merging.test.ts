@@ -53,7 +53,10 @@ test("a merge takes every step, and its undoing leaves tags and profile as they 
     profiles: [
       ...(await sql`select person_id, attributes from people_profile where attributes <> '{}' order by 1`),
     ],
-    persons: [...(await sql`select * from people_person order by person_id`)],
+    // All but the stamp: it is never given twice, so that nobody who comes back is taken for as before.
+    persons: [
+      ...(await sql`select bucket, person_id, source_id, seen_at from people_person order by person_id`),
+    ],
   });
   const before = await state();
   await send("identify", visitor, [user]);
