@@ -112,11 +112,13 @@ async function storedOf(house: House, file: store.FileRow) {
   const head = await pieceOf(0);
   let passed = 0;
   async function* bytes() {
-    passed = 0;
-    for (let n = 0; passed < Number(file.bytes); n++) {
+    // Each reading counts for itself: one that was left early may still be fetching when the next begins.
+    let given = 0;
+    for (let n = 0; given < Number(file.bytes); n++) {
       const piece = await pieceOf(n);
       if (!piece) throw new Error("The file is gone.", { cause: "import" });
-      passed += piece.length;
+      given += piece.length;
+      passed = given;
       yield piece;
     }
   }

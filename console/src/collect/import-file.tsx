@@ -83,7 +83,7 @@ function Standing({ of }: { of: Shown }) {
               {tried.reasons.slice(0, 10).map(({ reason, field, count }) => (
                 <li key={`${reason} ${field}`}>
                   {t.named(t.rejections[reason] ?? t.rejectionUnknown, format.number(count))}{" "}
-                  {field && <code>{field}</code>}{" "}
+                  {field && (w.fields[field as keyof typeof w.fields] ?? <code>{field}</code>)}{" "}
                   <small>
                     {w.atLines(
                       w.join(
