@@ -62,6 +62,15 @@ describe.skipIf(noBrowser)(`sources in a browser${noBrowser ? ` (${noBrowser})` 
         staff: { networks: ["203.0.113.0/24", "10.0.0.1"] },
       });
     if (shots) await page.screenshot({ path: `${shots}/source.png`, fullPage: true });
+
+    // A client that sends nothing twice is named as such where it is connected.
+    const sensors = await sourceOf(at, "sensors");
+    await page.goto(`${home}/sources/${sensors.id}`);
+    await page.getByText("sa-sdk-node sends nothing twice").waitFor();
+    if (shots) await page.screenshot({ path: `${shots}/source-en.png` });
+    await page.getByRole("button", { name: "中文" }).click();
+    await page.getByText("sa-sdk-node 不重发").waitFor();
+    if (shots) await page.screenshot({ path: `${shots}/source-zh.png` });
     expect(await watch.refused()).toEqual([]);
     await context.close();
   }, 120_000);

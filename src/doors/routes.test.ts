@@ -6,6 +6,7 @@ import {
   contents,
   sorted,
   keyFor,
+  runClient,
   rejectedOf,
   shoppersOf,
   sourceOf,
@@ -656,4 +657,52 @@ test("CloudEvents in headers: data of any kind are kept, and half of them are no
       .map(sorted)
       .toSorted(),
   );
+});
+
+test("Segment: what a batch says of itself holds for its events, and further ids are links", async () => {
+  await using at = await stage();
+  const source = await sourceOf(at, "segment");
+  const body = {
+    context: { locale: "de-DE" },
+    integrations: { All: true },
+    batch: [
+      event(1),
+      event(2, { context: { locale: "it-IT" }, integrations: { Mixpanel: false } }),
+      event(3, {
+        anonymousId: "a1",
+        context: {
+          device: { id: "D-1" },
+          externalIds: [
+            { id: "o-1", type: "openid", collection: "users", encoding: "none" },
+            { id: "X-1", type: "loyalty_card", collection: "users", encoding: "none" },
+          ],
+        },
+      }),
+    ],
+  };
+  expect((await post(at, "/v1/batch", body, basic(source.key))).status).toBe(200);
+  const rows = (await stored(at, source.id)).toSorted(
+    (a, b) => Number(a.data["n"]) - Number(b.data["n"]),
+  );
+  const circumstances = rows.map(({ data }) => data["$context"] as Record<string, unknown>);
+  expect(circumstances).toMatchObject([
+    { locale: "de-DE", integrations: { All: true } },
+    { locale: "it-IT", integrations: { All: true, Mixpanel: false } },
+    { locale: "de-DE", integrations: { All: true } },
+  ]);
+  expect(rows[2]!.links).toEqual([
+    "anonymous_id:a1",
+    "device:D-1",
+    "external:loyalty_card:X-1",
+    "openid:o-1",
+  ]);
+});
+
+test("Jitsu's client says from a server what it says from a page, on a path of its own", async () => {
+  await using at = await stage();
+  const source = await sourceOf(at, "jitsu");
+  await runClient("jitsu.mjs", { url: at.url, key: source.key, s2s: true, count: 24 });
+  expect(new Set(at.seen.map(({ path }) => path.slice(0, 11)))).toEqual(new Set(["/api/s/s2s/"]));
+  expect(at.seen.every(({ status }) => status === 200)).toBe(true);
+  expect(await stored(at, source.id)).toHaveLength(24);
 });

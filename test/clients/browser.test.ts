@@ -6,6 +6,7 @@ import { flag } from "../../src/collect/rules.ts";
 import { launch, noBrowser } from "../browser.ts";
 import { contents, expected, sorted, sourceOf, stage, stored, type Stage } from "./harness.ts";
 import { mixed, type Mixed } from "./mixed.ts";
+import { lineTo, troubleOf, type Name } from "./trouble.ts";
 
 const modules = new URL("../../node_modules/", import.meta.url).pathname;
 const file = (path: string) => readFileSync(`${modules}${path}`);
@@ -67,6 +68,18 @@ const scripts = {
       else posthog.capture(name, data);
     }`,
 };
+const scriptOf = (
+  client: keyof typeof clients,
+  key: string,
+  api: string,
+  events: Mixed[],
+  way: boolean,
+) => `const key = ${JSON.stringify(key)}, api = ${JSON.stringify(api)}, events = ${JSON.stringify(events)};
+      (async () => {${scripts[client](way)}
+      })().then(() => { document.title = "done"; }, (error) => { document.title = "failed: " + error; });`;
+const shopOf = (client: keyof typeof clients, script: string) =>
+  `<!doctype html><meta charset="utf-8"><title>shop</title>${client === "posthog" ? "" : '<script src="/client.js"></script>'}<script type="module" src="${script}"></script>`;
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 /** What a page says of itself beside what it was given. */
 const ofPage = new Set([
   "url",
@@ -114,6 +127,42 @@ async function until(house: Stage, source: string, count: number) {
   }
 }
 
+/**
+ * What each page's client meets, one after another, and whether it gives anything up of it: the events of that request,
+ * and no other.
+ */
+const pages: [keyof typeof clients, [Name[], "again" | "gives up"][]][] = [
+  [
+    "segment",
+    [
+      [["429", "500", "torn", "unheard", "slow"], "again"],
+      [["400"], "gives up"],
+      [["413"], "gives up"],
+    ],
+  ],
+  [
+    "rudderstack",
+    [
+      [["429", "500", "torn", "unheard", "slow"], "again"],
+      [["400"], "gives up"],
+      [["413"], "gives up"],
+    ],
+  ],
+  [
+    // Nothing between 400 and 499 is to it a reason to send again.
+    "posthog",
+    [
+      [["500"], "again"],
+      [["torn"], "again"],
+      [["unheard"], "again"],
+      [["slow"], "again"],
+      [["429"], "gives up"],
+      [["400"], "gives up"],
+      [["413"], "gives up"],
+    ],
+  ],
+];
+
 describe.skipIf(noBrowser)(`browsers${noBrowser ? `: ${noBrowser}` : ""}`, () => {
   let browser: Browser;
   beforeAll(async () => {
@@ -135,12 +184,10 @@ describe.skipIf(noBrowser)(`browsers${noBrowser ? `: ${noBrowser}` : ""}`, () =>
       const page = api.replace("127.0.0.1", "localhost");
       const source = await sourceOf(house, client, "public", { origins: [page] });
       const events = mixed(clients[client].kinds);
-      const body = `const key = ${JSON.stringify(source.key)}, api = ${JSON.stringify(api)}, events = ${JSON.stringify(events)};
-      (async () => {${scripts[client](way)}
-      })().then(() => { document.title = "done"; }, (error) => { document.title = "failed: " + error; });`;
+      const body = scriptOf(client, source.key, api, events, way);
       house.files.set("/shop.html", {
         type: "text/html",
-        body: `<!doctype html><meta charset="utf-8"><title>shop</title>${client === "posthog" ? "" : '<script src="/client.js"></script>'}<script type="module" src="/run.js"></script>`,
+        body: shopOf(client, "/run.js"),
       });
       house.files.set("/client.js", {
         type: "text/javascript",
@@ -190,6 +237,53 @@ describe.skipIf(noBrowser)(`browsers${noBrowser ? `: ${noBrowser}` : ""}`, () =>
       expect(rows.some(({ direct }) => direct["claim.user"] === "user-0")).toBe(true);
       // A headless browser is a program.
       expect(rows.every(({ flags }) => (flags & flag.bot) !== 0)).toBe(true);
+    },
+    120_000,
+  );
+
+  const few = 24;
+  test.each(pages)(
+    "%s on a page: what it does about each trouble, and what is stored then",
+    async (client, visits) => {
+      await using house = await stage();
+      const page = house.url.replace("127.0.0.1", "localhost");
+      await using lines = new AsyncDisposableStack();
+      const events = mixed(clients[client].kinds, few);
+      house.files.set("/client.js", {
+        type: "text/javascript",
+        body: file(clients[client].script),
+      });
+      const runs = await Promise.all(
+        visits.map(async ([names, does], i) => {
+          const source = await sourceOf(house, client, "public", { origins: [page] });
+          const way = await lineTo(house.url, ...names.map((name) => troubleOf(name, client)));
+          lines.use(way);
+          house.files.set(`/run${i}.js`, {
+            type: "text/javascript",
+            body: scriptOf(client, source.key, way.url, events, false),
+          });
+          house.files.set(`/shop${i}.html`, {
+            type: "text/html",
+            body: shopOf(client, `/run${i}.js`),
+          });
+          // A visitor of its own: pages of one site share what a client keeps for later.
+          const visit = await browser.newContext();
+          const tab = await visit.newPage();
+          await tab.goto(`${page}/shop${i}.html`);
+          return { names, does, source, way, visit };
+        }),
+      );
+      const found: unknown[] = [];
+      for (const { names, does, source, way, visit } of runs) {
+        if (does === "again") await until(house, source.id, few);
+        else for (let i = 0; i < 100 && way.met === 0; i++) await pause(100);
+        // What it gave up it does not send a while later either.
+        if (does === "gives up") await pause(4000);
+        const count = (await stored(house, source.id)).length;
+        found.push([...names, way.met, count === few ? "again" : "gives up"]);
+        await visit.close();
+      }
+      expect(found).toEqual(visits.map(([names, does]) => [...names, names.length, does]));
     },
     120_000,
   );

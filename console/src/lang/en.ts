@@ -203,6 +203,8 @@ export const en = {
     afterError: {
       customerio:
         "This client tries again for about a second after an error, and then gives up. Keep the rate below well above your peaks.",
+      posthog:
+        "On a page, this client does not send again what met the rate below. Keep it well above your peaks.",
       jitsu:
         "This client sends nothing twice: an event that meets an error, or the rate below, is lost.",
       dittofeed:
