@@ -120,6 +120,7 @@ describe.skipIf(noBrowser)(`traits in a browser${noBrowser ? ` (${noBrowser})` :
 
     await page.getByRole("link", { name: "u-17" }).click();
     await page.getByText("The sum of price over “Product Viewed” in the last 30 days.").waitFor();
+    await page.getByRole("link", { name: "Keen" }).waitFor();
     await page.getByRole("button", { name: "Tag by hand" }).click();
     await page.getByLabel("Code").fill("vip");
     await page.getByLabel("Value (left empty, the tag is taken away)").fill("gold");
@@ -131,12 +132,28 @@ describe.skipIf(noBrowser)(`traits in a browser${noBrowser ? ` (${noBrowser})` :
     await fit(page, "member-en");
     const member = new URL(page.url()).pathname;
 
+    // An attribute of the shop's own, and how fast an interest fades.
+    await go("/attributes");
+    await page.getByLabel("Code").fill("skin");
+    await page.getByLabel("Chinese name").fill("肤质");
+    await page.getByLabel("English name").fill("Skin type");
+    await page.getByLabel(/^Options/).fill("dry | 干性 | Dry\noily | 油性 | Oily");
+    await page.getByRole("button", { name: "Save attribute" }).click();
+    await page.getByText("One of several: Dry, Oily").waitFor();
+    await fit(page, "attributes-en");
+    await go("/traits");
+    await page.getByLabel("Days until it counts half").fill("30");
+    await page.getByRole("button", { name: "Save", exact: true }).click();
+    await page.getByText("Something done 30 days ago counts half").waitFor();
+    await settled(work);
+
     await go("/tags");
     await page.getByRole("link", { name: "Keen" }).waitFor();
     await fit(page, "tags-en");
     for (const [path, name, text] of [
       ["/traits", "traits-zh", "近 30 天浏览金额"],
       ["/traits/edit?trait=viewed_30d", "trait-edit-zh", "试算最近做过的五个人"],
+      ["/attributes", "attributes-zh", "肤质"],
       ["/tags", "tags-zh", "有兴趣"],
       ["/tags/of/keen", "tag-zh", "首次识别"],
       [member, "member-zh", "近 30 天浏览金额"],

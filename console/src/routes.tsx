@@ -152,6 +152,11 @@ const editTrait = createRoute({
   validateSearch: texts("trait"),
   component: lazyRouteComponent(() => import("./traits/edit.tsx"), "EditTrait"),
 });
+const attributes = createRoute({
+  getParentRoute: () => inside,
+  path: "/attributes",
+  component: lazyRouteComponent(() => import("./traits/attributes.tsx"), "Attributes"),
+});
 const tags = createRoute({
   getParentRoute: () => inside,
   path: "/tags",
@@ -356,6 +361,7 @@ const tree = root.addChildren([
     compareSegments,
     segment,
     traits,
+    attributes,
     editTrait,
     tags,
     editTag,

@@ -12,6 +12,8 @@ import { setTimers, type Timer } from "#kernel/timers.ts";
 import * as messages from "#messages/service.ts";
 import * as people from "#people/service.ts";
 import * as privacy from "#privacy/service.ts";
+import { isFilledBy } from "#traits/rules.ts";
+import * as traits from "#traits/service.ts";
 import { createHmac } from "node:crypto";
 import {
   answersBrake,
@@ -31,12 +33,20 @@ import {
 import * as store from "./store.ts";
 import type { FormRow } from "./store.ts";
 
+/** Questions named as an attribute that the shop declared, whose answers could not fill it. */
+async function misfits(tx: Tx, { fields }: Definition): Promise<string[]> {
+  const owns = await traits.owns(tx);
+  return fields.flatMap((field, i) => {
+    const own = owns.find(({ name }) => name === field.name);
+    return own && (field.sensitive || !isFilledBy(own, field)) ? [`fields.${i}.type`] : [];
+  });
+}
 /** A source of the name that the form's own events come from; public, because anybody may type into it. */
 export async function define(
   { tx, house, at, newId }: Context,
   { slug, definition }: { slug: string; definition: Definition },
 ): Promise<Result<{ id: string; version: number }, "forms.taken" | "forms.unfit">> {
-  const wrong = unfitIn(definition);
+  const wrong = [...unfitIn(definition), ...(await misfits(tx, definition))];
   if (wrong.length > 0) return fail("forms.unfit", { fields: wrong });
   const source = await collect.sourceNamed(house, tx, `form-${slug}`, "public");
   if (source.kind !== "public") return fail("forms.taken");
@@ -58,7 +68,7 @@ export async function change(
   { tx, at }: Context,
   { form: id, definition }: { form: string; definition: Definition },
 ): Promise<Result<{ version: number }, "forms.unknown" | "forms.unfit">> {
-  const wrong = unfitIn(definition);
+  const wrong = [...unfitIn(definition), ...(await misfits(tx, definition))];
   if (wrong.length > 0) return fail("forms.unfit", { fields: wrong });
   const held = await store.lockForm(tx, id);
   if (!held) return fail("forms.unknown");

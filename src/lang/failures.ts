@@ -60,6 +60,16 @@ export const failures = {
     zh: "同名的特征正在删除，请稍后再试。",
     en: "A trait of this name is still being removed. Try again in a moment.",
   },
+  "traits.too_many_attributes": {
+    status: 409,
+    zh: "最多自定义 50 项属性。",
+    en: "There may be 50 attributes of your own at most.",
+  },
+  "traits.attribute_type": {
+    status: 409,
+    zh: "属性的类型定好后不能改，请用新的代码另建一项。",
+    en: "The type of an attribute stays as it is. Declare another one under a new code.",
+  },
   "traits.tag_unknown": { status: 404, zh: "没有这个标签。", en: "There is no such tag." },
   "traits.tag_going": {
     status: 409,

@@ -108,7 +108,9 @@ export const show = endpoint({
     attributes: z.array(
       z.object({
         name: z.string(),
+        label: sentence.nullable(), // of what the shop declared itself
         value: z.unknown(),
+        choice: sentence.nullable(), // what a chosen value is called
         source: z.string(),
         at: instant,
         confidence: z.number(),
@@ -120,6 +122,7 @@ export const show = endpoint({
     tags: z.array(
       z.object({
         tag: z.string(),
+        label: sentence.nullable(), // of a tag that has rules
         value: z.string(),
         kind: tagKind,
         source: z.string(),
@@ -248,6 +251,7 @@ export const mine = endpoint({
     attributes: z.array(
       z.object({
         name: z.string(),
+        label: sentence.nullable(), // of what the shop declared itself
         value: z.unknown(),
         source: z.string(), // "self": what I said here
         at: instant,
@@ -267,6 +271,15 @@ export const mine = endpoint({
     ),
     /** Categories that I said I do not like. */
     disliked: z.array(z.string()),
+    /** What the shop asks people about, by which attributes I may set right, answered yet or not. */
+    asked: z.array(
+      z.object({
+        name: z.string(),
+        label: sentence,
+        type: z.enum(["choice", "number", "date", "truth"]),
+        options: z.array(z.object({ value: z.string(), label: sentence })), // of a choice
+      }),
+    ),
     consents: z.array(
       z.object({
         purpose: z.string(),
@@ -308,6 +321,11 @@ export const correct = endpoint({
         .regex(/^[A-Za-z]{2,3}([-_][A-Za-z\d]{2,8}){0,3}$/)
         .optional(),
       gender: words(20),
+      /** By the names of what the shop asks: a choice's value, a number, a day as "2026-05-01", true or false. */
+      attributes: z
+        .record(code, z.union([z.string().max(64), z.number(), z.boolean()]))
+        .refine((given) => Object.keys(given).length >= 1 && Object.keys(given).length <= 50)
+        .optional(),
     })
     .refine((asked) => Object.values(asked).some((value) => value !== undefined), {
       path: ["name"],

@@ -8,6 +8,9 @@ import { emitAll } from "#kernel/outbox.ts";
 import { bigintList, type PersonKey, type Tx } from "#kernel/sql.ts";
 import { isDerived, isDirect } from "#privacy/rules.ts";
 import * as privacy from "#privacy/service.ts";
+import { at as saidAt } from "#segments/rules.ts";
+import { ownValue } from "#traits/rules.ts";
+import * as traits from "#traits/service.ts";
 import * as events from "./events.ts";
 import { changes } from "./model/changes.ts";
 import * as service from "./service.ts";
@@ -77,6 +80,7 @@ type Opened = {
 async function open(house: House, tx: Tx, said: readonly views.Said[]): Promise<Opened> {
   const found: Opened = { fields: [], attributes: [], asked: [] };
   if (said.length === 0) return found;
+  const owns = said.some(({ answers }) => answers !== null) ? await traits.owns(tx) : [];
   const keys = await privacy.nodeKeys(
     house,
     tx,
@@ -103,6 +107,10 @@ async function open(house: House, tx: Tx, said: readonly views.Said[]): Promise<
     };
     for (const [name, value] of Object.entries(event.traits ?? {}))
       if (isDerived(name)) found.attributes.push({ ...told, name, value });
+    for (const one of owns) {
+      const value = ownValue(one, saidAt(event.answers, one.name), house.clocks.timeZone);
+      if (value !== undefined) found.attributes.push({ ...told, name: one.name, value });
+    }
     const key = keys.get(nodeId);
     if (!key || !event.sealed || sourceKind === "public") continue;
     const direct = collect.openDirect(key, nodeId, event.sealed);

@@ -196,7 +196,9 @@ test("one member: everything with its source and why, direct fields for whoever 
   expect(body).toMatchObject({ userId: "u1", demo: false, source: "shop" });
   expect(body["attributes"]).toContainEqual({
     name: "orders",
+    label: null,
     value: 2,
+    choice: null,
     source: "orders",
     at: "2026-02-10T10:00:00.000Z",
     confidence: 1,
@@ -204,6 +206,7 @@ test("one member: everything with its source and why, direct fields for whoever 
     trait: null,
   });
   expect(body["tags"]).toContainEqual({
+    label: null,
     tag: "lifecycle",
     value: "active",
     kind: "statistic",

@@ -13,6 +13,7 @@ import { readEvent } from "#collect/rules.ts";
 import * as messages from "#messages/service.ts";
 import { looksDirect } from "#privacy/rules.ts";
 import * as privacy from "#privacy/service.ts";
+import { ownSaid, ownValue } from "#traits/rules.ts";
 import * as traits from "#traits/service.ts";
 import * as api from "./api.ts";
 import { changeSentence, entrySentence, refusedSentence, whySentence } from "./model/sentence.ts";
@@ -151,9 +152,11 @@ const show = answer(api.show, async (reading, { person: personId }) => {
   const header = await views.header(house.sql, key);
   if (!header) return fail("people.unknown");
   const may = mayFind(reading);
-  const [label, hows, tags, values, about, nodes] = await Promise.all([
+  const [label, hows, owns, tagLabels, tags, values, about, nodes] = await Promise.all([
     labels(reading, [key]),
     traits.hows(house.sql),
+    traits.owns(house.sql),
+    traits.tagLabels(house.sql),
     views.tags(house.sql, key, now),
     service.allFields(house, house.sql, key),
     views.fieldsAbout(house.sql, key),
@@ -169,11 +172,18 @@ const show = answer(api.show, async (reading, { person: personId }) => {
       .filter(([, { v }]) => v !== null)
       .map(([name, { v, s, at, c, id = null }]) => {
         const trait = hows.get(s) ?? null;
-        return { name, value: v, source: s, at, confidence: c, event: id, trait };
+        const own = owns.find((one) => one.name === name);
+        const said = own ? ownSaid(own, v, house.clocks.timeZone) : v;
+        return {
+          ...{ name, source: s, at, confidence: c, event: id, trait },
+          ...{ label: own?.label ?? null, value: said },
+          choice: own?.options.find(({ value }) => value === v)?.label ?? null,
+        };
       })
       .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     tags: tags.map((tag) => ({
       ...tag,
+      label: tagLabels.get(tag.tag)?.label ?? null,
       sentence: whySentence(tag, house.settings.currency),
       at: tag.at.toISOString(),
       expiresAt: tag.expiresAt?.toISOString() ?? null,
@@ -261,17 +271,20 @@ const mine = answer(api.mine, async ({ house, scope, now }) => {
   const key = scope.person;
   const header = await views.header(house.sql, key);
   if (!header) return fail("people.unknown");
-  const [userIds, values, about, traitsSaid, tags, shownTags, drawn, consents] = await Promise.all([
-    service.identifiers(house, house.sql, [key], "user_id"),
-    service.allFields(house, house.sql, key),
-    views.fieldsAbout(house.sql, key),
-    traits.hows(house.sql),
-    views.tags(house.sql, key, now),
-    traits.shownTags(house.sql),
-    traits.drawn(house.sql, [key]),
-    messages.consentsOf(house.sql, key, now),
-  ]);
+  const [userIds, values, about, traitsSaid, tags, shownTags, drawn, consents, owns] =
+    await Promise.all([
+      service.identifiers(house, house.sql, [key], "user_id"),
+      service.allFields(house, house.sql, key),
+      views.fieldsAbout(house.sql, key),
+      traits.hows(house.sql),
+      views.tags(house.sql, key, now),
+      traits.tagLabels(house.sql),
+      traits.drawn(house.sql, [key]),
+      messages.consentsOf(house.sql, key, now),
+      traits.owns(house.sql),
+    ]);
   const own = drawn.get(key.personId);
+  const ownBy = new Map(owns.map((one) => [one.name, one]));
   return ok({
     personId: key.personId,
     userId: userIds.get(key.personId) ?? null,
@@ -280,22 +293,40 @@ const mine = answer(api.mine, async ({ house, scope, now }) => {
       return value === undefined ? [] : [{ field, value, source, at: at.toISOString() }];
     }),
     attributes: Object.entries(header.attributes)
-      .filter(([name, { v, s }]) => v !== null && (ownAttributes.has(name) || traitsSaid.has(s)))
-      .map(([name, { v, s, at, c }]) => ({ name, value: v, source: s, at, confidence: c }))
+      .filter(
+        ([name, { v, s }]) =>
+          v !== null && (ownAttributes.has(name) || ownBy.has(name) || traitsSaid.has(s)),
+      )
+      .map(([name, { v, s, at, c }]) => {
+        const asked = ownBy.get(name);
+        const value = asked ? ownSaid(asked, v, house.clocks.timeZone) : v;
+        const label = asked?.label ?? traitsSaid.get(s)?.label ?? null;
+        return { name, label, value, source: s, at, confidence: c };
+      })
       .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     tags: tags.flatMap(({ tag, value, at }) => {
-      const label = shownTags.get(tag);
-      return label ? [{ tag, label, value, at: at.toISOString() }] : [];
+      const { label, shown } = shownTags.get(tag) ?? {};
+      return label && shown ? [{ tag, label, value, at: at.toISOString() }] : [];
     }),
     preferences: own?.preferences ?? [],
     disliked: own?.disliked ?? [],
+    asked: owns,
     consents,
   });
 });
 
 const correct = implement(api.correct, async ({ tx, house, actor, now, newId }, asked) => {
   if (actor.scope.kind !== "person") return fail("request.forbidden");
-  const said = { key: newId(), name: "identify", user: "self", at: now, data: {}, traits: asked };
+  const { attributes = {}, ...fields } = asked;
+  const owns = new Map((await traits.owns(tx)).map((one) => [one.name, one]));
+  const unfit = Object.entries(attributes).flatMap(([name, value]) => {
+    const one = owns.get(name);
+    const fits = one && ownValue(one, value, house.clocks.timeZone) !== undefined;
+    return fits ? [] : [`attributes.${name}`];
+  });
+  if (unfit.length > 0) return fail("people.unfit", { fields: unfit });
+  const data = Object.keys(attributes).length > 0 ? { answers: attributes } : {};
+  const said = { key: newId(), name: "identify", user: "self", at: now, data, traits: fields };
   const read = readEvent(said, "server", now);
   // "Beijing, call 13800138000" is no city.
   if ("reason" in read)

@@ -228,6 +228,8 @@ export type Said = PersonKey & {
   nodeBucket: number;
   nodeId: string;
   traits: Record<string, string | number> | null;
+  /** Of a form, or of somebody's own word: what they said of attributes that the shop declared. */
+  answers: unknown;
   sealed: Buffer | null;
 };
 /** What a slice of the log says of who people are, as it happened. */
@@ -237,7 +239,7 @@ export const identified = (
 ) => reader<Said[]>`
   select n.person_bucket as bucket, n.person_id, e.id, e.at, e.source_id,
     case when e.flags & ${flag.page} = 0 then c.kind else 'public' end as source_kind,
-    n.bucket as node_bucket, n.node_id, e.data->'$traits' as traits, e.sealed
+    n.bucket as node_bucket, n.node_id, e.data->'$traits' as traits, e.data->'answers' as answers, e.sealed
   from unnest(${buckets}::smallint[], ${froms}::bigint[], ${tos}::bigint[]) as s(bucket, "from", "to")
   join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
   join people_node n on n.bucket = e.bucket and n.node_id = e.node_id
@@ -265,7 +267,7 @@ export async function ownersAt(reader: Reader, all: readonly Whose[]) {
 export const identifiedOf = (reader: Reader, people: readonly PersonKey[]) => reader<Said[]>`
   select o.person_bucket as bucket, o.person_id, e.id, e.at, e.source_id,
     case when e.flags & ${flag.page} = 0 then c.kind else 'public' end as source_kind,
-    o.bucket as node_bucket, o.node_id, e.data->'$traits' as traits, e.sealed
+    o.bucket as node_bucket, o.node_id, e.data->'$traits' as traits, e.data->'answers' as answers, e.sealed
   from unnest(${people.map(({ bucket }) => bucket)}::smallint[],
     ${people.map(({ personId }) => personId)}::uuid[]) as p(bucket, person_id)
   join people_owner o on o.person_bucket = p.bucket and o.person_id = p.person_id

@@ -1,7 +1,17 @@
 import { z } from "zod";
 import { endpoint } from "#kernel/endpoint.ts";
 import { filters } from "#segments/api.ts";
-import { asks, functions, hoursLimit, isPath, tagBatchLimit, tagRulesLimit } from "./rules.ts";
+import {
+  asks,
+  functions,
+  halfLifeLimits,
+  hoursLimit,
+  isPath,
+  optionsLimit,
+  ownTypes,
+  tagBatchLimit,
+  tagRulesLimit,
+} from "./rules.ts";
 
 const instant = z.iso.datetime();
 const sentence = z.object({ zh: z.string(), en: z.string() });
@@ -100,6 +110,87 @@ export const preview = endpoint({
       }),
     ),
   }),
+  failures: [],
+});
+
+// ── attributes of the shop's own ──
+
+const options = z
+  .array(z.strictObject({ value: z.string().trim().min(1).max(64), label }))
+  .max(optionsLimit);
+const own = z.object({
+  name: code,
+  label,
+  /** A date is a day, "2026-05-01"; of a truth segments ask as the texts "yes" and "no". */
+  type: z.enum(ownTypes),
+  options,
+});
+export const attributes = endpoint({
+  method: "GET",
+  path: "/v1/attributes",
+  permission: "traits:read",
+  summary: { zh: "店铺自定义的会员属性", en: "Attributes that the shop declared itself" },
+  input: z.strictObject({}),
+  output: z.object({ attributes: z.array(own), most: z.int() }),
+  failures: [],
+});
+export const declareAttribute = endpoint({
+  method: "PUT",
+  path: "/v1/attributes/:attribute",
+  permission: "traits:write",
+  summary: {
+    zh: "定义一项会员属性：登记表单里同名的题目会填上它，会员本人能看到、能更正",
+    en: "Declare an attribute: a form’s question of that name fills it, and members see and correct theirs",
+  },
+  input: z
+    .strictObject({
+      attribute: code,
+      ...own.omit({ name: true }).shape,
+      options: options.default([]),
+    })
+    .refine(({ type, options: all }) => (type === "choice") === all.length > 0, {
+      path: ["options"],
+    })
+    .refine(({ options: all }) => new Set(all.map(({ value: one }) => one)).size === all.length, {
+      path: ["options"],
+    }),
+  output: z.object({ name: z.string() }),
+  failures: ["traits.name_taken", "traits.too_many_attributes", "traits.attribute_type"],
+});
+
+// ── what people are drawn to ──
+
+export const preference = endpoint({
+  method: "GET",
+  path: "/v1/preference",
+  permission: "traits:read",
+  summary: {
+    zh: "品类偏好的半衰期，含重算进度",
+    en: "How fast what members are drawn to fades, and how far a change of it has come",
+  },
+  input: z.strictObject({}),
+  output: z.object({
+    halfLifeDays: z.int(), // what somebody did so long ago counts half
+    least: z.int(),
+    most: z.int(),
+    state: z.enum(["filling", "ready", "going"]),
+    done: z.number(),
+    total: z.number(),
+  }),
+  failures: [],
+});
+export const setPreference = endpoint({
+  method: "PUT",
+  path: "/v1/preference",
+  permission: "traits:write",
+  summary: {
+    zh: "设置品类偏好的半衰期；随后给每位会员重算",
+    en: "Set how fast what members are drawn to fades; everybody is then worked out again",
+  },
+  input: z.strictObject({
+    halfLifeDays: z.int().min(halfLifeLimits.least).max(halfLifeLimits.most),
+  }),
+  output: z.object({}),
   failures: [],
 });
 

@@ -168,7 +168,7 @@ const keyOf = ({ bucket, personId }: PersonKey): PersonKey => ({ bucket, personI
 
 /** What traits make of a slice of the log: those that ask about its events, for the people whose events they are. */
 export async function consume(house: House, tx: Tx, slice: Slice): Promise<void> {
-  const { byEvent } = await service.declared(house, tx);
+  const { byEvent, weighed } = await service.declared(house, tx);
   const names = new Set([...byEvent.keys(), ...preferring, ...sharing]);
   const touched = await views.touched(tx, slice, [...names]);
   if (touched.length === 0) return;
@@ -187,10 +187,10 @@ export async function consume(house: House, tx: Tx, slice: Slice): Promise<void>
   );
   const drawn = [...byName].flatMap(([name, those]) => (preferring.has(name) ? those : []));
   if (drawn.length === 0) return;
-  const added = await store.addPreferences(tx, slice, service.weighed);
+  const added = await store.addPreferences(tx, slice, weighed);
   await prefer(house, tx, [...added, ...(byName.get(toldName) ?? [])]);
 }
-const preferring: ReadonlySet<string> = new Set([...service.weighed.names, toldName]);
+const preferring: ReadonlySet<string> = new Set([...service.weighedNames, toldName]);
 
 /** Says in the profiles of these people what they are drawn to. */
 async function prefer(house: House, tx: Tx, all: readonly PersonKey[]): Promise<void> {
@@ -233,7 +233,8 @@ const preferenceSource = "preference";
 const preferenceNames = ["category_preference", "top_category"];
 async function preferAnew(house: House, tx: Tx, those: readonly PersonKey[]): Promise<void> {
   if (those.length === 0) return;
-  await store.remakePreferences(tx, those, service.weighed);
+  const { weighed } = await service.declared(house, tx);
+  await store.remakePreferences(tx, those, weighed);
   await prefer(house, tx, those);
 }
 

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { SignJWT } from "jose";
 import { createKey, createPersonTokenKey } from "#access/service.ts";
 import { routes as collectRoutes } from "#collect/routes.ts";
+import { routes as formRoutes } from "#forms/routes.ts";
 import { byIdentifier } from "#people/service.ts";
 import { routes as orderRoutes } from "#orders/routes.ts";
 import { know } from "#predict/jobs.ts";
@@ -13,7 +14,14 @@ import { refold } from "./jobs.ts";
 import { routes } from "./routes.ts";
 
 const hour = 3_600_000;
-const all = [...collectRoutes, ...orderRoutes, ...peopleRoutes, ...segmentRoutes, ...routes];
+const all = [
+  ...collectRoutes,
+  ...formRoutes,
+  ...orderRoutes,
+  ...peopleRoutes,
+  ...segmentRoutes,
+  ...routes,
+];
 let n = 0;
 type Here = Shop & { work: ReturnType<typeof pumps> };
 const opened = async (): Promise<Here> => {
@@ -65,7 +73,7 @@ test("a trait is declared, tried on people, shown on a member with its window, a
   await did(here, "u1", 0.2);
   const tried = await here.ask("POST", "/v1/traits/preview", { ...as(here), body: spent });
   expect(tried.body).toMatchObject({
-    sentence: { zh: "最近 1 天“Paid”的 price 合计。" },
+    sentence: { zh: "最近 1 天“Paid”的价格合计。" },
     people: [{ userId: "u1", value: 0.3 }],
   });
   const made = await here.ask("POST", "/v1/traits", { ...as(here), body: spent });
@@ -81,7 +89,7 @@ test("a trait is declared, tried on people, shown on a member with its window, a
         label: spent.label,
         unit: "CNY",
         how: {
-          zh: "最近 1 天“Paid”的 price 合计。",
+          zh: "最近 1 天“Paid”的价格合计。",
           en: "The sum of price over “Paid” in the last 24 hours.",
         },
       },
@@ -546,4 +554,143 @@ test("how somebody buys and shares is learned in the night and follows each orde
     })),
   ]);
   expect((await levels("u1"))["share_willingness"]).toBe("high");
+});
+
+test("what the shop asks itself: a form fills it, segments ask it, the person sees and corrects it", async () => {
+  await using here = await opened();
+  const put = (name: string, body: object) =>
+    here.ask("PUT", `/v1/attributes/${name}`, { ...as(here), body });
+  const both = (text: string) => ({ zh: text, en: text });
+  const skins = ["dry", "oily"].map((value) => ({ value, label: both(value) }));
+  const skin = { label: { zh: "肤质", en: "Skin" }, type: "choice", options: skins };
+  expect((await put("skin", skin)).status).toBe(200);
+  for (const [name, type] of [
+    ["children", "number"],
+    ["due", "date"],
+    ["pets", "truth"],
+  ] as const)
+    expect((await put(name, { label: both(name), type })).status).toBe(200);
+  expect((await put("skin", { label: both("x"), type: "number" })).body["code"]).toBe(
+    "traits.attribute_type",
+  );
+  expect((await put("city", { label: both("x"), type: "truth" })).body["code"]).toBe(
+    "traits.name_taken",
+  );
+  expect((await put("tone", { label: both("x"), type: "choice" })).body).toMatchObject({
+    fields: ["options"],
+  });
+  expect(
+    (await here.ask("POST", "/v1/traits", { ...as(here), body: { ...spent, name: "skin" } })).body[
+      "code"
+    ],
+  ).toBe("traits.name_taken");
+
+  // A question that could not fill it is no question of that name.
+  const field = (name: string, type: string, options: unknown[] = []) => ({
+    ...{ name, type, options, label: both(name), required: false, sensitive: false },
+  });
+  const yesNo = ["yes", "no"].map((value) => ({ value, label: both(value) }));
+  const form = (fields: unknown[]) => ({
+    slug: "about-you",
+    definition: {
+      ...{ title: both("You"), intro: both("-"), thanks: both("Thanks"), perStep: 5 },
+      ...{ fields, consents: [], doubleOptIn: false },
+    },
+  });
+  const define = (fields: unknown[]) =>
+    here.ask("POST", "/v1/forms", { ...as(here), body: form(fields) });
+  const bald = { value: "bald", label: both("bald") };
+  for (const wrong of [field("skin", "text"), field("skin", "choice", [...skins, bald])])
+    expect((await define([wrong])).body).toMatchObject({ fields: ["fields.0.type"] });
+  const made = await define([
+    ...[field("skin", "choice", skins), field("children", "number"), field("due", "date")],
+    field("pets", "choice", yesNo),
+  ]);
+  expect(made.status).toBe(200);
+  await here.ask("POST", `/v1/forms/${String(made.body["id"])}/state`, {
+    ...as(here),
+    body: { state: "live", origins: [] },
+  });
+  const me = await (await tokensOf(here))("u1");
+  const token = me.headers["authorization"]!.replace("Bearer ", "");
+  const answers = { skin: "dry", children: "2", due: "2026-05-01", pets: "yes" };
+  const answered = await here.ask("POST", "/v1/forms/about-you/answers", {
+    body: { answers, personToken: token },
+  });
+  expect(answered.status).toBe(200);
+  await settled(here);
+  const mine = async () => {
+    const { body } = await here.ask("GET", "/v1/me/profile", me);
+    const { attributes, asked } = body as unknown as Mine & { asked: { name: string }[] };
+    return { own: Object.fromEntries(attributes.map(({ name, value }) => [name, value])), asked };
+  };
+  const seen = await mine();
+  expect(seen.own).toEqual({ skin: "dry", children: 2, due: "2026-05-01", pets: "yes" });
+  expect(seen.asked.map(({ name }) => name)).toEqual(["children", "due", "pets", "skin"]);
+
+  // Segments ask for it like for any other attribute, a date by its days too.
+  const rule = {
+    kind: "and",
+    of: [
+      { kind: "text", attribute: "skin", in: ["dry"] },
+      { kind: "number", attribute: "children", is: "ge", value: 2 },
+      { kind: "text", attribute: "pets", in: ["yes"] },
+      { kind: "instant", attribute: "due", is: "from", at: "2026-04-01T00:00:00.000Z" },
+    ],
+  };
+  const count = async () =>
+    (await here.ask("POST", "/v1/segments/preview", { ...as(here), body: { rule } })).body[
+      "people"
+    ];
+  expect(await count()).toBe(1);
+
+  const correct = (attributes: object) =>
+    here.ask("PATCH", "/v1/me/profile", { ...me, body: { attributes } });
+  for (const [wrong, name] of [
+    [{ skin: "bald" }, "skin"],
+    [{ children: "two" }, "children"],
+    [{ due: "2026-02-30" }, "due"],
+    [{ orders: 9 }, "orders"],
+  ] as const)
+    expect((await correct(wrong)).body).toMatchObject({
+      ...{ code: "people.unfit", fields: [`attributes.${name}`] },
+    });
+  here.clock.shop = new Date(here.clock.shop.getTime() + hour);
+  expect((await correct({ skin: "oily", pets: false, due: "2026-06-02" })).status).toBe(200);
+  await settled(here);
+  expect((await mine()).own).toEqual({ skin: "oily", children: 2, due: "2026-06-02", pets: "no" });
+  expect(await count()).toBe(0);
+  const { attributes } = await tagsOf(here, "u1");
+  expect(attributes.find(({ name }) => name === "skin")).toMatchObject({
+    ...{ value: "oily", source: "self", label: { en: "Skin" }, choice: { en: "oily" } },
+  });
+});
+
+test("how fast an interest fades is the shop's to say, and everybody is worked out again", async () => {
+  await using here = await opened();
+  const day = 24 * hour;
+  const looked = (category: string, days: number) => ({
+    ...{ name: "Product Viewed", user: "u1", data: { category } },
+    at: new Date(here.clock.shop.getTime() - days * day).toISOString(),
+  });
+  await send(here, [
+    ...[looked("Tea", 40), looked("Tea", 41), looked("Tea", 42)],
+    ...[looked("Shoes", 1), looked("Shoes", 2)],
+  ]);
+  const top = async () =>
+    (await tagsOf(here, "u1")).attributes.find(({ name }) => name === "top_category")?.["value"];
+  expect(await top()).toBe("Shoes");
+  const set = (halfLifeDays: number) =>
+    here.ask("PUT", "/v1/preference", { ...as(here), body: { halfLifeDays } });
+  expect((await set(6)).body).toMatchObject({ fields: ["halfLifeDays"] });
+  expect((await set(366)).status).toBe(400);
+  expect((await set(365)).status).toBe(200);
+  await settled(here);
+  expect(await top()).toBe("Tea");
+  expect((await here.ask("GET", "/v1/preference", as(here))).body).toMatchObject({
+    ...{ halfLifeDays: 365, least: 7, most: 365, state: "ready", done: 1 },
+  });
+  // What comes in afterwards is weighed alike.
+  await send(here, [looked("Shoes", 3)]);
+  expect(await top()).toBe("Shoes");
 });

@@ -6,7 +6,15 @@ import { shownUserId } from "#people/rules.ts";
 import * as segments from "#segments/service.ts";
 import * as api from "./api.ts";
 import { sentenceOf } from "./model/sentence.ts";
-import { laterSeconds, readLimit, resultOf, traitsLimit } from "./rules.ts";
+import { halfLifeDays } from "./model/preference.ts";
+import {
+  halfLifeLimits,
+  laterSeconds,
+  ownLimit,
+  readLimit,
+  resultOf,
+  traitsLimit,
+} from "./rules.ts";
 import * as service from "./service.ts";
 import * as store from "./store.ts";
 import * as views from "./views.ts";
@@ -55,6 +63,18 @@ const preview = answer(api.preview, async ({ house, actor, now }, trait) => {
         at: is && is.value !== null ? new Date(is.at).toISOString() : null,
       };
     }),
+  });
+});
+
+const attributes = answer(api.attributes, async ({ house }) =>
+  ok({ attributes: await service.owns(house.sql), most: ownLimit }),
+);
+const preference = answer(api.preference, async ({ house }) => {
+  const { definition, state, done, total } = await store.preference(house.sql);
+  return ok({
+    halfLifeDays: definition.halfLifeDays ?? halfLifeDays,
+    ...halfLifeLimits,
+    ...{ state, done: Number(done), total: Math.max(Number(total), Number(done)) },
   });
 });
 
@@ -177,6 +197,12 @@ export const routes = [
   modelTags,
   implement(api.declareTag, service.declareTag),
   implement(api.removeTag, service.removeTag),
+  attributes,
+  implement(api.declareAttribute, (context, { attribute, ...own }) =>
+    service.declareOwn(context, { name: attribute, ...own }),
+  ),
+  preference,
+  implement(api.setPreference, service.setHalfLife),
   list,
   preview,
   implement(api.declare, service.declare),

@@ -25,6 +25,16 @@ import { addDays, dayOf, daysBetween, instantOf } from "#kernel/clock.ts";
 import { isDecimal, type Filter } from "#segments/rules.ts";
 
 export type { Deeds, Shop } from "./model/behaviour.ts";
+export {
+  isFilledBy,
+  optionsLimit,
+  ownLimit,
+  ownSaid,
+  ownTypes,
+  ownValue,
+  type Own,
+} from "./model/own.ts";
+export { halfLifeLimits } from "./model/preference.ts";
 
 export const functions = [
   "count",

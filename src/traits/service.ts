@@ -26,8 +26,10 @@ import {
 import { sentenceOf } from "./model/sentence.ts";
 import {
   isCircular,
+  ownLimit,
   tagsLimit,
   traitsLimit,
+  type Own,
   type Sentence,
   type TagDefinition,
   type Trait,
@@ -78,6 +80,7 @@ export type Declarations = {
   /** `asks`: every segment that a tag's rules lead to. `circular`: it follows from itself, so its rules rest. */
   tags: readonly (TagDefinition & { circular: boolean; asks: ReadonlySet<string> })[];
   segmentNames: ReadonlyMap<string, Sentence>;
+  weighed: store.Weighed;
 };
 const kept = new WeakMap<object, Declarations>();
 export async function declared(house: House, tx: Tx): Promise<Declarations> {
@@ -100,6 +103,7 @@ export async function declared(house: House, tx: Tx): Promise<Declarations> {
       asks: new Set(one.rules.flatMap(({ segment }) => [...asked(segment).segments])),
     })),
     segmentNames: new Map(all.map(({ id, name }) => [id, name])),
+    weighed: weighedBy((await store.preference(tx)).definition.halfLifeDays ?? halfLifeDays),
   };
   kept.set(house, read);
   return read;
@@ -144,6 +148,8 @@ export async function declare(
   trait: Trait,
 ): Promise<Result<{ name: string; version: number; sentence: Sentence }, Refused>> {
   if (taken.has(trait.name)) return fail("traits.name_taken");
+  if ((await store.owns(tx)).some(({ name }) => name === trait.name))
+    return fail("traits.name_taken");
   await store.nextGeneration(tx);
   const all = await store.all(tx);
   const had = all.find(({ name }) => name === trait.name);
@@ -190,6 +196,33 @@ export async function hows(
       },
     ]),
   );
+}
+
+// ── attributes of the shop's own ───────────────────────────────────────────────────────────────────────────────────
+
+export const { owns } = store;
+/**
+ * Declares an attribute that people are asked about, or changes its name and options. Its type stays: what is there
+ * already would be read wrongly.
+ */
+export async function declareOwn(
+  { tx, at, actor }: Context,
+  own: Own,
+): Promise<
+  Result<
+    { name: string },
+    "traits.name_taken" | "traits.too_many_attributes" | "traits.attribute_type"
+  >
+> {
+  if (taken.has(own.name)) return fail("traits.name_taken");
+  await store.nextGeneration(tx);
+  if ((await store.all(tx)).some(({ name }) => name === own.name)) return fail("traits.name_taken");
+  const all = await store.owns(tx);
+  const had = all.find(({ name }) => name === own.name);
+  if (!had && all.length >= ownLimit) return fail("traits.too_many_attributes");
+  if (had && had.type !== own.type) return fail("traits.attribute_type");
+  await store.putOwn(tx, own, at, actor.id);
+  return ok({ name: own.name });
 }
 
 // ── tags that follow from rules ────────────────────────────────────────────────────────────────────────────────────
@@ -357,13 +390,11 @@ export async function untag(
   );
 }
 
-/** Tags with rules that whom they are about may see, with their names. */
-export const shownTags = async (reader: Reader): Promise<Map<string, Sentence>> =>
-  new Map(
-    (await store.allTags(reader)).flatMap(({ tag, definition }) =>
-      definition.shown ? [[tag, definition.label] as const] : [],
-    ),
-  );
+/** What tags with rules are called, and whether those whom they are about may see them. */
+export const tagLabels = async (
+  reader: Reader,
+): Promise<Map<string, Pick<TagDefinition, "label" | "shown">>> =>
+  new Map((await store.allTags(reader)).map(({ tag, definition }) => [tag, definition]));
 
 // ── tags of a model ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -448,13 +479,28 @@ export async function modelTags(
 
 // ── what people are drawn to ───────────────────────────────────────────────────────────────────────────────────────
 
-export const weighed: store.Weighed = {
-  names: Object.keys(weights),
+/** Names of events that say what somebody is drawn to. */
+export const weighedNames = Object.keys(weights);
+/** What a sighting counts for, with what the shop set. */
+export const weighedBy = (halfLife: number): store.Weighed => ({
+  names: weighedNames,
   weights: Object.values(weights),
   epoch: new Date(epochMs),
-  halfLifeSeconds: halfLifeDays * 86_400,
+  halfLifeSeconds: halfLife * 86_400,
   nameLimit,
-};
+});
+/** Sets how many days it takes until a sighting counts half; everybody is then gone through. */
+export async function setHalfLife(
+  { tx, house, at, actor }: Context,
+  { halfLifeDays: days }: { halfLifeDays: number },
+): Promise<Result<Record<string, never>, never>> {
+  await store.nextGeneration(tx);
+  await store.setHalfLife(tx, days, at, actor.id);
+  const what = store.whatOf("preference", "preference");
+  await store.restart(tx, what, "filling", await store.everybodyCount(tx));
+  await setFill(house, tx, what);
+  return ok({});
+}
 type Drawn = { preferences: Preference[]; disliked: string[]; scores: Score[]; told: Told[] };
 /** What each of these people is drawn to, and what it is made of; those of whom nothing is known are left out. */
 export async function drawn(

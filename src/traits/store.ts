@@ -1,7 +1,7 @@
 // Every SQL statement that writes what is declared of traits and tags, and its own reads.
 import { nobody } from "#kernel/ids.ts";
 import { bigintList, type PersonKey, type Reader, type Tx } from "#kernel/sql.ts";
-import type { Shop, TagDefinition, Trait } from "./rules.ts";
+import type { Own, Shop, TagDefinition, Trait } from "./rules.ts";
 
 type Progress = {
   version: number;
@@ -18,6 +18,18 @@ export type DeclaredTag = Progress & { tag: string; definition: TagDefinition };
 export const all = (reader: Reader) => reader<Declared[]>`select * from traits_trait order by name`;
 export const allTags = (reader: Reader) =>
   reader<DeclaredTag[]>`select * from traits_tag order by tag`;
+
+/** Attributes of the shop's own, by name. */
+export const owns = async (reader: Reader): Promise<Own[]> => {
+  const rows = await reader<{ definition: Own }[]>`
+    select definition from traits_attribute order by name`;
+  return rows.map(({ definition }) => definition);
+};
+export const putOwn = (tx: Tx, own: Own, at: Date, by: string) => tx`
+  insert into traits_attribute (name, definition, declared_at, by)
+  values (${own.name}, ${tx.json(own)}, ${at}, ${by})
+  on conflict (name) do update set definition = excluded.definition, declared_at = excluded.declared_at,
+    by = excluded.by`;
 
 /** What is gone through in helpings: a trait or a tag that was declared, or what is worked out without that. */
 export type Kind = "trait" | "tag" | "preference" | "behaviour";
@@ -222,6 +234,17 @@ export const told = (reader: Reader, people: readonly PersonKey[], name: string,
     where e.source_id = ${source}`;
 export const erasePerson = (tx: Tx, { bucket, personId }: PersonKey) =>
   tx`delete from traits_preference where bucket = ${bucket} and person_id = ${personId}`;
+
+/** How fast it fades, and how far everybody was gone through since that was set. */
+export async function preference(reader: Reader) {
+  const [row] = await reader<(Progress & { definition: { halfLifeDays?: number } })[]>`
+    select * from traits_learned where name = 'preference'`;
+  return row!;
+}
+export const setHalfLife = (tx: Tx, halfLifeDays: number, at: Date, by: string) => tx`
+  update traits_learned set definition = ${tx.json({ halfLifeDays })}, version = version + 1,
+    declared_at = ${at}, by = ${by}
+  where name = 'preference'`;
 
 // ── how people buy and share ──
 

@@ -11,6 +11,7 @@ import { Broken, Page, Part, Wait } from "../ui/page.tsx";
 import { useCall, useMay } from "../ui/session.tsx";
 import { DataTable } from "../ui/table.tsx";
 import { useFormat, useSaid, useWords } from "../ui/words.tsx";
+import { Options } from "./options.tsx";
 import { Both, plainField, Preview } from "./parts.tsx";
 
 type Shown = Answer<typeof api.forms.one>;
@@ -147,14 +148,6 @@ const kinds = [
   ["social", "use"],
   ["sensitive", "use"],
 ] as const;
-const optionLines = (options: Field["options"]): string =>
-  options.map(({ value, label }) => `${value} | ${label.zh} | ${label.en}`).join("\n");
-const optionsIn = (text: string): Field["options"] =>
-  text.split("\n").flatMap((line) => {
-    const [value = "", zh = "", en = ""] = line.split("|").map((part) => part.trim());
-    return value === "" ? [] : [{ value, label: { zh: zh || value, en: en || zh || value } }];
-  });
-
 /** Edits a form beside what a visitor would see of it, by the server's own rules. */
 function Builder({ form }: { form: Shown }) {
   const { t } = useWords();
@@ -368,30 +361,6 @@ function Text({
         value={value}
         maxLength={40}
         onChange={(event) => onChange(event.target.value)}
-      />
-    </div>
-  );
-}
-/** One option a line, "value | 中文 | English"; read when the box is left, so that typing is not disturbed. */
-function Options({
-  value,
-  onChange,
-}: {
-  value: Field["options"];
-  onChange: (options: Field["options"]) => void;
-}) {
-  const { t } = useWords();
-  const [text, setText] = useState(optionLines(value));
-  const id = useId();
-  return (
-    <div className="field">
-      <label htmlFor={id}>{t.forms.options}</label>
-      <textarea
-        id={id}
-        rows={4}
-        value={text}
-        onChange={(event) => setText(event.target.value)}
-        onBlur={() => onChange(optionsIn(text))}
       />
     </div>
   );

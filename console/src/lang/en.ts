@@ -41,6 +41,7 @@ export const en = {
     rfm: "RFM",
     segments: "Segments",
     traits: "Traits",
+    attributes: "Your own attributes",
     tags: "Tags",
     companies: "Companies",
     identity: "Identity rules",
@@ -721,7 +722,8 @@ export const en = {
     questionNo: (n: string) => `Question ${n}`,
     label: "Question",
     languages: { zh: "Chinese", en: "English" },
-    fieldName: "Field (city, birth_month and the like fill the profile)",
+    fieldName:
+      "Field (city, birth_month and the like, and codes of your own attributes, fill the profile)",
     type: "Type",
     types: {
       text: "Text",
@@ -1291,6 +1293,32 @@ export const en = {
       distinct: "Every value seen",
       days_since: "Days since the latest",
     },
+  },
+  ownAttributes: {
+    says: "What you ask members about. A form’s question of the same code fills it; members see and correct their own. Segments ask for it like any other attribute.",
+    empty: "None yet. Declare what you want to know, such as skin type or a child’s birthday.",
+    declared: "Declared",
+    make: "Declare an attribute",
+    change: "Change an attribute",
+    changeOne: (name) => `Change ${name}`,
+    most: (count, most) => `${count} declared; there may be ${most}`,
+    codeSays: "Lower-case letters, digits and underscores. Give the form’s question the same name.",
+    type: "Type",
+    types: { choice: "One of several", number: "Number", date: "Date", truth: "Yes or no" },
+    truthSays:
+      "In a form, ask it as a choice with the values yes and no. Segments ask for the text yes or no.",
+    save: "Save attribute",
+    colon: ": ",
+    comma: ", ",
+  },
+  preference: {
+    title: "How fast an interest fades",
+    says: "What members look at, keep and buy makes up the categories they are drawn to. Older things count less.",
+    now: (days) => `Something done ${days} days ago counts half as much as today.`,
+    days: "Days until it counts half",
+    between: (least, most) =>
+      `${least} to ${most}. Groceries: short; furniture: long. Everybody is worked out again.`,
+    save: "Save",
   },
   tagPage: {
     says: "What members are tagged with, by rule, statistic, model or hand. Every change is kept.",

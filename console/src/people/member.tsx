@@ -136,7 +136,18 @@ function Tags({ person, tags }: { person: string; tags: readonly Tag[] | undefin
           ? tags.map((tag) => (
               <li key={tag.tag} className="tag">
                 <div>
-                  <strong>{wordFor(t.tags, tag.tag)}</strong> {valueOf(tag)}
+                  <strong>
+                    {may("traits:read") ? (
+                      <Link to="/tags/of/$tag" params={{ tag: tag.tag }}>
+                        {tag.label ? said(tag.label) : wordFor(t.tags, tag.tag)}
+                      </Link>
+                    ) : tag.label ? (
+                      said(tag.label)
+                    ) : (
+                      wordFor(t.tags, tag.tag)
+                    )}
+                  </strong>{" "}
+                  {valueOf(tag)}
                   <p>{said(tag.sentence)}</p>
                   <small>
                     {t.kinds[tag.kind]} · {wordFor(t.sources, tag.source)} · <At at={tag.at} /> ·{" "}
@@ -264,11 +275,17 @@ function Attributes({ attributes }: { attributes: readonly Attribute[] | undefin
           </thead>
           <tbody>
             {attributes
-              ? attributes.map(({ name, value, source, at, confidence, trait }) => (
+              ? attributes.map(({ name, label, value, choice, source, at, confidence, trait }) => (
                   <tr key={name}>
-                    <th scope="row">{trait ? said(trait.label) : wordFor(t.attributes, name)}</th>
+                    <th scope="row">
+                      {trait
+                        ? said(trait.label)
+                        : label
+                          ? said(label)
+                          : wordFor(t.attributes, name)}
+                    </th>
                     <td>
-                      <Value name={name} value={value} /> {trait?.unit}
+                      {choice ? said(choice) : <Value name={name} value={value} />} {trait?.unit}
                       {trait && <small>{said(trait.how)}</small>}
                     </td>
                     <td title={format.at(at)}>

@@ -3,6 +3,7 @@ import { api, type Answer } from "../ui/call.ts";
 import { At, Broken, Empty, Page, Wait } from "../ui/page.tsx";
 import { useCall, useMay } from "../ui/session.tsx";
 import { useFormat, useSaid, useWords } from "../ui/words.tsx";
+import { Preference } from "./preference.tsx";
 
 type Trait = Answer<typeof api.traits.list>["traits"][number];
 
@@ -90,6 +91,7 @@ export function Traits() {
           )}
         </p>
       )}
+      {data && <Preference />}
     </Page>
   );
 }

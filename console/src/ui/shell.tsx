@@ -26,6 +26,7 @@ export const places: { group: "top" | "people" | "act" | "results" | "house"; pl
         { to: "/rfm", word: "rfm", permission: "lifecycle:read" },
         { to: "/segments", word: "segments", permission: "segments:read" },
         { to: "/traits", word: "traits", permission: "traits:read" },
+        { to: "/attributes", word: "attributes", permission: "traits:read" },
         { to: "/tags", word: "tags", permission: "traits:read" },
         { to: "/companies", word: "companies", permission: "members:read", whole: true },
       ],

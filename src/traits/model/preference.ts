@@ -1,8 +1,8 @@
 // What somebody is drawn to: the categories in which they looked, kept, put in the cart and bought, the later the more.
 //
-// Each thing done in a category has a weight w (below) and loses half of it every 45 days: the score at an instant T is
-// Σ w · 2^(−(T − t)/45 d). It is kept as log2 Σ w · 2^((t − T0)/45 d) with T0 = 2020-01-01, from which the score at any T is
-// 2^(kept − (T − T0)/45 d). Since everything fades alike, neither the order of categories nor their shares change by time
+// Each thing done in a category has a weight w (below) and loses half of it every h days, which the shop sets (45 unless
+// it does): the score at an instant T is Σ w · 2^(−(T − t)/h). It is kept as log2 Σ w · 2^((t − T0)/h) with T0 =
+// 2020-01-01, from which the score at any T is 2^(kept − (T − T0)/h). Since everything fades alike, neither the order of categories nor their shares change by time
 // alone, and nothing has to be written again. Two sums are added as max + log2(1 + 2^(−|difference|)), which never
 // overflows.
 // The person's own word outweighs all of it: what they said they like stands first, the latest first; what they said they
@@ -10,6 +10,8 @@
 import { byCodePoint } from "#segments/rules.ts";
 
 export const halfLifeDays = 45;
+/** What a shop may set it to, in days: groceries are forgotten in a week, furniture in a year. */
+export const halfLifeLimits = { least: 7, most: 365 } as const;
 export const epochMs = Date.UTC(2020, 0, 1);
 /** What a look counts as one of. A refund takes nothing back: who brought shoes back was drawn to shoes. */
 export const weights: Readonly<Record<string, number>> = {
