@@ -26,10 +26,11 @@ export async function open(more: readonly Route[] = []) {
     text: string | Buffer,
     name: string,
     mapping: Mapping = { quoted: true },
+    into?: collect.SourceRow,
   ) => {
     const path = join(folder, name);
     await writeFile(path, text);
-    const source = await collect.sourceNamed(here.house, here.sql, "file", "import");
+    const source = into ?? (await collect.sourceNamed(here.house, here.sql, "file", "import"));
     const done = await importFile(here.house, { path, kind, mapping, source });
     await fold();
     return done;

@@ -974,5 +974,53 @@ export async function clearColumns(
     await then(tx, await store.leftToCut(tx, "event"));
   });
 }
+/** So many events go to the columns in one batch, sent once more. */
+const againLimit = 20_000n;
+/**
+ * Takes out of the columns the part of the log in which [from, until) lies, and lets it be sent again. A crash on the way
+ * is as above. What was not sent yet is sent in its turn.
+ */
+export async function clearColumnsOf(
+  house: House,
+  { from, until }: { from: Date | null; until: Date | null },
+  then: (tx: Tx, total: bigint) => Promise<void>,
+): Promise<void> {
+  const spans = await store.spansOf(house.sql, "event", from, until);
+  const [first, last] = [
+    Array.from({ length: 256 }, () => 1n),
+    Array.from({ length: 256 }, () => 0n),
+  ];
+  const parts: store.Slice[] = [];
+  let room = 0n;
+  for (const { bucket, from: start, to } of spans) {
+    first[bucket] = start;
+    last[bucket] = to;
+    for (let at = start; at <= to;) {
+      if (room === 0n) {
+        parts.push({ buckets: [], froms: [], tos: [] });
+        room = againLimit;
+      }
+      const end = to - at < room ? to : at + room - 1n;
+      const part = parts.at(-1)!;
+      part.buckets.push(bucket);
+      part.froms.push(at);
+      part.tos.push(end);
+      room -= end - at + 1n;
+      at = end + 1n;
+    }
+  }
+  if (spans.length > 0)
+    await house.columns.run(
+      `alter table event delete where offset between arrayElement({first:Array(UInt64)}, bucket + 1)
+        and arrayElement({last:Array(UInt64)}, bucket + 1)`,
+      { first, last },
+    );
+  crashAt("rebuild.after_clear");
+  await house.sql.begin(async (tx) => {
+    let total = 0n;
+    for (const part of parts) total += await store.cutAgain(tx, "event", part);
+    await then(tx, total);
+  });
+}
 export const leftForColumns = (house: House): Promise<bigint> =>
   store.leftToCut(house.sql, "event");

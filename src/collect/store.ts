@@ -540,9 +540,35 @@ export async function recut(tx: Tx, target: string, firsts: readonly bigint[]): 
     from unnest(${bigintList(firsts)}::bigint[]) with ordinality as n(first, nth)
     where c.target = ${target} and c.bucket = n.nth - 1`;
 }
+/** Where in the log the events of [from, until) lie that were cut already: from the first of them to the last, by bucket. */
+export const spansOf = (reader: Reader, target: string, from: Date | null, until: Date | null) =>
+  reader<{ bucket: number; from: bigint; to: bigint }[]>`
+    select e.bucket, min(e."offset") as "from", max(e."offset") as "to"
+    from collect_event e
+    join collect_cut c on c.target = ${target} and c.bucket = e.bucket and e."offset" < c.next
+    where e.at >= coalesce(${from}::timestamptz, '-infinity')
+      and e.at < coalesce(${until}::timestamptz, 'infinity')
+    group by e.bucket order by e.bucket`;
+/** Cuts ranges that were cut before once more; says how many rows they hold. */
+export async function cutAgain(
+  tx: Tx,
+  target: string,
+  { buckets, froms, tos }: Slice,
+): Promise<bigint> {
+  const [row] = await tx<{ rows: bigint }[]>`
+    insert into collect_batch (target, buckets, froms, tos, rows, state)
+    select ${target}, ${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[], (
+      select count(*)
+      from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[]) as r(bucket, "from", "to")
+      join collect_event e on e.bucket = r.bucket and e."offset" between r."from" and r."to"), 'cut'
+    returning rows`;
+  return row!.rows;
+}
 export async function leftToCut(reader: Reader, target: string): Promise<bigint> {
   const [row] = await reader<{ left: bigint }[]>`
-    select coalesce(sum(o.next - c.next), 0)::bigint as left from collect_cut c
+    select coalesce(sum(o.next - c.next), 0)::bigint + coalesce((
+        select sum(b.rows)::bigint from collect_batch b where b.target = ${target} and b.state = 'cut'), 0) as left
+    from collect_cut c
     join collect_offset o on o.bucket = c.bucket where c.target = ${target}`;
   return row!.left;
 }

@@ -1,11 +1,13 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import * as collect from "#collect/service.ts";
 import { world } from "../../test/database.ts";
-import { importLines, type ImportOptions } from "./import.ts";
+import { open as withFiles } from "../../test/files.ts";
+import { importLines, records, type ImportOptions } from "./import.ts";
+import { kinds, type Kind } from "./rules.ts";
 import type { LineMapping } from "#orders/rules.ts";
 
 const mapping: LineMapping = {
@@ -230,3 +232,154 @@ test("a heading that lacks a column is told by the column's name, and takes noth
   expect(await here.stored()).toEqual([]);
   await expect(here.take("/nowhere/lines.csv")).rejects.toThrow();
 });
+
+const spectrum = new URL("../../test/data/badinputs/csv-spectrum/", import.meta.url).pathname;
+test("every corner of CSV says what it says", async () => {
+  const names = (await readdir(join(spectrum, "csvs"))).map((name) => name.replace(/\.csv$/, ""));
+  expect(names.length).toBeGreaterThan(10);
+  const folder = await mkdtemp(join(tmpdir(), "liuke-spectrum-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  for (const name of names) {
+    const rows: (string[] | null)[] = [];
+    const text = await readFile(join(spectrum, "csvs", `${name}.csv`), "utf8");
+    // The copy of the vectors has lost the ends of line that these are named after.
+    const path = join(folder, `${name}.csv`);
+    await writeFile(path, name.endsWith("_crlf") ? text.replaceAll(/\r?\n/g, "\r\n") : text);
+    for await (const some of records(path)) rows.push(...some.map(({ fields }) => fields));
+    const [heading, ...rest] = rows;
+    const said = rest.map((row) =>
+      Object.fromEntries(heading!.map((field, i) => [field, row![i]])),
+    );
+    const is = JSON.parse(
+      await readFile(join(spectrum, "json", `${name}.json`), "utf8"),
+    ) as unknown;
+    expect(said, name).toEqual(is);
+  }
+});
+
+/** A line of each kind that is right, and the same with a field that is wrong; the word goes into a text of the line. */
+const linesOfKind: Record<
+  Kind,
+  { fits: (word: string, n: number) => object; bad: [object, string] }
+> = {
+  people: {
+    fits: (word, n) => ({ user: `u${n}`, city: word, at: "2026-01-01" }),
+    bad: [{ email: "nobody" }, "email"],
+  },
+  products: {
+    fits: (word, n) => ({ sku: `S${n}`, name: word, unitPrice: "1.50", at: "2026-01-01" }),
+    bad: [{ unitPrice: "cheap" }, "unitPrice"],
+  },
+  stock: {
+    fits: (_, n) => ({ sku: `S${n}`, stock: "3", at: "2026-01-01" }),
+    bad: [{ stock: "1.5" }, "stock"],
+  },
+  orders: {
+    fits: (word, n) => ({
+      order: `O${n}`,
+      sku: "S1",
+      name: word,
+      quantity: "1",
+      unitPrice: "2",
+      at: "2026-01-01 10:00",
+    }),
+    bad: [{ quantity: "many" }, "quantity"],
+  },
+  events: {
+    fits: (word, n) => ({ name: "Tasted", user: `u${n}`, "data.what": word, at: "2026-01-01" }),
+    bad: [{ at: "yesterday" }, "at"],
+  },
+  relations: {
+    fits: (word, n) => ({
+      user: `u${n}`,
+      kind: "follow",
+      other: `v ${word.slice(0, 8)}`.trim(),
+      at: "2026-01-01",
+    }),
+    bad: [{ kind: "loves" }, "kind"],
+  },
+  market: {
+    fits: (word, n) => ({
+      kind: "calendar",
+      place: String(n),
+      measure: "Day",
+      value: word,
+      at: "2026-01-01",
+    }),
+    bad: [{ kind: "gossip" }, "kind"],
+  },
+};
+const odd = [
+  "plain",
+  'said "yes"',
+  "a,b",
+  "one\ntwo",
+  "one\r\ntwo",
+  "茶 ☕ é",
+  " padded ",
+  "'quoted",
+  "=1+1",
+  ";drop table",
+];
+const cellOf = (text: string) => `"${text.replaceAll('"', '""')}"`;
+
+test.each(kinds)(
+  "%s: whatever stands in a cell and however the file was saved, a bad line is named and its neighbours go in",
+  async (kind) => {
+    const { fits, bad } = linesOfKind[kind];
+    const rows = odd.map((word, n) => fits(word, n) as Record<string, string>);
+    const wrong = { ...rows[3]!, ...bad[0] } as Record<string, string>;
+    const all = [...rows.slice(0, 3), wrong, ...rows.slice(3)];
+    const heading = [...new Set(all.flatMap((row) => Object.keys(row)))];
+    const csv = (end: string) =>
+      [heading, ...all.map((row) => heading.map((field) => row[field] ?? ""))]
+        .map((cells) => cells.map(cellOf).join(","))
+        .join(end);
+    const unreadable = Buffer.concat([
+      Buffer.from(
+        `${csv("\n")}\n${heading
+          .map((field) => cellOf(rows[0]![field] ?? ""))
+          .slice(0, -1)
+          .join(",")},`,
+      ),
+      Buffer.from([0xb2, 0xe8, 0xff, 0x0a]),
+    ]);
+    const ways: [string, string | Buffer, (string | undefined)?][] = [
+      ["unix.csv", csv("\n")],
+      ["windows.csv", csv("\r\n")],
+      ["mark.csv", `\uFEFF${csv("\r\n")}`],
+      ["utf16.csv", Buffer.from(`\uFEFF${csv("\r\n")}`, "utf16le")],
+      ["gbk.csv", unreadable, heading.at(-1)],
+      ["lines.jsonl", all.map((row) => JSON.stringify(row)).join("\n")],
+      ["marked.jsonl", `\uFEFF${all.map((row) => JSON.stringify(row)).join("\r\n")}\r\n`],
+      [
+        "nul.jsonl",
+        `${all.map((row) => JSON.stringify(row)).join("\n")}\n${JSON.stringify({ ...rows[0], [heading[0]!]: "a\0b" })}\n{"half": "\\ud800"}`,
+        `${heading[0]},half`,
+      ],
+      [
+        "broken.jsonl",
+        `${all.map((row) => JSON.stringify(row)).join("\n")}\n{"a":\n[1]\n"text"`,
+        ",,",
+      ],
+    ];
+    await using here = await withFiles();
+    for (const [name, text, more] of ways) {
+      // Each way is a file of its own, so that no line is there already.
+      const source = await collect.sourceNamed(here.house, here.sql, name, "import");
+      const done = await here.take(kind, text, name, {}, source);
+      const also = more === undefined ? [] : more.split(",");
+      expect(done, name).toMatchObject({
+        accepted: odd.length,
+        doubles: 0,
+        rejected: 1 + also.length,
+      });
+      const refused = await here.sql<{ line: number; field: string }[]>`
+      select line::int, coalesce(field, '') as field from collect_rejected where source_id = ${source.id} order by line`;
+      expect(
+        refused.map(({ line, field }) => [line, field]),
+        name,
+      ).toEqual([[4, bad[1]], ...also.map((field, i) => [odd.length + 2 + i, field])]);
+    }
+  },
+);

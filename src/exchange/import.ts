@@ -3,12 +3,13 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
-import { Transform, type Duplex, type Readable } from "node:stream";
+import { Readable, Transform, type Duplex } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { parse } from "csv-parse";
 import { isRefused, orderLine, safeName, type Incoming, type Refused } from "#collect/rules.ts";
 import * as collect from "#collect/service.ts";
 import type { House } from "#kernel/endpoint.ts";
+import { badIn, parseLoose } from "#kernel/json.ts";
 import { isCurrency, minorDigits } from "#kernel/money.ts";
 import {
   isKindOfLine,
@@ -20,6 +21,7 @@ import {
   type Shop,
 } from "#orders/rules.ts";
 import { lineEvent } from "#orders/service.ts";
+import { asUtf8, noText } from "./model/text.ts";
 import { readPerson } from "./model/person.ts";
 import {
   asItWas,
@@ -100,7 +102,8 @@ type FileRecord = { number: number; fields: string[] | null };
 /** Records of a CSV file as they come. One that cannot be parsed is given too: nothing is dropped in silence. */
 export async function* records(
   path: string,
-  { stored, encoding }: Origin = {},
+  origin: Origin = {},
+  seen = { odd: false },
 ): AsyncGenerator<FileRecord[]> {
   // Numbers are given while the parser reads: what it skips and what it hands over arrive at different times.
   let number = -1; // the heading is record 0
@@ -125,7 +128,7 @@ export async function* records(
       return undefined;
     },
   });
-  const text = textFrom(path, (error) => parser.destroy(error), { stored, encoding });
+  const text = textFrom(path, (error) => parser.destroy(error), origin, seen);
   text.pipe(parser);
   let some: FileRecord[] = [];
   for await (const fields of parser as AsyncIterable<string[]>) {
@@ -145,12 +148,23 @@ type Origin = { stored?: Stored | undefined; encoding?: Mapping["encoding"] | un
 function textFrom(
   path: string,
   broken: (error: Error) => void,
-  { stored, encoding }: Origin = {},
+  origin: Origin,
+  seen: { odd: boolean },
+): Readable {
+  const whole = Readable.from(asUtf8(bytesFrom(path, broken, origin, seen), seen));
+  whole.on("error", broken);
+  return whole;
+}
+function bytesFrom(
+  path: string,
+  broken: (error: Error) => void,
+  { stored, encoding }: Origin,
+  seen: { odd: boolean },
 ): Readable {
   const file = stored?.read() ?? createReadStream(path, { highWaterMark: 256 * 1024 });
   const parts: Duplex[] = [];
   if (stored ? stored.gzip : path.endsWith(".gz")) parts.push(createGunzip(), limited());
-  if (encoding && encoding !== "utf-8") parts.push(decoded(encoding));
+  if (encoding && encoding !== "utf-8") parts.push(decoded(encoding, seen));
   file.on("error", broken);
   let text: Readable = file;
   for (const part of parts) {
@@ -159,6 +173,8 @@ function textFrom(
   }
   return text;
 }
+/** May it stand in the log? Neither bytes that are no text nor a null may. */
+const isText = (cell: string): boolean => !cell.includes(noText) && !cell.includes("\0");
 /** A packed file may say of itself that it is as large as it likes. */
 function limited(): Duplex {
   let bytes = 0;
@@ -172,16 +188,29 @@ function limited(): Duplex {
   });
 }
 /** Spreadsheets write what their machine's language is used to. */
-function decoded(encoding: string): Duplex {
+function decoded(encoding: string, seen: { odd: boolean }): Duplex {
   const decoder = new TextDecoder(encoding);
+  const told = (text: string) => {
+    if (!text.includes("\uFFFD")) return text;
+    seen.odd = true;
+    return text.replaceAll("\uFFFD", noText);
+  };
   return new Transform({
-    transform: (chunk: Buffer, _, done) => done(null, decoder.decode(chunk, { stream: true })),
-    flush: (done) => done(null, decoder.decode()),
+    transform: (chunk: Buffer, _, done) =>
+      done(null, told(decoder.decode(chunk, { stream: true }))),
+    flush: (done) => done(null, told(decoder.decode())),
   });
 }
 
 /** One record of a file of either form. */
-type Row = { number: number; names: readonly string[]; get: Get | null; text: string };
+type Row = {
+  number: number;
+  names: readonly string[];
+  get: Get | null;
+  text: string;
+  /** The column that holds what cannot be kept; "" where it is the record itself. */
+  bad?: string;
+};
 /** `names` are the columns that the file has; a record of lines of JSON has its own. */
 async function* csvRows(
   path: string,
@@ -192,7 +221,8 @@ async function* csvRows(
   let heading: Map<string, number> | null = null;
   let names: string[] = [];
   let width = 0;
-  for await (const some of records(path, { stored, encoding })) {
+  const seen = { odd: false };
+  for await (const some of records(path, { stored, encoding }, seen)) {
     const rows: Row[] = [];
     for (const { number, fields } of some) {
       if (!heading) {
@@ -207,10 +237,12 @@ async function* csvRows(
       if (fields?.length === width) {
         const cell = (text: string | undefined) => (quoted ? asItWas(text ?? "") : (text ?? ""));
         const get: Get = (name) => (at.has(name) ? cell(fields[at.get(name)!]) : undefined);
+        const odd = seen.odd ? fields.findIndex((one) => !isText(one)) : -1;
         const row = {
           number,
           names,
           get,
+          ...(odd < 0 ? {} : { bad: names[odd] ?? "" }),
           get text() {
             return JSON.stringify(
               Object.fromEntries(names.map((name, i) => [name, cell(fields[i])])),
@@ -224,17 +256,16 @@ async function* csvRows(
   }
 }
 const rowOf = (number: number, line: string): Row => {
-  let read: unknown;
-  try {
-    read = JSON.parse(line);
-  } catch {
-    read = null;
-  }
+  const read = parseLoose(line);
   if (typeof read !== "object" || read === null || Array.isArray(read))
     return { number, names: [], get: null, text: line.slice(0, 32 * 1024) };
   const fields = read as Record<string, unknown>;
   const get: Get = (name) => (Object.hasOwn(fields, name) ? fields[name] : undefined);
-  return { number, names: Object.keys(fields), get, text: line };
+  const names = Object.keys(fields);
+  const bad = line.includes(noText)
+    ? (names.find((name) => JSON.stringify([name, fields[name]]).includes(noText)) ?? "")
+    : badIn(read);
+  return { number, names, get, text: line, ...(bad === null ? {} : { bad }) };
 };
 /** Lines of JSON. A line longer than the limit is one that cannot be read, and its rest is passed over. */
 async function* jsonRows(path: string, origin: Origin): AsyncGenerator<Row[]> {
@@ -259,6 +290,7 @@ async function* jsonRows(path: string, origin: Origin): AsyncGenerator<Row[]> {
       stream.destroy(error);
     },
     origin,
+    { odd: false },
   );
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
@@ -274,6 +306,13 @@ async function* jsonRows(path: string, origin: Origin): AsyncGenerator<Row[]> {
   take(rest + decoder.decode());
   if (rows.length > 0) yield rows.splice(0);
 }
+
+const unreadable = ({ get, bad }: Row): Bad | null =>
+  !get
+    ? { reason: "not_a_record", field: "" }
+    : bad === undefined
+      ? null
+      : { reason: "bad_text", field: bad };
 
 /** "people.jsonl.gz" is lines of JSON, whatever else is a spreadsheet. */
 export const formatOf = (path: string): Format =>
@@ -399,9 +438,7 @@ export async function importFile(house: House, options: FileOptions): Promise<Im
     for (const row of some) {
       const { number, names, get } = row;
       if (number <= total.lines) continue; // taken by an earlier run, which committed its position
-      const events = get
-        ? read({ names, get, key: keyOf(number) })
-        : { reason: "not_a_record", field: "" };
+      const events = unreadable(row) ?? read({ names, get: get!, key: keyOf(number) });
       if (Array.isArray(events)) {
         const [event, ...more] = events;
         if (!event) continue;
@@ -506,7 +543,8 @@ export async function look(
   const heading = (names: string[]) => void seen.columns.push(...names);
   for await (const some of rowsOf(path, mapping, heading, stored)) {
     const readable: { line: number; said: Incoming[] }[] = [];
-    for (const { number, names, get } of some.slice(0, limit - seen.lines)) {
+    for (const row of some.slice(0, limit - seen.lines)) {
+      const { number, names, get } = row;
       seen.lines++;
       if (columns.size < 1000) for (const name of names) columns.add(name);
       if (get && seen.sample.length < 5)
@@ -515,9 +553,7 @@ export async function look(
         const values = get ? valuesOf(kind, mapping, names, get, shown) : {};
         seen.preview.push({ line: number, values, reason: "", field: "" });
       }
-      const said = get
-        ? read({ names, get, key: String(number) })
-        : ({ reason: "not_a_record", field: "" } as const);
+      const said = unreadable(row) ?? read({ names, get: get!, key: String(number) });
       if (Array.isArray(said)) readable.push({ line: number, said });
       else refuse(number, said.reason, said.field);
     }
@@ -559,7 +595,7 @@ function valuesOf(
 /** How the text of a file is written, by its beginning. */
 export async function encodingOf(path: string, stored?: Stored): Promise<Mapping["encoding"]> {
   let failed: Error | null = null;
-  const text = textFrom(path, (error) => (failed = error), { stored });
+  const text = bytesFrom(path, (error) => (failed = error), { stored }, { odd: false });
   try {
     for await (const chunk of text) {
       const bytes = chunk as Buffer;
@@ -586,7 +622,8 @@ export async function rereadRecord(
   const row = importId === null ? null : await collect.importOf(house.sql, importId);
   if (!row || line === null) return [{ reason: "invalid", field: "" }];
   const kind = row.kind as Kind;
-  const { names, get } = rowOf(Number(line), text);
+  const { names, get, bad } = rowOf(Number(line), text);
+  if (bad !== undefined) return [{ reason: "bad_text", field: bad }];
   if (!get || !(kind in fieldsOf)) return [{ reason: "invalid", field: "" }];
   const mapping = JSON.parse(row.mapping) as Mapping;
   const key = (await keysOf(house, sourceId, kind, row.digest, mapping.trust))(Number(line));

@@ -37,8 +37,8 @@ export async function askRebuild(
   await store.askRebuild(tx, {
     id: newId(),
     what,
-    fromAt: what === "people" && from ? new Date(from) : null,
-    untilAt: what === "people" && until ? new Date(until) : null,
+    fromAt: from ? new Date(from) : null,
+    untilAt: until ? new Date(until) : null,
     askedAt: at,
   });
   const [row] = await store.openRebuild(tx, what);
@@ -75,7 +75,7 @@ export async function rebuildPeople(house: House, refolders: readonly Refold[]):
 
 /**
  * Clears what the columns can be given again and lets everything be sent to them anew; says whether it did something.
- * What is older than the log is kept stays as it is. Sending is `collect`'s own work, and how far it came is its own.
+ * Asked for an interval, it is the part of the log in which that lies. What is older than the log is kept stays as it is. Sending is `collect`'s own work, and how far it came is its own.
  */
 export async function rebuildColumns(house: House): Promise<number> {
   const [asked] = await store.openRebuild(house.sql, "columns");
@@ -83,10 +83,12 @@ export async function rebuildColumns(house: House): Promise<number> {
   if (asked.stage !== "working") {
     const cleared = await whileHeld(house.sql, collect.columnsLease, async () => {
       await store.moveRebuild(house.sql, { ...asked, stage: "clearing" });
-      if (!(await segments.retell(house))) return 0;
-      await collect.clearColumns(house, async (tx, total) => {
-        await store.moveRebuild(tx, { ...asked, stage: "working", total, done: 0n });
-      });
+      const then = async (tx: Tx, total: bigint): Promise<void> =>
+        void (await store.moveRebuild(tx, { ...asked, stage: "working", total, done: 0n }));
+      const { fromAt: from, untilAt: until } = asked;
+      if (from || until) await collect.clearColumnsOf(house, { from, until }, then);
+      else if (await segments.retell(house)) await collect.clearColumns(house, then);
+      else return 0;
       return 1;
     });
     return cleared ?? 0;

@@ -68,11 +68,8 @@ export const nodes = (reader: Reader, of: readonly { bucket: number; nodeId: str
  * What was told of two people, where it is kept and both still let us: neither took that back since. A block stays,
  * because it protects somebody.
  */
-const isKept = (reader: Reader) => reader`
-  exists (
-    select from relations_fact f
-    where f.bucket = e.bucket and f.node_id = e.node_id and f.id = e.id
-      and (f.act = 'block' or not exists (
+const stands = (reader: Reader) => reader`
+      (f.act = 'block' or not exists (
         select from (values (f.bucket, f.node_id), (f.other_bucket, f.other_node_id)) n (bucket, node_id)
         cross join lateral (
           select o.person_bucket, o.person_id from people_owner o
@@ -82,7 +79,11 @@ const isKept = (reader: Reader) => reader`
         join relations_person p on p.bucket = o.person_bucket and p.person_id = o.person_id
         where f.at < p.counts_from or (p.counts_from is null and exists (
           select from messages_consent c
-          where c.bucket = p.bucket and c.person_id = p.person_id and c.purpose = 'social')))))`;
+          where c.bucket = p.bucket and c.person_id = p.person_id and c.purpose = 'social'))))`;
+const isKept = (reader: Reader) => reader`
+  exists (
+    select from relations_fact f
+    where f.bucket = e.bucket and f.node_id = e.node_id and f.id = e.id and ${stands(reader)})`;
 /** A page of the log: order lines, what was told of relations, or every other event. */
 export const log = (
   reader: Reader,
@@ -127,7 +128,7 @@ export const ownFacts = (reader: Reader, after: FactRow | undefined, limit: numb
       s.name as source_name, s.kind as source_kind
     from relations_fact f join people_node n on n.bucket = f.bucket and n.node_id = f.node_id
     join collect_source s on s.id = n.source_id
-    where substr(f.id::text, 15, 1) <> '8'
+    where substr(f.id::text, 15, 1) <> '8' and ${stands(reader)}
       and (f.bucket, f.node_id, f.other_bucket, f.other_node_id, f.id) > (${after?.bucket ?? -1},
         ${after?.nodeId ?? zero}::uuid, ${after?.otherBucket ?? -1}, ${after?.otherNodeId ?? zero}::uuid,
         ${after?.id ?? zero}::uuid)

@@ -3,6 +3,9 @@ import { nobody } from "#kernel/ids.ts";
 import { bigintList, byteList, type PersonKey, type Reader, type Tx } from "#kernel/sql.ts";
 import type { TagKind } from "./rules.ts";
 
+/** So many rows go in one statement: it has 65,535 places for values. */
+const rowsAtOnce = 4000;
+
 /** The way to a person; whoever turned out to be another is found as the other. */
 export const way = (reader: Reader, personId: string) =>
   reader<PersonKey[]>`
@@ -53,15 +56,26 @@ export const holdNodes = (tx: Tx, { bucket, personId }: PersonKey) => tx`
   order by bucket, node_id for update`;
 
 /** Claims identifiers that nobody has; those claimed by another transaction meanwhile are not returned. */
-export const claimIdentifiers = (
+export async function claimIdentifiers(
   tx: Tx,
-  rows: { blind: Buffer; bucket: number; nodeId: string }[],
-) =>
-  tx<{ blind: Buffer }[]>`
-    insert into people_identifier ${tx(rows)} on conflict (blind) do nothing returning blind`;
+  rows: readonly { blind: Buffer; bucket: number; nodeId: string }[],
+): Promise<{ blind: Buffer }[]> {
+  const claimed: { blind: Buffer }[] = [];
+  for (let i = 0; i < rows.length; i += rowsAtOnce)
+    claimed.push(
+      ...(await tx<{ blind: Buffer }[]>`
+        insert into people_identifier ${tx(rows.slice(i, i + rowsAtOnce))}
+        on conflict (blind) do nothing returning blind`),
+    );
+  return claimed;
+}
 
 /** New people with their first node each. */
-export const addPeople = (tx: Tx, rows: NodeRow[]) =>
+export async function addPeople(tx: Tx, rows: readonly NodeRow[]): Promise<void> {
+  for (let i = 0; i < rows.length; i += rowsAtOnce)
+    await addSome(tx, rows.slice(i, i + rowsAtOnce));
+}
+const addSome = (tx: Tx, rows: NodeRow[]) =>
   Promise.all([
     tx`insert into people_way ${tx(rows.map(({ bucket, personId }) => ({ bucket, personId })))}`,
     tx`insert into people_person ${tx(
@@ -72,9 +86,13 @@ export const addPeople = (tx: Tx, rows: NodeRow[]) =>
         seenAt,
       })),
     )}`,
-    addNodes(tx, rows),
+    putNodes(tx, rows),
   ]);
-export const addNodes = (tx: Tx, rows: NodeRow[]) =>
+export async function addNodes(tx: Tx, rows: readonly NodeRow[]): Promise<void> {
+  for (let i = 0; i < rows.length; i += rowsAtOnce)
+    await putNodes(tx, rows.slice(i, i + rowsAtOnce));
+}
+const putNodes = (tx: Tx, rows: readonly NodeRow[]) =>
   tx`insert into people_node ${tx(
     rows.map((r) => ({
       bucket: r.nodeBucket,
@@ -227,13 +245,16 @@ export type FieldRow = PersonKey & {
   at: Date;
   eventId: string | null;
 };
-export const putFields = (tx: Tx, rows: FieldRow[]) => tx`
-  insert into people_field ${tx(rows)}
-  on conflict (bucket, person_id, field) do update set node_bucket = excluded.node_bucket,
-    node_id = excluded.node_id, sealed = excluded.sealed, source = excluded.source, at = excluded.at,
-    event_id = excluded.event_id
-  where (people_field.at, coalesce(people_field.event_id, ${nobody}))
-    <= (excluded.at, coalesce(excluded.event_id, ${nobody}))`;
+export async function putFields(tx: Tx, rows: FieldRow[]): Promise<void> {
+  for (let i = 0; i < rows.length; i += rowsAtOnce)
+    await tx`
+      insert into people_field ${tx(rows.slice(i, i + rowsAtOnce))}
+      on conflict (bucket, person_id, field) do update set node_bucket = excluded.node_bucket,
+        node_id = excluded.node_id, sealed = excluded.sealed, source = excluded.source, at = excluded.at,
+        event_id = excluded.event_id
+      where (people_field.at, coalesce(people_field.event_id, ${nobody}))
+        <= (excluded.at, coalesce(excluded.event_id, ${nobody}))`;
+}
 /** Takes away what events told of these people: it is told anew. */
 export async function dropTold(tx: Tx, people: readonly PersonKey[], sources: readonly string[]) {
   const [buckets, ids] = [people.map((p) => p.bucket), people.map((p) => p.personId)];
@@ -318,9 +339,13 @@ export const addLinks = (tx: Tx, { buckets, froms, tos }: Slice) => tx<LinkRow[]
   where e.link_ids is not null and e.node_id is not null and e.flags & 3 = 0 and l.node_id <> e.node_id
   on conflict do nothing returning *`;
 export async function putLinks(tx: Tx, rows: LinkRow[]): Promise<LinkRow[]> {
-  return rows.length === 0
-    ? []
-    : tx<LinkRow[]>`insert into people_link ${tx(rows)} on conflict do nothing returning *`;
+  const put: LinkRow[] = [];
+  for (let i = 0; i < rows.length; i += rowsAtOnce)
+    put.push(
+      ...(await tx<LinkRow[]>`
+        insert into people_link ${tx(rows.slice(i, i + rowsAtOnce))} on conflict do nothing returning *`),
+    );
+  return put;
 }
 /** Of these links, those that may change something: what was said before and holds says nothing new. */
 export const newWord = (tx: Tx, rows: LinkRow[]) => tx<{ bucket: number; nodeId: string }[]>`
@@ -502,8 +527,6 @@ type NewMerge = Omit<
   MergeRow,
   "state" | "step" | "partedAt" | "partedCause" | "partedBy" | "partedWhy"
 >;
-/** So many rows go in one statement: it has 65,535 places for values. */
-const rowsAtOnce = 4000;
 export async function addMerges(tx: Tx, rows: readonly NewMerge[]): Promise<void> {
   for (let i = 0; i < rows.length; i += rowsAtOnce)
     await tx`insert into people_merge ${tx(
