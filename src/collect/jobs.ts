@@ -66,7 +66,7 @@ export async function ship(house: House): Promise<number> {
 }
 const lease = columnsLease;
 const send = async (house: House, batch: store.Batch): Promise<void> => {
-  const lines = await store.batchLines(house.sql, batch.id);
+  const lines = await store.batchLines(house.sql, batch.id, house.settings.currency);
   if (lines.length > 0) await house.columns.insertLines(batch.target, lines, tokenOf(batch));
   crashAt("columns.after_send");
   await store.markBatch(house.sql, batch.id, "sent");

@@ -204,15 +204,22 @@ export const nextAttempt = (reader: Reader, id: bigint) =>
   reader<{ attempt: number }[]>`
     update collect_batch set attempt = attempt + 1, state = 'cut' where id = ${id} returning attempt`;
 
-/** A batch's rows, each as the line of JSON that the columns read. */
-export const batchLines = (reader: Reader, id: bigint) => reader<{ line: string }[]>`
+/**
+ * A batch's rows, each as the line of JSON that the columns read. A line of an order in another currency than the shop's
+ * is in no figure.
+ */
+export const batchLines = (reader: Reader, id: bigint, currency: string) => reader<
+  { line: string }[]
+>`
   select json_build_object(
     'bucket', e.bucket, 'offset', e."offset", 'id', e.id, 'source_id', e.source_id,
     'node_id', coalesce(e.node_id, ${nobody}::uuid), 'name', e.name,
     'at', to_char(e.at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS'),
     -- Figures are those of orders that are no claim: whatever else calls something so is no figure of the shop's.
     'order_ref', case when e.name = 'Order Line' then e.data->>'order' else coalesce(o.ref, '') end,
-    'order_kind', case when e.name = 'Order Line' then e.data->>'kind' else coalesce(o.kind, '') end,
+    'order_kind', case when e.name <> 'Order Line' then coalesce(o.kind, '')
+      when coalesce(e.data->>'currency', ${currency}) = ${currency} then e.data->>'kind'
+      else 'adjustment' end,
     'sku', case when e.name = 'Order Line' then e.data->>'sku' else '' end,
     'quantity', case when e.name = 'Order Line' then (e.data->>'quantity')::bigint else coalesce(o.items, 0) end,
     'amount_minor', case when e.name = 'Order Line' then (e.data->>'amountMinor')::bigint

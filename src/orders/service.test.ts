@@ -88,6 +88,38 @@ test("lines add up to orders of the person who sent them, by the shop's own day"
   expect(count).toEqual({ n: 4 });
 });
 
+test("lines in another currency are kept and seen, and are in no figure; a neighbour's of the same order is", async () => {
+  await using here = await open();
+  const { house, sql, source } = here;
+  const line = (key: string, currency: string) => ({
+    ...{ key, name: "Order Line", at: new Date("2026-01-01T10:00:00Z") },
+    sender: { type: "user_id" as const, value: "c1" },
+    data: {
+      ...{ order: "A1", kind: "sale", sku: "S1", name: "Tea", quantity: 1, unitPrice: 70_000 },
+      ...{ amountMinor: 700, currency, goods: true },
+    },
+  });
+  await sql.begin((tx) =>
+    collect.accept(house, tx, source, [line("own", "CNY"), line("other", "JPY")]),
+  );
+  while ((await consume(house, [orders.consume])) > 0);
+  while ((await ship(house)) > 0);
+  const sold = await house.columns.read<{ minor: string }>(
+    "select toString(sum(amount_minor)) as minor from sold",
+    {},
+  );
+  expect(sold).toEqual([{ minor: "700" }]);
+  expect(await ordersOf(here)).toEqual([
+    { ref: "A1", kind: "sale", amountMinor: 700n, items: 1n, lines: 1, day: "2026-01-01" },
+  ]);
+  expect(await profile(here)).toMatchObject({ orders: 1, items: 1, spent_minor: 700 });
+  const lines = await sql`select currency, kind, told_kind from orders_line order by currency`;
+  expect([...lines]).toEqual([
+    { currency: "CNY", kind: "sale", toldKind: null },
+    { currency: "JPY", kind: "adjustment", toldKind: "sale" },
+  ]);
+});
+
 test("a refund with its order's number stands beside the sale and changes nothing of it", async () => {
   await using here = await open();
   await here.send({ key: "1" }, { key: "2", quantity: "-1", at: "2026-02-01T10:00:00Z" });

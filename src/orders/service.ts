@@ -29,8 +29,9 @@ export async function record(house: House, tx: Tx, slice: store.Slice): Promise<
   const held = await store.holdRefs(tx, slice);
   const told = await store.addTold(tx, slice);
   if (held.count === 0) return;
-  await store.addLines(tx, slice);
-  const lined = await store.addOrders(tx, slice, house.clocks.timeZone);
+  const { currency } = house.settings;
+  await store.addLines(tx, slice, currency);
+  const lined = await store.addOrders(tx, slice, { timeZone: house.clocks.timeZone, currency });
   const whole = uniqueRefs([
     ...told.filter(({ ref }) => ref !== ""),
     ...(await store.linesOfTold(tx, slice)),

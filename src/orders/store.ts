@@ -49,14 +49,20 @@ const refList = (tx: Tx, refs: readonly Ref[]) => tx`
 const isTold = (tx: Tx) => tx`
   e.name in ('Order Completed', 'Order Updated', 'Order Refunded', 'Order Cancelled') and e.data ? '$order'`;
 
-/** Lines with their owner, from the log. */
-export const addLines = (tx: Tx, slice: Slice) => tx`
+/** Is a line of the log in the shop's own currency? What names none is. */
+const isOwn = (tx: Tx, currency: string) =>
+  tx`coalesce(e.data->>'currency', ${currency}) = ${currency}`;
+/** Lines with their owner, from the log. One in another currency than the shop's stays to be seen, and counts for nothing. */
+export const addLines = (tx: Tx, slice: Slice, currency: string) => tx`
   insert into orders_line
-    (bucket, person_id, event_id, source_id, ref, sku, quantity, unit_price, amount_minor, kind, at,
+    (bucket, person_id, event_id, source_id, ref, sku, quantity, unit_price, amount_minor, kind, told_kind, at,
      node_bucket, node_id, currency)
   select coalesce(w.person_bucket, e.bucket), coalesce(w.person_id, ${nobody}::uuid), e.id, e.source_id,
     e.data->>'order', e.data->>'sku', (e.data->>'quantity')::int, (e.data->>'unitPrice')::bigint,
-    (e.data->>'amountMinor')::bigint, e.data->>'kind', e.at, e.bucket, e.node_id, e.data->>'currency'
+    (e.data->>'amountMinor')::bigint,
+    case when ${isOwn(tx, currency)} then e.data->>'kind' else 'adjustment' end,
+    case when not ${isOwn(tx, currency)} then e.data->>'kind' end,
+    e.at, e.bucket, e.node_id, e.data->>'currency'
   ${from(tx, slice)} ${owner(tx)}
   where e.name = ${lineName}`;
 
@@ -70,7 +76,11 @@ export type Recorded = PersonKey & {
   eventId: string;
 };
 /** Adds what the slice's lines add up to; says which orders of known people it touched. */
-export const addOrders = (tx: Tx, slice: Slice, timeZone: string) => tx<Recorded[]>`
+export const addOrders = (
+  tx: Tx,
+  slice: Slice,
+  { timeZone, currency }: { timeZone: string; currency: string },
+) => tx<Recorded[]>`
   insert into orders_order as o
     (bucket, person_id, source_id, ref, kind, at, day, lines, items, amount_minor, currency, event_id)
   select bucket, person_id, source_id, ref, kind, min(at),
@@ -82,7 +92,7 @@ export const addOrders = (tx: Tx, slice: Slice, timeZone: string) => tx<Recorded
       e.data->>'kind' as kind, (e.data->>'quantity')::int as quantity,
       (e.data->>'amountMinor')::bigint as amount, e.data->>'currency' as currency, e.at, e.id
     ${from(tx, slice)} ${owner(tx)}
-    where e.name = ${lineName} and e.data->>'kind' <> 'adjustment'
+    where e.name = ${lineName} and e.data->>'kind' <> 'adjustment' and ${isOwn(tx, currency)}
   ) line
   group by bucket, person_id, source_id, ref, kind
   on conflict (bucket, person_id, source_id, ref, kind) do update set

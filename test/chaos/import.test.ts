@@ -203,7 +203,7 @@ test("what a power cut took from the columns comes back, and stale files and hal
       (b, f, t) -> bucket = b and offset between f and t, [${buckets}], [${froms}], [${tos}])`);
     expect(await count()).toBe(before - Number(rows));
     // The deduplication log remembers what is gone: sent again under its name, it is taken for a double.
-    const lines = await store.batchLines(sql, id);
+    const lines = await store.batchLines(sql, id, "GBP");
     await columns.insertLines(target, lines, `${target}:${id}:${attempt}`);
     expect(await count()).toBe(before - Number(rows));
     await sql`update collect_batch set state = 'sent' where id = ${id}`;
