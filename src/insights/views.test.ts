@@ -19,7 +19,7 @@ async function sell(shop: World, lines: Line[]): Promise<void> {
   const events = lines.map(([customer, order, at, quantity = 1, kind], i) => {
     const amountMinor = quantity * 250;
     const sale = { order, kind: kind ?? ("sale" as const), sku: "A", name: "Tea", quantity };
-    const data = { ...sale, unitPrice: 25_000, amountMinor, currency: "GBP", goods: true };
+    const data = { ...sale, unitPrice: 25_000, amountMinor, currency: "CNY", goods: true };
     return lineEvent(`${order}/${i}`, { at: new Date(at), customer, data });
   });
   await house.sql.begin((tx) => collect.accept(house, tx, source as never, events));

@@ -50,7 +50,7 @@ async function sell(shop: World, sales: readonly Sale[]): Promise<void> {
       quantity: 1,
       unitPrice: minor * 100,
       amountMinor: minor,
-      currency: "GBP",
+      currency: "CNY",
       goods: true,
       ...(category ? { category } : {}),
     };

@@ -20,7 +20,7 @@ async function shop(order: (numbers: number[]) => number[]) {
   const sku = { tea: "10001", pot: "10002", cups: "10003", post: "POST" };
   const first = {
     sourceId: source,
-    currency: "GBP",
+    currency: "CNY",
     unitPrice: 10_000n,
     seenAt: day(-200),
     firstAt: day(-200),
