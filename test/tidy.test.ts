@@ -81,6 +81,8 @@ const special: [RegExp, RegExp][] = [
   [/^src\/exchange\/export\.ts$/, rule(...joins)],
   [/^src\/exchange\/(mend|upload)\.ts$/, rule(...joins, "\\./import\\.ts", "node:stream$")],
   [/^src\/exchange\/(routes|jobs)\.ts$/, rule(...joins, "\\./(import|export|mend|upload)\\.ts")],
+  // What rules ask is read for people and for companies; a look at companies is a job of its own beside that at people.
+  [/^src\/segments\/(facts|companies|jobs)\.ts$/, rule(...joins, "\\./(facts|companies)\\.ts")],
   // The master key lives in a file, beside either engine.
   [
     /^src\/privacy\/master-key\.ts$/,

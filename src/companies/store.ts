@@ -78,19 +78,28 @@ export const factsOf = (tx: Tx, people: readonly PersonKey[]) => tx<
     and (f.at, f.id) >= (o.from_at, o.from_id) and (f.at, f.id) < (o.until_at, o.until_id)`;
 
 export type MemberRow = PersonKey & Span & { companyId: string };
-/** Puts these spans in place of whatever these people had. Gives the companies that lost or changed something. */
+/** Puts these spans in place of whatever these people had; what stays as it was is not written again. */
 export async function putMembers(
   tx: Tx,
   people: readonly PersonKey[],
   rows: readonly MemberRow[],
 ): Promise<void> {
-  await tx`delete from companies_member m using ${whose(tx, people)}
-    where m.bucket = p.bucket and m.person_id = p.person_id`;
-  for (let i = 0; i < rows.length; i += 5000)
-    await tx`insert into companies_member ${tx(
-      rows.slice(i, i + 5000),
-      ...(["bucket", "personId", "companyId", "role", "since", "until"] as const),
-    )}`;
+  const is = tx`unnest(
+    ${bucketsOf(rows)}::smallint[], ${peopleOf(rows)}::uuid[],
+    ${rows.map((r) => r.companyId)}::uuid[], ${rows.map((r) => r.role)}::text[],
+    ${rows.map((r) => r.since.toISOString())}::text[]::timestamptz[],
+    ${rows.map((r) => r.until?.toISOString() ?? null)}::text[]::timestamptz[])
+    as n (bucket, person_id, company_id, role, since, until)`;
+  await tx`
+    delete from companies_member m using ${whose(tx, people)}
+    where m.bucket = p.bucket and m.person_id = p.person_id and not exists (
+      select from ${is} where (n.bucket, n.person_id, n.company_id, n.role, n.since)
+        = (m.bucket, m.person_id, m.company_id, m.role, m.since))`;
+  await tx`
+    insert into companies_member as m (bucket, person_id, company_id, role, since, until)
+    select * from ${is}
+    on conflict (bucket, person_id, company_id, role, since)
+    do update set until = excluded.until where m.until is distinct from excluded.until`;
 }
 export const companiesOf = (tx: Tx, people: readonly PersonKey[]) => tx<{ companyId: string }[]>`
   select distinct m.company_id from companies_member m join ${whose(tx, people)}

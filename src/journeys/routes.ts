@@ -17,7 +17,7 @@ async function segmentOf(house: House, segmentId: string) {
   return {
     id: segmentId,
     name: segment?.name ?? gone,
-    sentence: segment ? segments.read(house, segment.rule, all) : gone,
+    sentence: segment ? await segments.read(house, house.sql, segment, all) : gone,
     people: await views.segmentPeople(house.sql, segmentId),
   };
 }

@@ -476,6 +476,11 @@ export const failures = {
     zh: "一个人群最多定格 200 份名单。",
     en: "At most 200 lists are kept of one segment.",
   },
+  "segments.level_fixed": {
+    status: 409,
+    zh: "人群建好后，不能在“按人”和“按公司”之间改换。",
+    en: "Whether a segment holds people or companies cannot be changed once it is there.",
+  },
   "segments.circular": {
     status: 409,
     zh: "这条规则绕了一圈又用到这个人群自己。",

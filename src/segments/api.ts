@@ -1,13 +1,18 @@
 import { z } from "zod";
 import { endpoint } from "#kernel/endpoint.ts";
 import {
+  askedTypes,
   conditionsLimit,
   depthLimit,
+  everywhere,
   filtersLimit,
   isPath,
+  misplaced,
+  rolesLimit,
   stepsLimit,
   valuesLimit,
   windowLimitDays,
+  type Level,
   type Rule,
 } from "./rules.ts";
 
@@ -68,16 +73,22 @@ const segmentIds = z.array(z.uuid()).min(1).max(10);
  * address is given as `values` and kept as its blind indexes alone.
  */
 type RuleJson =
-  | Exclude<Rule, { of: unknown } | { kind: "identifier" }>
+  | Exclude<Rule, { of: unknown } | { fits: unknown } | { kind: "identifier" }>
   | { kind: "and" | "or"; of: RuleJson[] }
   | { kind: "not"; of: RuleJson }
+  | (Omit<Extract<Rule, { kind: "company" }>, "fits"> & { fits: RuleJson })
+  | (Omit<Extract<Rule, { kind: "staff" }>, "fits"> & { fits: RuleJson })
   | AddressJson;
 type AddressJson = {
   kind: "identifier";
-  type: "email" | "phone";
+  type: (typeof askedTypes)[number];
+  /** Whose numbers they are: of any type but an e-mail or a phone number. */
+  source?: string | undefined;
   values?: string[] | undefined;
   blinds?: string[] | undefined;
 };
+const role = z.string().regex(/^[a-z][a-z0-9_]{0,39}$/);
+const roles = z.array(role).max(rolesLimit).default([]);
 const condition: z.ZodType<RuleJson> = z.lazy(() =>
   z.discriminatedUnion("kind", [
     z.strictObject({ kind: z.literal("everybody") }),
@@ -125,8 +136,9 @@ const condition: z.ZodType<RuleJson> = z.lazy(() =>
     z
       .strictObject({
         kind: z.literal("identifier"),
-        type: z.enum(["email", "phone"]),
-        values: z.array(z.string().min(3).max(254)).max(1000).optional(),
+        type: z.enum(askedTypes),
+        source: z.uuid().optional(),
+        values: z.array(z.string().min(1).max(254)).max(1000).optional(),
         blinds: z
           .array(z.string().regex(/^[0-9a-f]{64}$/))
           .max(1000)
@@ -134,34 +146,57 @@ const condition: z.ZodType<RuleJson> = z.lazy(() =>
       })
       .refine(({ values = [], blinds = [] }) => values.length + blinds.length > 0, {
         path: ["values"],
-      }),
+      })
+      .refine(
+        ({ type, source, values = [] }) =>
+          everywhere.has(type) || values.length === 0 || source !== undefined,
+        { path: ["source"] },
+      ),
     z.strictObject({
       kind: z.literal("sample"),
       seed: z.string().min(1).max(80),
-      percent: z.number().min(0).max(100).multipleOf(0.01),
+      basisPoints: z.int().min(0).max(10_000),
+    }),
+    z.strictObject({ kind: z.literal("company"), roles, fits: condition }),
+    z.strictObject({
+      kind: z.literal("staff"),
+      are: z.enum([...comparison.options, "every"]),
+      count: z.int().min(0).max(1_000_000).default(1),
+      roles,
+      fits: condition,
     }),
     z.strictObject({ kind: z.literal("segment"), segment: z.uuid() }),
     z.strictObject({ kind: z.enum(["union", "intersect"]), segments: segmentIds }),
     z.strictObject({ kind: z.literal("except"), segment: z.uuid(), without: segmentIds }),
   ]),
 );
-const depth = (r: RuleJson): number =>
+const within = (r: RuleJson): readonly RuleJson[] =>
   r.kind === "and" || r.kind === "or"
-    ? 1 + Math.max(...r.of.map(depth))
+    ? r.of
     : r.kind === "not"
-      ? 1 + depth(r.of)
-      : 1;
-const count = (r: RuleJson): number =>
-  r.kind === "and" || r.kind === "or"
-    ? r.of.reduce((sum, one) => sum + count(one), 1)
-    : r.kind === "not"
-      ? 1 + count(r.of)
-      : 1;
+      ? [r.of]
+      : r.kind === "company" || r.kind === "staff"
+        ? [r.fits]
+        : [];
+const depth = (r: RuleJson): number => 1 + Math.max(0, ...within(r).map(depth));
+const count = (r: RuleJson): number => within(r).reduce((sum, one) => sum + count(one), 1);
 // A rule holds rules: its JSON Schema would refer to itself, which a single operation of OpenAPI cannot.
 const rule = z
   .unknown()
-  .meta({ description: "A rule: {kind, …}; groups (and, or, not) hold rules in `of`." })
+  .meta({
+    description:
+      "A rule: {kind, …}; groups (and, or, not) hold rules in `of`, company and staff one in `fits`.",
+  })
   .pipe(condition.refine((r) => depth(r) <= depthLimit && count(r) <= conditionsLimit));
+const level = z.enum(["person", "company"]);
+/** A rule asks of whom it is about, and names the field where it does not. */
+const placed = <T extends { rule: RuleJson; level: Level }>(
+  { rule: asked, level: at }: T,
+  context: z.RefinementCtx,
+): void => {
+  const path = misplaced(asked as Rule, at);
+  if (path) context.addIssue({ code: "custom", path: ["rule", ...path] });
+};
 
 const name = z.strictObject({ zh: z.string().min(1).max(80), en: z.string().min(1).max(80) });
 const purpose = z.enum(["marketing", "service", "analysis"]);
@@ -170,9 +205,12 @@ const person = z.object({
   userId: z.string().nullable(),
   tags: z.record(z.string(), z.string()),
 });
+const company = z.object({ companyId: z.uuid(), name: z.string() });
 const segment = z.object({
   id: z.uuid(),
   name,
+  /** Of companies, `people` counts companies. */
+  level,
   purpose,
   version: z.number(),
   builtIn: z.string().nullable(), // the code of a definition that Liuke brings, such as dormant_worth
@@ -226,9 +264,23 @@ export const define = endpoint({
     zh: "新建人群，或改动已有人群的规则",
     en: "Defines a segment, or changes the rule of one",
   },
-  input: z.strictObject({ id: z.uuid().optional(), name, rule, purpose }),
+  input: z
+    .strictObject({
+      id: z.uuid().optional(),
+      name,
+      /** Whom the rule is about. Never changes. */
+      level: level.default("person"),
+      rule,
+      purpose,
+    })
+    .superRefine(placed),
   output: z.object({ id: z.uuid(), version: z.number(), sentence }),
-  failures: ["segments.unknown", "segments.unknown_in_rule", "segments.circular"],
+  failures: [
+    "segments.unknown",
+    "segments.unknown_in_rule",
+    "segments.circular",
+    "segments.level_fixed",
+  ],
 });
 
 /** Which of the engines counted, and what it had not been told yet at that instant. */
@@ -244,12 +296,14 @@ export const preview = endpoint({
     zh: "预览一条规则：此刻有多少人，其中五位是谁",
     en: "Tries a rule: how many people fit it now, and five of them",
   },
-  input: z.strictObject({ rule }),
+  input: z.strictObject({ level: level.default("person"), rule }).superRefine(placed),
   output: z.object({
     people: z.number(),
     of: z.number(),
     sentence,
     sample: z.array(person),
+    /** Of a rule about companies, in the place of `sample`. */
+    companies: z.array(company),
     at: instant,
     freshness,
   }),

@@ -20,6 +20,27 @@ const example = {
   at: "2026-03-01T04:00:00.000Z",
   cause: { kind: "event", id: "01890000-0000-7000-8000-000000000002" },
 };
+const companyChange = change.extend({ company: z.uuid() });
+const company = { ...example, company: "01890000-0000-7000-8000-000000000003" };
+/** The same of companies, in segments of companies. Belongs to no person. */
+export const companyEntered = {
+  name: "segments.company_entered",
+  data: companyChange,
+  offer: {
+    zh: "有公司进入了一个公司人群",
+    en: "A company came into a segment of companies",
+    example: company,
+  },
+};
+export const companyLeft = {
+  name: "segments.company_left",
+  data: companyChange,
+  offer: {
+    zh: "有公司离开了一个公司人群",
+    en: "A company left a segment of companies",
+    example: company,
+  },
+};
 /** Somebody came to fit, or no longer does. Told only where somebody listens (service.listen, or a webhook). */
 export const entered = {
   name: "segments.entered",

@@ -20,7 +20,11 @@ import {
   settle as settleAll,
   timers,
 } from "./jobs.ts";
-import { atInstant, type Rule } from "./rules.ts";
+import * as companies from "#companies/service.ts";
+import * as companiesJobs from "#companies/jobs.ts";
+import { isCompany, setTag } from "#companies/store.ts";
+import { atInstant, type Level, type Rule } from "./rules.ts";
+import { companyMembers } from "./store.ts";
 import { define, erase, listen, members, seedDormantWorth, unlisten } from "./service.ts";
 import { everyoneOf } from "./views.ts";
 
@@ -71,9 +75,10 @@ const know = ({ sql, clock }: World, i: number, name: string, value: unknown) =>
       clock.shop,
     ),
   );
-const make = async ({ house, sql }: World, rule: Rule, id?: string) => {
+const make = async ({ house, sql }: World, rule: Rule, id?: string, level: Level = "person") => {
+  const name = { zh: "测", en: "T" };
   const made = await sql.begin((tx) =>
-    define({ tx, house } as never, { id, name: { zh: "测", en: "T" }, rule, purpose: "marketing" }),
+    define({ tx, house } as never, { id, name, level, rule, purpose: "marketing" }),
   );
   if (!made.ok) throw new Error(made.code);
   return made.value;
@@ -275,12 +280,90 @@ const lively: Rule[] = [
     kind: "not",
     of: { kind: "events", event: "page", is: "eq", count: 0, window: { kind: "ever" } },
   },
-  { kind: "sample", seed: "half", percent: 50 },
+  { kind: "sample", seed: "half", basisPoints: 5000 },
+];
+/** Of companies, and of people through theirs. */
+const ofCompanies: { level: Level; rule: Rule }[] = [
+  {
+    level: "company",
+    rule: {
+      kind: "events",
+      event: "Product Viewed",
+      is: "ge",
+      count: 2,
+      window: { kind: "hours", hours: 24 },
+    },
+  },
+  {
+    level: "company",
+    rule: {
+      kind: "and",
+      of: [
+        { kind: "text", attribute: "industry", in: ["gifts"] },
+        {
+          kind: "staff",
+          are: "every",
+          count: 1,
+          roles: [],
+          fits: { kind: "absent", event: "Product Added", window: { kind: "days", days: 1 } },
+        },
+      ],
+    },
+  },
+  {
+    level: "person",
+    rule: {
+      kind: "company",
+      roles: ["buyer"],
+      fits: {
+        kind: "staff",
+        are: "ge",
+        count: 1,
+        roles: [],
+        fits: {
+          kind: "events",
+          event: "page",
+          is: "ge",
+          count: 1,
+          window: { kind: "hours", hours: 30 },
+        },
+      },
+    },
+  },
+  {
+    level: "person",
+    rule: {
+      kind: "or",
+      of: [
+        { kind: "company", roles: [], fits: { kind: "tag", tag: "vip", in: ["gold"] } },
+        {
+          kind: "company",
+          roles: [],
+          fits: {
+            kind: "sequence",
+            steps: [{ event: "page" }, { event: "Product Added" }],
+            withinHours: 12,
+            window: { kind: "days", days: 2 },
+          },
+        },
+      ],
+    },
+  },
 ];
 const aside = [people.movers, people.moverOf({ parked: ["segments_member", "segments_log"] })];
-const consumers = [peopleJobs.consumeWith(aside), consume, peopleJobs.followWith([refold])];
-const refolders = [peopleJobs.refold, refold];
+const consumers = [
+  peopleJobs.consumeWith(aside),
+  companiesJobs.consume,
+  consume,
+  peopleJobs.followWith([companies.refold, refold]),
+];
+const refolders = [peopleJobs.refold, companies.refold, refold];
 const step = fc.record({
+  /** Beside what somebody does: they join a company, or leave it, or it is tagged. */
+  belong: fc.constantFrom("nothing", "join", "join", "join", "leave", "tag", "tag", "untag"),
+  company: fc.constantFrom(0, 0, 0, 1),
+  role: fc.constantFrom("buyer", "buyer", "member"),
+  industry: fc.constantFrom("gifts", "gifts", "toys"),
   who: fc.integer({ min: 0, max: 5 }),
   /** Sent by a device, which may turn out to be somebody's. */
   device: fc.boolean(),
@@ -297,6 +380,7 @@ const step = fc.record({
 });
 
 test("event by event and timer by timer, everybody is where a recount at that instant puts them", async () => {
+  const met = new Set<number>();
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 6, maxLength: 14 }), async (steps) => {
       await using shop = await world({ timeZone: "Europe/London" });
@@ -306,14 +390,25 @@ test("event by event and timer by timer, everybody is where a recount at that in
       for (const rule of lively) ids.push((await make(shop, rule)).id);
       const both: Rule = { kind: "except", segment: ids[0]!, without: [ids[2]!] };
       ids.push((await make(shop, both)).id);
+      const everySegment: { id: string; level: Level; rule: Rule }[] = [...lively, both].map(
+        (rule, i) => ({
+          ...{ id: ids[i]!, level: "person", rule },
+        }),
+      );
+      for (const one of ofCompanies)
+        everySegment.push({ ...one, id: (await make(shop, one.rule, undefined, one.level)).id });
+      const chosen: Rule = { kind: "segment", segment: everySegment.at(-4)!.id };
+      const through: Rule = { kind: "company", roles: [], fits: chosen };
+      everySegment.push({ level: "person", rule: through, id: (await make(shop, through)).id });
       await settle(shop);
       const source = await sourceNamed(house, sql, "shop", "server");
       const check = async (when: string) => {
-        for (const [i, rule] of [...lively, both].entries()) {
+        for (const [i, { id, level, rule }] of everySegment.entries()) {
           const now = { at: clock.shop, timeZone: house.clocks.timeZone };
-          const be = await everyoneOf(sql, atInstant(rule, now), clock.shop);
-          const is = await members(sql, ids[i]!);
-          expect(is, `${when}: ${rule.kind}`).toEqual(be);
+          const be = await everyoneOf(sql, atInstant(rule, now), clock.shop, level);
+          const is = level === "person" ? await members(sql, id) : await companyMembers(sql, id);
+          expect(is, `${when}: ${level} ${rule.kind}`).toEqual(be);
+          if (be.length > 0) met.add(i);
         }
       };
       // Two processes over the same engines: each remembers for itself.
@@ -332,8 +427,34 @@ test("event by event and timer by timer, everybody is where a recount at that in
         );
       };
       for (const [i, one] of steps.entries()) {
-        const { who, device, joins, name, price, offsetMs, flags, waitMs, by, breaks } = one;
+        const { who, device, joins, name, price, offsetMs, flags, waitMs, by, breaks, ...firm } =
+          one;
         const at = new Date(clock.shop.getTime() + offsetMs);
+        const groupId = `firm${firm.company}`;
+        const sender = device
+          ? ({ type: "anonymous_id", value: `d${who}` } as const)
+          : ({ type: "user_id", value: `c${who}` } as const);
+        if (firm.belong === "join" || firm.belong === "leave")
+          await sql.begin((tx) =>
+            accept(house, tx, source, [
+              {
+                key: `g${i}`,
+                name: firm.belong === "join" ? "group" : "Group Left",
+                at: new Date(at.getTime() - 1),
+                data: { groupId, role: firm.role, traits: { industry: firm.industry } },
+                sender,
+              },
+            ]),
+          );
+        const company = companies.companyId(source.id, groupId);
+        if (firm.belong.endsWith("tag") && (await isCompany(sql, company)))
+          await sql.begin((tx) =>
+            setTag(tx, {
+              ...{ companyId: company, tag: "vip", kind: "hand", source: "test", reason: {} },
+              value: firm.belong === "tag" ? "gold" : null,
+              ...{ confidence: 1, at: clock.shop, expiresAt: null, logId: house.newId() },
+            }),
+          );
         await sql.begin((tx) =>
           accept(house, tx, source, [
             {
@@ -342,9 +463,7 @@ test("event by event and timer by timer, everybody is where a recount at that in
               at,
               data: { price },
               flags,
-              sender: device
-                ? { type: "anonymous_id", value: `d${who}` }
-                : { type: "user_id", value: `c${who}` },
+              sender,
               ...(device && joins !== null
                 ? { links: [{ type: "user_id", value: `c${joins}` }] }
                 : {}),
@@ -376,8 +495,10 @@ test("event by event and timer by timer, everybody is where a recount at that in
       expect([...(await sql`select from outbox where name like 'segments.%ed'`)]).toEqual([]);
       await sql.begin((tx) => unlisten(tx, "test"));
     }),
-    { numRuns: 4 },
+    { numRuns: 6 },
   );
+  // Of the five that ask of companies, at least three had somebody.
+  expect([...met].filter((i) => i > lively.length).length, [...met].join()).toBeGreaterThan(2);
 }, 300_000);
 
 test("whom a process remembers without a device has what was done with it as soon as it is theirs", async () => {

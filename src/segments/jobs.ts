@@ -3,26 +3,25 @@ import { nextOf, type Slice } from "#collect/service.ts";
 import type { House } from "#kernel/endpoint.ts";
 import { whileHeld } from "#kernel/lease.ts";
 import { emitAll, type Reaction } from "#kernel/outbox.ts";
-import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
+import type { PersonKey, Tx } from "#kernel/sql.ts";
 import { setTimers, setTimersFrom, type TimerKind } from "#kernel/timers.ts";
 import * as feedsService from "#feeds/service.ts";
+import { companyDue, lookAtCompanies, tellOfCompanies, touchThrough } from "./companies.ts";
 import { entered, left } from "./events.ts";
-import { bookOf, interestsOf, movingOf, shrinks, type Book, type Entry } from "./model/book.ts";
+import { happenedTo, sinceOf, togetherWith, type Facet } from "./facts.ts";
+import {
+  bookOf,
+  interestsOf,
+  movesCompanies,
+  movingOf,
+  shrinks,
+  type Book,
+  type Entry,
+} from "./model/book.ts";
 import { fits, isOf } from "./model/evaluate.ts";
 import * as memory from "./model/memory.ts";
 import { nextTurn } from "./model/turns.ts";
-import {
-  atInstant,
-  conditions,
-  dependsOn,
-  eventsOf,
-  spanOf,
-  type Clock,
-  type Facts,
-  type Happened,
-  type Known,
-  type Rule,
-} from "./rules.ts";
+import { atInstant, dependsOn, type Clock, type Happened, type Known } from "./rules.ts";
 import * as service from "./service.ts";
 import * as store from "./store.ts";
 import * as views from "./views.ts";
@@ -55,12 +54,13 @@ async function rulesNow(house: House, tx: Tx): Promise<Kept> {
       missing.map(({ id }) => id),
       missing.flatMap(interestsOf),
     );
+  const rules = bookOf(generation, all);
   const read = {
-    rules: bookOf(generation, all),
+    rules,
     listeners: new Set(listening.map(({ segmentId }) => segmentId)),
     memory: memory.newMemory(
       generation,
-      all.flatMap(({ rule }) => whatsOf(rule)),
+      rules.segments.flatMap(({ whats }) => whats),
     ),
   };
   kept.set(house, read);
@@ -80,6 +80,19 @@ async function refreshAllIn(house: House, tx: Tx): Promise<void> {
   for (const { segment } of rules.segments) await refreshIn(house, tx, segment.id);
 }
 
+/** These segments, and after each that changed those that name it. */
+async function refreshWith(house: House, tx: Tx, ids: readonly string[]): Promise<void> {
+  const { rules } = await rulesNow(house, tx);
+  const due = new Set(ids);
+  for (const { segment } of rules.segments) {
+    if (!due.has(segment.id)) continue;
+    const { entered: came, left: went } = await refreshIn(house, tx, segment.id);
+    if (came + went > 0)
+      for (const other of rules.segments)
+        if (other.on.segments.has(segment.id)) due.add(other.segment.id);
+  }
+}
+
 /** Where more change at once, it was the definition or the night that did it: nobody's own cause is looked for. */
 const causesLimit = 10_000;
 
@@ -94,6 +107,9 @@ async function refreshIn(
   const segment = await store.byId(tx, segmentId);
   if (!segment) return { entered: 0, left: 0 };
   const { rule, version } = segment;
+  // Their timers are set as they are looked at.
+  if (movesCompanies(rule, segment.level)) await store.touchEveryCompany(tx);
+  if (segment.level === "company") return refreshCompanies(house, tx, segment, now);
   const asked = atInstant(rule, now, await service.knownIn(tx, [rule]));
   const fit = views.matching(tx, asked, now.at);
   const unforeseen = views.isUnforeseen(asked);
@@ -113,9 +129,28 @@ async function refreshIn(
   await setTurns(house, tx, segment, now);
   return made;
 }
-async function explain(tx: Tx, { id, rule }: store.Segment, at: Date): Promise<void> {
-  const on = dependsOn(rule);
-  const told = on.attributes.size + on.events.size > 0;
+async function refreshCompanies(
+  house: House,
+  tx: Tx,
+  { id: segmentId, rule, version }: store.Segment,
+  now: Clock,
+): Promise<{ entered: number; left: number }> {
+  const fit = views.matching(tx, atInstant(rule, now), now.at, "company");
+  const changed = await store.replaceCompanies(
+    tx,
+    { segmentId, version, at: now.at },
+    fit as unknown as Parameters<typeof store.replaceCompanies>[2],
+  );
+  await store.markRefreshed(tx, segmentId, now.at);
+  const { listeners } = await rulesNow(house, tx);
+  const changes = changed.map((one) => ({ ...one, segmentId, version, cause: null, at: now.at }));
+  await tellOfCompanies(house, tx, await wantedBy(tx, listeners), changes);
+  const came = changed.filter(({ change }) => change === "entered").length;
+  return { entered: came, left: changed.length - came };
+}
+async function explain(tx: Tx, { id, rule, level }: store.Segment, at: Date): Promise<void> {
+  const { own: on } = dependsOn(rule, level);
+  const told = on.attributes.size + on.events.length > 0;
   const causes = (await store.changedAt(tx, id, at, [...on.tags])).flatMap(
     ({ bucket, personId, logId, eventId }) => {
       const event = told ? eventId : null;
@@ -163,6 +198,7 @@ async function setTurns(house: House, tx: Tx, segment: store.Segment, now: Clock
 /** Whom to look at: of each person, the segments in question, and why. */
 type Ask = { cause: store.Cause | null; at: number };
 type Asks = Map<string, { person: PersonKey; segments: Map<string, Ask> }>;
+type Through = { person: PersonKey; cause: store.Cause | null }[];
 /** Of several reasons, a change of a tag goes before an event, and the later event before the earlier. */
 function ask(asks: Asks, { bucket, personId }: PersonKey, segmentId: string, why: Ask): void {
   let one = asks.get(personId);
@@ -172,12 +208,14 @@ function ask(asks: Asks, { bucket, personId }: PersonKey, segmentId: string, why
   if (!had || rank(why) > rank(had) || (rank(why) === rank(had) && why.at >= had.at))
     one.segments.set(segmentId, why);
 }
+/** Gives those whose companies are concerned as well. */
 function askTouched(
-  { byAttribute, byTag, ofAnybody, ofAddress }: Rules,
+  { byAttribute, byTag, ofAnybody, ofAddress, ofCompanies, through }: Rules,
   asks: Asks,
   touched: readonly store.Touched[],
   causes: ReadonlyMap<string, string>,
-): void {
+): Through {
+  const concerned: Through = [];
   for (const { kind, name, causeKind, cause, ...person } of touched) {
     const event = causes.get(person.personId);
     const why: Ask = {
@@ -194,9 +232,17 @@ function askTouched(
         ? byAttribute.get(name)
         : kind === "tag"
           ? byTag.get(name)
-          : [...ofAnybody, ...ofAddress];
+          : kind === "company"
+            ? ofCompanies
+            : [...ofAnybody, ...ofAddress];
     for (const { segment } of those ?? []) ask(asks, person, segment.id, why);
+    if (
+      (kind === "attribute" && through.byAttribute.has(name)) ||
+      (kind === "tag" && through.byTag.has(name))
+    )
+      concerned.push({ person, cause: why.cause });
   }
+  return concerned;
 }
 
 /** So many people who are asked of something else than a slice of the log go in one statement, of many segments at once. */
@@ -251,6 +297,12 @@ async function look(house: House, tx: Tx, book: Kept, asks: Asks, told?: Told): 
     }
   }
   if (changes.length > 0) await tell(house, tx, listeners, changes);
+  await touchThrough(
+    tx,
+    changes.flatMap(({ bucket, personId, segmentId, cause }) =>
+      rules.through.bySegment.has(segmentId) ? [{ person: { bucket, personId }, cause }] : [],
+    ),
+  );
 }
 function advance({ upTo }: memory.Memory, { next }: Told): void {
   for (const [bucket, to] of next) if (to > (upTo.get(bucket) ?? -1n)) upTo.set(bucket, to);
@@ -293,6 +345,7 @@ async function lookSingly(
     tx,
     kept,
     rules,
+    entries,
     asked.map(({ person }) => person),
     stamps,
     now,
@@ -391,69 +444,12 @@ function levels(entries: readonly Ours[]): Ours[][] {
     );
 }
 
-const whatsOf = (rule: Rule) => [...conditions(rule)].flatMap((one) => eventsOf(one));
-/** Since when events of each name matter to these rules, in ms; minus infinity: since ever. */
-function sinceOf(entries: readonly { segment: { rule: Rule } }[], now: Clock): Map<string, number> {
-  const since = new Map<string, number>();
-  for (const { segment } of entries)
-    for (const one of conditions(segment.rule))
-      for (const { event } of eventsOf(one)) {
-        const from = "window" in one && one.kind !== "first" ? spanOf(one.window, now).from : null;
-        const begins = from ?? Number.NEGATIVE_INFINITY;
-        since.set(event, Math.min(since.get(event) ?? Infinity, begins));
-      }
-  return since;
-}
-async function happenedTo(
-  reader: Reader,
-  people: readonly PersonKey[],
-  since: ReadonlyMap<string, number>,
-  told: readonly string[],
-): Promise<Map<string, Happened[]>> {
-  if (people.length === 0 || since.size === 0) return new Map();
-  const from = Math.min(...since.values());
-  const rows = await views.happened(
-    reader,
-    people,
-    [...since.keys()],
-    Number.isFinite(from) ? new Date(from) : null,
-    told,
-  );
-  const of = new Map<string, Happened[]>();
-  for (const { personId, name, at, id, data } of rows) {
-    const one = { name, at: at.getTime(), id, data: data ?? {} };
-    const had = of.get(personId);
-    if (had) had.push(one);
-    else of.set(personId, [one]);
-  }
-  return of;
-}
-
-type Facet = Facts & { segments: Set<string>; turns: Record<string, string> };
-/** What these rules ask of these people, in two statements however many they are. */
-export async function factsOf(
-  reader: Reader,
-  people: readonly PersonKey[],
-  entries: readonly { segment: { rule: Rule }; on: Ours["on"]; whats: Ours["whats"] }[],
-  now: Clock,
-): Promise<Map<string, Facet>> {
-  const whats = entries.flatMap((one) => one.whats);
-  const told = whats.flatMap(({ event, where = [] }) => (where.length > 0 ? [event] : []));
-  const names = {
-    attributes: [...new Set(entries.flatMap(({ on }) => [...on.attributes]))],
-    tags: [...new Set(entries.flatMap(({ on }) => [...on.tags]))],
-  };
-  const [rows, events] = await Promise.all([
-    views.facts(reader, people, names),
-    happenedTo(reader, people, sinceOf(entries, now), told),
-  ]);
-  return together(rows, events);
-}
-/** The same of all rules, where what people did is read only of those of whom it is not remembered. */
+/** What rules ask of these people, where what they did is read only of those of whom it is not remembered. */
 async function rememberedFacts(
   tx: Tx,
   kept: memory.Memory,
   rules: Rules,
+  entries: readonly Ours[],
   people: readonly PersonKey[],
   stamps: ReadonlyMap<string, bigint>,
   now: Clock,
@@ -469,42 +465,25 @@ async function rememberedFacts(
     if (had) events.set(person.personId, had);
     else unknown.push(person);
   }
-  const [rows, read] = await Promise.all([
-    views.facts(tx, people, {
-      attributes: [...rules.byAttribute.keys()],
-      tags: [...rules.byTag.keys()],
-    }),
-    happenedTo(tx, unknown, since, [...rules.told]),
-  ]);
-  for (const { personId } of unknown) {
-    const all = memory.askedOf(kept, read.get(personId) ?? []);
-    events.set(personId, all);
-    memory.remember(kept, personId, stamps.get(personId)!, all);
-  }
-  return together(rows, events);
+  const reading = happenedTo(tx, unknown, since, [...rules.told]).then((read) => {
+    for (const { personId } of unknown) {
+      const all = memory.askedOf(kept, read.get(personId) ?? []);
+      events.set(personId, all);
+      memory.remember(kept, personId, stamps.get(personId)!, all);
+    }
+    return events;
+  });
+  return togetherWith(tx, people, entries, now, reading);
 }
-const together = (
-  rows: readonly views.FactsRow[],
-  events: ReadonlyMap<string, readonly Happened[]>,
-): Map<string, Facet> =>
-  new Map(
-    rows.map(({ personId, tags, attributes, segments, turns }) => [
-      personId,
-      {
-        personId,
-        tags: new Map(
-          Object.entries(tags).map(([tag, { value, expiresAt }]) => [
-            tag,
-            { value, expiresAt: expiresAt === null ? null : new Date(expiresAt) },
-          ]),
-        ),
-        attributes: new Map(Object.entries(attributes).map(([name, { v }]) => [name, v])),
-        segments: new Set(segments),
-        turns,
-        events: events.get(personId) ?? [],
-      },
-    ]),
-  );
+/** Does anybody want to hear of an event about a segment? */
+async function wantedBy(tx: Tx, listeners: ReadonlySet<string>) {
+  const feeds = await feedsService.listening(tx);
+  return (name: string, segmentId: string): boolean =>
+    listeners.has(segmentId) ||
+    listeners.has(store.anySegment) ||
+    feeds.kept ||
+    feeds.webhooks.some(({ types }) => types.includes(name));
+}
 /** Tells other domains, where somebody listens. */
 async function tell(
   house: House,
@@ -512,12 +491,7 @@ async function tell(
   listeners: ReadonlySet<string>,
   changes: readonly store.Change[],
 ): Promise<void> {
-  const feeds = await feedsService.listening(tx);
-  const wanted = (name: string, segmentId: string) =>
-    listeners.has(segmentId) ||
-    listeners.has(store.anySegment) ||
-    feeds.kept ||
-    feeds.webhooks.some(({ types }) => types.includes(name));
+  const wanted = await wantedBy(tx, listeners);
   for (const type of [entered, left]) {
     const theirs = changes.filter(
       ({ change, segmentId }) => `segments.${change}` === type.name && wanted(type.name, segmentId),
@@ -548,10 +522,18 @@ export async function refold(house: House, tx: Tx, people: readonly PersonKey[])
   for (const person of people) {
     const id = joined.get(person.personId);
     const cause = id === undefined ? null : ({ kind: "event", id } as const);
-    for (const { segment } of book.rules.segments) ask(asks, person, segment.id, { cause, at: 0 });
+    for (const { segment } of book.rules.segments)
+      if (segment.level === "person") ask(asks, person, segment.id, { cause, at: 0 });
   }
   await look(house, tx, book, asks);
+  if (asksOfCompanies(book.rules))
+    await touchThrough(
+      tx,
+      people.map((person) => ({ person, cause: null })),
+    );
 }
+const asksOfCompanies = ({ companies, ofCompanies }: Rules): boolean =>
+  companies.length + ofCompanies.length > 0;
 
 // ── what comes in ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -559,6 +541,8 @@ export async function refold(house: House, tx: Tx, people: readonly PersonKey[])
 const touchedLimit = 5000;
 /** Events after which whose an address is may have changed. */
 const naming = ["identify", "alias", "bind", "unbind"];
+/** Events after which somebody may belong to another company, or their company be another. */
+const joining = ["group", "Group Left"];
 
 /**
  * After everybody else has made what they make of a slice of the log: whom its events concern, by the names that rules
@@ -573,8 +557,13 @@ export async function consume(house: House, tx: Tx, slice: Slice): Promise<void>
     next: new Map(slice.buckets.map((bucket, i) => [bucket, slice.tos[i]! + 1n])),
     events: new Map(),
   };
+  const ofCompanies = asksOfCompanies(rules);
   const isAsked = (name: string) =>
-    rules.byEvent.has(name) || (rules.ofAddress.length > 0 && naming.includes(name));
+    rules.byEvent.has(name) ||
+    rules.through.byEvent.has(name) ||
+    (ofCompanies && joining.includes(name)) ||
+    (rules.ofAddress.length > 0 && naming.includes(name));
+  const concerned: Through = [];
   const names = (await views.namesInSlice(tx, slice)).map(({ name }) => name).filter(isAsked);
   if (names.length > 0) {
     const asking = names.filter((name) => rules.told.has(name));
@@ -594,19 +583,54 @@ export async function consume(house: House, tx: Tx, slice: Slice): Promise<void>
       }
       if (naming.includes(row.name))
         for (const { segment } of rules.ofAddress) ask(asks, row, segment.id, why);
+      const joins = ofCompanies && joining.includes(row.name);
+      if (joins) for (const { segment } of rules.ofCompanies) ask(asks, row, segment.id, why);
+      const asked = (rules.through.byEvent.get(row.name) ?? []).some(({ on }) =>
+        on.people.events.some((what) => isOf(one, what)),
+      );
+      if (joins || asked) concerned.push({ person: row, cause: why.cause });
     }
   }
   const touched = await store.takeTouched(tx, touchedLimit);
   const nameless = touched.filter(({ cause }) => cause === null);
   const latest = nameless.length > 0 ? await views.latestInSlice(tx, slice, nameless) : [];
-  askTouched(rules, asks, touched, new Map(latest.map(({ personId, id }) => [personId, id])));
+  concerned.push(
+    ...askTouched(rules, asks, touched, new Map(latest.map(({ personId, id }) => [personId, id]))),
+  );
   await look(house, tx, book, asks, told);
+  await touchThrough(tx, concerned);
 }
 
-/** Looks at whoever was touched by anything but the log: a page, a timer, a night. Says how many; call until 0. */
+/**
+ * Looks at whoever was touched by anything but the log: a page, a timer, a night; and at companies. Says how many; call
+ * until 0.
+ */
 export async function settle(house: House): Promise<number> {
-  if (!(await store.isTouched(house.sql))) return 0;
-  return house.sql.begin((tx) => settleIn(house, tx, new Map()));
+  if (await store.isTouched(house.sql))
+    return house.sql.begin((tx) => settleIn(house, tx, new Map()));
+  if (!(await store.isCompanyTouched(house.sql))) return 0;
+  // One process at a time, so that no two looks at one company overlap.
+  const settled = await whileHeld(house.sql, "segments.companies", () =>
+    house.sql.begin((tx) => settleCompanies(house, tx)),
+  );
+  return settled ?? 0;
+}
+/** Companies looked at in one go. */
+const companiesLimit = 100;
+async function settleCompanies(house: House, tx: Tx): Promise<number> {
+  const book = await rulesNow(house, tx);
+  const { rules, listeners } = book;
+  const touched = await store.takeTouchedCompanies(tx, companiesLimit);
+  if (!asksOfCompanies(rules)) return touched.length;
+  const { changes, people } = await lookAtCompanies(house, tx, rules, touched, clockOf(house));
+  if (changes.length > 0) await tellOfCompanies(house, tx, await wantedBy(tx, listeners), changes);
+  const causes = new Map(touched.map(({ companyId, cause }) => [companyId, cause]));
+  const asks: Asks = new Map();
+  for (const { companyId, ...person } of people)
+    for (const { segment } of rules.ofCompanies)
+      ask(asks, person, segment.id, { cause: causes.get(companyId) ?? null, at: 0 });
+  await look(house, tx, book, asks);
+  return touched.length;
 }
 async function settleIn(
   house: House,
@@ -616,8 +640,9 @@ async function settleIn(
   const book = await rulesNow(house, tx);
   const touched = await store.takeTouched(tx, touchedLimit);
   const asks: Asks = new Map();
-  askTouched(book.rules, asks, touched, causes);
+  const concerned = askTouched(book.rules, asks, touched, causes);
   await look(house, tx, book, asks);
+  await touchThrough(tx, concerned);
   return touched.length;
 }
 
@@ -632,7 +657,10 @@ export async function ship(house: House): Promise<number> {
       const lines = await store.takeStale(tx, staleLimit);
       if (lines.length > 0)
         await house.columns.insertLines("person", lines, `person:${house.newId()}`);
-      return lines.length;
+      const companies = await store.takeStaleCompanies(tx, staleLimit);
+      if (companies.length > 0)
+        await house.columns.insertLines("company", companies, `company:${house.newId()}`);
+      return lines.length + companies.length;
     }),
   );
   return sent ?? 0;
@@ -652,11 +680,26 @@ export const timers: TimerKind[] = [
     },
   },
   {
+    kind: companyDue,
+    clock: "shop",
+    batch: 500,
+    ring: async (_house, tx, due) => {
+      await store.touchCompanies(
+        tx,
+        due.map(({ key }) => ({ companyId: key, cause: null })),
+      );
+    },
+  },
+  {
     kind: daily,
     clock: "shop",
     batch: 1,
     ring: async (house, tx, due) => {
-      for (const { key } of due) await refreshIn(house, tx, key);
+      await refreshWith(
+        house,
+        tx,
+        due.map(({ key }) => key),
+      );
     },
   },
 ];
@@ -680,8 +723,11 @@ export const reactions: Reaction[] = [
   {
     on: "segments.defined",
     react: async (house, tx, events) => {
-      for (const id of new Set(events.map(({ data }) => String(data["segment"]))))
-        await refreshIn(house, tx, id);
+      await refreshWith(
+        house,
+        tx,
+        events.map(({ data }) => String(data["segment"])),
+      );
     },
   },
 ];

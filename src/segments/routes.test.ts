@@ -160,7 +160,7 @@ test("an address is asked for by its blind index alone; lists, comparison, overl
     sentence: { en: "People whose e-mail is the one given." },
   });
   const made = await shop.ask("POST", "/v1/segments", { name, rule: dormant, purpose: "analysis" });
-  const half = { kind: "and", of: [dormant, { kind: "sample", seed: "1", percent: 50 }] };
+  const half = { kind: "and", of: [dormant, { kind: "sample", seed: "1", basisPoints: 5000 }] };
   const other = await shop.ask("POST", "/v1/segments", { name, rule: half, purpose: "analysis" });
   await shop.settle();
   const [a, b] = [made.body.id, other.body.id];

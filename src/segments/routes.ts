@@ -10,22 +10,23 @@ import * as service from "./service.ts";
 import * as store from "./store.ts";
 import * as views from "./views.ts";
 
-const shown =
-  (house: House, all: readonly store.Segment[], counts: Map<string, number>) =>
-  (segment: store.Segment) => ({
-    id: segment.id,
-    name: segment.name,
-    purpose: segment.purpose,
-    version: segment.version,
-    builtIn: segment.code,
-    people: counts.get(segment.id) ?? 0,
-    sentence: service.read(house, segment.rule, all),
-    refreshedAt: segment.refreshedAt?.toISOString() ?? null,
-  });
+type Reads = Awaited<ReturnType<typeof service.reading>>;
+const shown = (reads: Reads, counts: Map<string, number>) => (segment: store.Segment) => ({
+  id: segment.id,
+  name: segment.name,
+  level: segment.level,
+  purpose: segment.purpose,
+  version: segment.version,
+  builtIn: segment.code,
+  people: counts.get(segment.id) ?? 0,
+  sentence: reads(segment.rule, segment.level),
+  refreshedAt: segment.refreshedAt?.toISOString() ?? null,
+});
 async function everything(house: House) {
   const [all, counted] = await Promise.all([store.all(house.sql), views.counted(house.sql)]);
   const counts = new Map(counted.map((one) => [one.segmentId, one.people]));
-  return { all, show: shown(house, all, counts) };
+  const reads = await service.reading(house, house.sql, all);
+  return { all, show: shown(reads, counts) };
 }
 
 const list = answer(api.list, async ({ house }) => {
@@ -88,19 +89,19 @@ const asked = new WeakMap<House, Map<string, { cancel: () => void }>>();
 
 async function countBy(
   { house, actor }: Reading,
-  rule: Rule,
+  { rule, level }: Pick<store.Segment, "rule" | "level">,
   all: readonly store.Segment[],
   clock: Clock,
 ): Promise<{ fit: number; of: number; engine: "postgres" | "clickhouse" } | "superseded"> {
   const [of, known] = await Promise.all([
-    views.everybodyCount(house.sql),
+    views.everybodyCount(house.sql, level),
     service.knownIn(house.sql, [rule, ...all.map((one) => one.rule)]),
   ]);
   const now = atInstant(rule, clock, known);
   const others = new Map(all.map((one) => [one.id, atInstant(one.rule, clock, known)]));
   const full = of >= columnsFrom ? expanded(now, others) : null;
   if (full) {
-    const { query, values } = peopleOf(full, clock.at);
+    const { query, values } = peopleOf(full, clock.at, level);
     const [row] = await house.columns.read<{ people: string | number }>(
       `select count() as people from (${query})`,
       values,
@@ -110,7 +111,7 @@ async function countBy(
   const mine = asked.get(house) ?? new Map<string, { cancel: () => void }>();
   asked.set(house, mine);
   mine.get(actor.id)?.cancel();
-  const query = views.countQuery(house.sql, now, clock.at);
+  const query = views.countQuery(house.sql, now, clock.at, level);
   mine.set(actor.id, query);
   try {
     const [row] = await query;
@@ -124,27 +125,44 @@ async function countBy(
 }
 const isCancelled = (thrown: unknown): boolean => (thrown as { code?: string }).code === "57014";
 
-const preview = answer(api.preview, async (reading, { rule: given }) => {
+const preview = answer(api.preview, async (reading, { rule: given, level }) => {
   const { house, now } = reading;
   const rule = service.sealed(house, given);
   const all = await store.all(house.sql);
-  if (!service.namesKnown(rule, all)) return fail("segments.unknown_in_rule");
+  if (!service.namesKnown(rule, level, all)) return fail("segments.unknown_in_rule");
   const clock = { at: now, timeZone: house.clocks.timeZone };
   const upToDate = await views.isShipped(house.sql);
-  const counted = await countBy(reading, rule, all, clock);
+  const counted = await countBy(reading, { rule, level }, all, clock);
   if (counted === "superseded") return fail("segments.superseded");
   const { fit, of, engine } = counted;
-  const some = await sampleOf(house, rule, clock, fit);
-  const person = await known(house, some);
+  const some =
+    level === "person"
+      ? await sampleOf(house, rule, clock, fit)
+      : await views.sample(house.sql, atInstant(rule, clock), clock.at, samplePeople, level);
+  const person = await known(house, level === "person" ? some : []);
+  const companies = level === "company" ? await companyNames(house, some) : [];
   return ok({
     people: fit,
     of,
-    sentence: service.read(house, rule, all),
-    sample: some.map(person),
+    sentence: await service.read(house, house.sql, { rule, level }, all),
+    sample: level === "person" ? some.map(person) : [],
+    companies,
     at: now.toISOString(),
     freshness: { engine, upToDate: engine === "postgres" || upToDate },
   });
 });
+/** What companies are called: their name, or the shop's number of them. */
+async function companyNames(house: House, keys: readonly PersonKey[]) {
+  const rows = await views.companyNames(
+    house.sql,
+    keys.map(({ personId }) => personId),
+  );
+  const names = new Map(rows.map(({ id, name }) => [id, name]));
+  return keys.map(({ personId }) => ({
+    companyId: personId,
+    name: names.get(personId) ?? personId,
+  }));
+}
 /**
  * Five of them. A helping of people is asked at a time, in order, and each helping is larger: where many fit, few are
  * asked, and where few do, everybody is.
@@ -161,7 +179,7 @@ async function sampleOf(house: House, rule: Rule, clock: Clock, fit: number): Pr
     if (found.length >= Math.min(samplePeople, fit)) return found.slice(0, samplePeople);
     after = some.at(-1)!;
   }
-  return [...(await views.sample(house.sql, now, clock.at, samplePeople))];
+  return [...(await views.sample(house.sql, now, clock.at, samplePeople, "person"))];
 }
 
 /** What a rule may be helped with, of each kind at most. */
@@ -238,6 +256,8 @@ const changes = answer(api.changes, async ({ house }, { segment: id, limit }) =>
 const snapshots = answer(api.snapshots, async ({ house }, { segment: id }) => {
   const all = await store.all(house.sql);
   if (!all.some((one) => one.id === id)) return fail("segments.unknown");
+  const reads = await service.reading(house, house.sql, all);
+  const { level } = all.find((one) => one.id === id)!;
   return ok({
     snapshots: (await store.snapshotsOf(house.sql, id)).map(
       ({ id: snapshot, name, people: were, takenAt, version, rule }) => ({
@@ -246,7 +266,7 @@ const snapshots = answer(api.snapshots, async ({ house }, { segment: id }) => {
         people: were,
         takenAt: takenAt.toISOString(),
         version,
-        sentence: service.read(house, rule, all),
+        sentence: reads(rule, level),
       }),
     ),
   });

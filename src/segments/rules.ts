@@ -15,7 +15,12 @@
 //   between two instants holds its beginning and not its end. What is dated after now has not happened yet.
 // - Events of bots and of staff are left out. Of several events at one instant the order is that of their ids.
 // - What an event says is asked by filters: model/filter.ts says what they compare.
+// - A company's attributes are its profile and its figures; what its people did while they belonged to it is what it
+//   did. Who belongs to it now is who joined by now and has not left. "Everybody" of nobody is not true.
+// - A sample takes basis points (hundredths of a percent) of all ids. One seed draws one order of everybody: its smaller
+//   share lies within the larger. A merge goes by the id that stays.
 import { addDays, dayOf, instantOf } from "#kernel/clock.ts";
+import { identifierTypes, type IdentifierType } from "#people/rules.ts";
 import type { Comparison, Filter } from "./model/filter.ts";
 
 export {
@@ -42,6 +47,12 @@ export type Window =
   | { kind: "since"; at: string }
   | { kind: "between"; from: string; until: string }
   | { kind: "ever" };
+/** What a rule may ask for by equality: everything that somebody is recognised by. */
+export const askedTypes = identifierTypes;
+/** Those that mean one person wherever they come from; any other is a source's own. */
+export const everywhere: ReadonlySet<IdentifierType> = new Set(["email", "phone"]);
+/** Whom a rule is about. A company's rule asks of its people by "staff", a person's of their companies by "company". */
+export type Level = "person" | "company";
 export type Rule =
   | { kind: "everybody" }
   | { kind: "and"; of: Rule[] }
@@ -61,9 +72,13 @@ export type Rule =
   /** One after the other, all in the window, from the first to the last at most so many hours. */
   | { kind: "sequence"; steps: What[]; withinHours: number; window: Window }
   /** A direct field, by equality alone: what stands in the rule is its blind index, never the value. */
-  | { kind: "identifier"; type: "email" | "phone"; blinds: string[] }
-  /** A share of everybody that stays the same for one seed. */
-  | { kind: "sample"; seed: string; percent: number }
+  | { kind: "identifier"; type: IdentifierType; blinds: string[] }
+  /** A share of everybody, in basis points, that stays the same for one seed. */
+  | { kind: "sample"; seed: string; basisPoints: number }
+  /** Of a person: they belong, in one of these roles (none given: in any), to a company that fits. */
+  | { kind: "company"; roles: string[]; fits: Rule }
+  /** Of a company: so many of its people in these roles fit, or every one of them does. */
+  | { kind: "staff"; are: Comparison | "every"; count: number; roles: string[]; fits: Rule }
   | { kind: "segment"; segment: string }
   | { kind: "union" | "intersect"; segments: string[] }
   | { kind: "except"; segment: string; without: string[] };
@@ -71,6 +86,8 @@ export type Rule =
 /** A rule has at most so many conditions, and groups lie so deep in each other. */
 export const conditionsLimit = 100;
 export const depthLimit = 8;
+/** Roles that one condition names at most. */
+export const rolesLimit = 10;
 /** A window looks back two years at most, or to an instant, or to the beginning. */
 export const windowLimitDays = 731;
 export const stepsLimit = 5;
@@ -90,6 +107,8 @@ export type RuleNow =
   | ({ kind: "first"; span: Span; now: number } & What)
   | { kind: "sequence"; steps: What[]; withinMs: number; span: Span }
   | { kind: "people"; ids: string[] }
+  | { kind: "company"; roles: string[]; fits: RuleNow }
+  | { kind: "staff"; are: Comparison | "every"; count: number; roles: string[]; fits: RuleNow }
   /** (a × the last 32 bits of the person's id + b) modulo `sampleModulus` lies below `below`. */
   | { kind: "sample"; a: number; b: number; below: number };
 
@@ -101,13 +120,17 @@ export type Happened = {
   id: string;
   data: Readonly<Record<string, unknown>>;
 };
-/** What a rule may ask of one person. Attributes are bare values. */
+/** In which role somebody belonged to a company, since when and (exclusive) until when, in ms of UTC; null: still. */
+export type Belongs = { role: string; since: number; until: number | null; facts: Facts };
+/** What a rule may ask of one person, or of one company. Attributes are bare values. */
 export type Facts = {
   personId: string;
   tags: ReadonlyMap<string, { value: string; expiresAt: Date | null }>;
   attributes: ReadonlyMap<string, unknown>;
   segments: ReadonlySet<string>;
   events: readonly Happened[];
+  /** Of a person their companies, of a company its people. */
+  belongs?: readonly Belongs[];
 };
 /** Whose each blind index is: hex → person id. */
 export type Known = ReadonlyMap<string, string>;
@@ -178,7 +201,7 @@ export function atInstant(rule: Rule, now: Clock, known: Known = new Map()): Rul
     case "sample": {
       // A factor below 2^30 keeps the product below 2^62: exact in every engine.
       const a = (hash32(`${rule.seed}|a`) % 1_073_741_823) + 1;
-      const below = Math.floor((sampleModulus * Math.round(rule.percent * 100)) / 10_000);
+      const below = Math.floor((sampleModulus * rule.basisPoints) / 10_000);
       return { kind: "sample", a, b: hash32(`${rule.seed}|b`) % sampleModulus, below };
     }
     case "union":
@@ -198,17 +221,28 @@ export function atInstant(rule: Rule, now: Clock, known: Known = new Map()): Rul
           })),
         ],
       };
+    case "company":
+    case "staff":
+      return { ...rule, fits: atInstant(rule.fits, now, known) };
     default:
       return rule;
   }
 }
 
-type Condition = Exclude<Rule, { of: unknown }>;
+export type Condition = Exclude<Rule, { of: unknown }>;
 /** Every condition of a rule, groups left out. */
 export function* conditions(rule: Rule): Generator<Condition> {
   if (rule.kind === "and" || rule.kind === "or") for (const one of rule.of) yield* conditions(one);
   else if (rule.kind === "not") yield* conditions(rule.of);
   else yield rule;
+}
+/** Every condition of a rule, with those that it asks of companies or of their people, and of whom each asks. */
+export function* allConditions(rule: Rule, level: Level): Generator<[Condition, Level]> {
+  for (const one of conditions(rule)) {
+    yield [one, level];
+    if (one.kind === "company") yield* allConditions(one.fits, "company");
+    if (one.kind === "staff") yield* allConditions(one.fits, "person");
+  }
 }
 /** Events that a condition asks about, with their filters. */
 export const eventsOf = (one: Condition): readonly What[] =>
@@ -226,21 +260,42 @@ export const segmentsOf = (one: Condition): readonly string[] =>
         ? [one.segment, ...one.without]
         : [];
 /** What a rule depends on: a change of anything else changes nobody's place in it. */
-export function dependsOn(rule: Rule) {
-  const on = {
+export function dependsOn(rule: Rule, level: Level = "person") {
+  const names = () => ({
     tags: new Set<string>(),
     attributes: new Set<string>(),
+    events: [] as What[],
     segments: new Set<string>(),
-    events: new Set<string>(),
     blinds: new Set<string>(),
+  });
+  /** `own`: of whoever the rule is about, as far as that is a person. `people`: of anybody of a company. */
+  const on = {
+    own: names(),
+    people: names(),
+    /** Does it ask anything of a company, or of whoever belongs to one? */
+    company: level === "company",
+    segments: new Set<string>(),
   };
-  for (const one of conditions(rule)) {
-    if (one.kind === "tag") on.tags.add(one.tag);
-    else if ("attribute" in one) on.attributes.add(one.attribute);
-    else if (one.kind === "identifier") for (const blind of one.blinds) on.blinds.add(blind);
-    for (const { event } of eventsOf(one)) on.events.add(event);
-    for (const id of segmentsOf(one)) on.segments.add(id);
-  }
+  const visit = (of: Rule, at: Level, part: "own" | "people"): void => {
+    for (const one of conditions(of)) {
+      const named = on[part];
+      // A company's own attributes and tags are told as a whole: whatever changes, it is looked at.
+      if (at === "person") {
+        if (one.kind === "tag") named.tags.add(one.tag);
+        else if ("attribute" in one) named.attributes.add(one.attribute);
+        else if (one.kind === "identifier") for (const blind of one.blinds) named.blinds.add(blind);
+        for (const id of segmentsOf(one)) named.segments.add(id);
+      }
+      named.events.push(...eventsOf(one));
+      for (const id of segmentsOf(one)) on.segments.add(id);
+      if (one.kind === "company") {
+        on.company = true;
+        visit(one.fits, "company", "people");
+      }
+      if (one.kind === "staff") visit(one.fits, "person", "people");
+    }
+  };
+  visit(rule, level, level === "person" ? "own" : "people");
   return on;
 }
 /** Segments in an order in which each comes after those that its rule names. Null where they go round in a circle. */
@@ -260,8 +315,38 @@ export function inOrder<S extends { id: string; rule: Rule }>(segments: readonly
   return segments.every((one) => visit(one, [])) ? [...done.values()] : null;
 }
 
+/**
+ * Where a rule asks of the wrong one: of a person's companies within a company's rule, say. The names of the fields that
+ * lead to it; null where all is well. A company is not found by an address, nor are its people.
+ */
+export function misplaced(rule: Rule, level: Level, inside = false): string[] | null {
+  if (rule.kind === "and" || rule.kind === "or") {
+    for (const [i, one] of rule.of.entries()) {
+      const at = misplaced(one, level, inside);
+      if (at) return ["of", String(i), ...at];
+    }
+    return null;
+  }
+  const below = (at: string[] | null, field: string) => at && [field, ...at];
+  if (rule.kind === "not") return below(misplaced(rule.of, level, inside), "of");
+  if (rule.kind === "company")
+    return level === "person" && !inside
+      ? below(misplaced(rule.fits, "company"), "fits")
+      : ["kind"];
+  if (rule.kind === "staff")
+    return level === "company" ? below(misplaced(rule.fits, "person", true), "fits") : ["kind"];
+  if (rule.kind === "identifier") return level === "person" && !inside ? null : ["kind"];
+  return null;
+}
+
 export type Sentence = { zh: string; en: string };
-export type Words = { currency: string; timeZone: string; segments: ReadonlyMap<string, Sentence> };
+export type Words = {
+  currency: string;
+  timeZone: string;
+  segments: ReadonlyMap<string, Sentence>;
+  /** What the roles within a company are called, by code. */
+  roles?: ReadonlyMap<string, Sentence>;
+};
 
 /**
  * Dormant, and worth winning back: they came back at least once, so they can, or they spent more than the lowest two

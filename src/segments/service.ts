@@ -8,23 +8,35 @@ import { fail, ok, type Result } from "#kernel/result.ts";
 import type { Reader, Tx } from "#kernel/sql.ts";
 import { defined } from "./events.ts";
 import * as privacy from "#privacy/service.ts";
+import type { IdentifierType } from "#people/rules.ts";
 import { interestsOf } from "./model/book.ts";
 import { sentenceOf } from "./model/sentence.ts";
 import {
   conditions,
-  dependsOn,
+  allConditions,
   dormantWorth,
   inOrder,
+  segmentsOf,
   type Known,
+  type Level,
   type Rule,
   type Sentence,
 } from "./rules.ts";
 import * as store from "./store.ts";
 
-type Named = { id?: string | undefined; name: Sentence; purpose: store.Purpose };
+type Named = {
+  id?: string | undefined;
+  name: Sentence;
+  level?: Level;
+  purpose: store.Purpose;
+};
 type Define = Named & { rule: Rule };
 type Defined = { id: string; version: number; sentence: Sentence };
-type Refused = "segments.unknown" | "segments.unknown_in_rule" | "segments.circular";
+type Refused =
+  | "segments.unknown"
+  | "segments.unknown_in_rule"
+  | "segments.circular"
+  | "segments.level_fixed";
 
 /**
  * Takes away what the columns know of people and lets them be told of everybody again, which is their own work. Nobody
@@ -51,16 +63,19 @@ export const define = (
 
 /** A rule as it is asked: addresses may be in clear. */
 type Asked =
-  | Exclude<Rule, { of: unknown } | { kind: "identifier" }>
+  | Exclude<Rule, { of: unknown } | { fits: unknown } | { kind: "identifier" }>
   | { kind: "and" | "or"; of: Asked[] }
   | { kind: "not"; of: Asked }
+  | (Omit<Extract<Rule, { kind: "company" }>, "fits"> & { fits: Asked })
+  | (Omit<Extract<Rule, { kind: "staff" }>, "fits"> & { fits: Asked })
   | {
       kind: "identifier";
-      type: "email" | "phone";
+      type: IdentifierType;
+      source?: string | undefined;
       values?: string[] | undefined;
       blinds?: string[] | undefined;
     };
-/** The rule as it is kept: of addresses their blind indexes alone. */
+/** The rule as it is kept: of addresses and numbers their blind indexes alone. */
 export function sealed(house: House, rule: Asked): Rule {
   switch (rule.kind) {
     case "and":
@@ -68,9 +83,12 @@ export function sealed(house: House, rule: Asked): Rule {
       return { kind: rule.kind, of: rule.of.map((one) => sealed(house, one)) };
     case "not":
       return { kind: "not", of: sealed(house, rule.of) };
+    case "company":
+    case "staff":
+      return { ...rule, fits: sealed(house, rule.fits) };
     case "identifier": {
-      const { type, values = [], blinds = [] } = rule;
-      const own = values.map((value) => privacy.blindOf(house, type, value, "").toString("hex"));
+      const { type, source = "", values = [], blinds = [] } = rule;
+      const own = values.map((one) => privacy.blindOf(house, type, one, source).toString("hex"));
       return { kind: "identifier", type, blinds: [...new Set([...blinds, ...own])].toSorted() };
     }
     default:
@@ -104,16 +122,18 @@ export async function freeze(
 async function put(
   house: House,
   tx: Tx,
-  { id, name, rule, purpose }: Define,
+  { id, name, level = "person", rule, purpose }: Define,
   code: string | null,
 ): Promise<Result<Defined, Refused>> {
   const all = await store.allLocked(tx);
   const had = all.find((one) => one.id === id);
   if (id !== undefined && !had) return fail("segments.unknown");
+  if (had && had.level !== level) return fail("segments.level_fixed");
   const segment: store.Segment = {
     id: had?.id ?? house.newId(),
     code: had?.code ?? code,
     name,
+    level,
     rule,
     purpose,
     version: (had?.version ?? 0) + 1,
@@ -121,7 +141,7 @@ async function put(
     refreshedAt: null,
   };
   const then = [...all.filter((one) => one !== had), segment];
-  if (!namesKnown(rule, then)) return fail("segments.unknown_in_rule");
+  if (!namesKnown(rule, level, then)) return fail("segments.unknown_in_rule");
   if (!inOrder(then)) return fail("segments.circular");
   await store.put(tx, segment);
   await store.putInterests(tx, [segment.id], interestsOf(segment));
@@ -129,19 +149,46 @@ async function put(
   const event = { person: { bucket: bucketOfText(segment.id), personId: nobody } };
   const data = { segment: segment.id, version: segment.version };
   await emitAll(house, tx, defined, [{ ...event, data }]);
-  return ok({ id: segment.id, version: segment.version, sentence: read(house, rule, then) });
+  return ok({
+    id: segment.id,
+    version: segment.version,
+    sentence: await read(house, tx, segment, then),
+  });
 }
 
-/** Does every segment that the rule names exist? */
-export const namesKnown = (rule: Rule, all: readonly { id: string }[]): boolean =>
-  [...dependsOn(rule).segments].every((id) => all.some((one) => one.id === id));
-/** A rule read back, with the names of the segments in it. */
-export const read = (house: House, rule: Rule, all: readonly store.Segment[]): Sentence =>
-  sentenceOf(rule, {
+/** Is there every segment that the rule names, each about whom it is asked of? */
+export const namesKnown = (
+  rule: Rule,
+  level: Level,
+  all: readonly { id: string; level: Level }[],
+): boolean =>
+  [...allConditions(rule, level)].every(([one, at]) =>
+    segmentsOf(one).every((id) => all.some((other) => other.id === id && other.level === at)),
+  );
+/** A rule read back, with the names of the segments and roles in it. */
+export async function read(
+  house: House,
+  reader: Reader,
+  { rule, level }: { rule: Rule; level: Level },
+  all: readonly store.Segment[],
+): Promise<Sentence> {
+  return (await reading(house, reader, all))(rule, level);
+}
+/** Reads rules back. */
+export async function reading(
+  house: House,
+  reader: Reader,
+  all: readonly store.Segment[],
+): Promise<(rule: Rule, level: Level) => Sentence> {
+  const named = await store.roles(reader);
+  const words = {
     currency: house.settings.currency,
     timeZone: house.clocks.timeZone,
     segments: new Map(all.map(({ id, name }) => [id, name])),
-  });
+    roles: new Map(named.map(({ code, zh, en }) => [code, { zh, en }])),
+  };
+  return (rule, level) => sentenceOf(rule, words, level);
+}
 
 /** "Dormant, worth winning back": made once, then the shop's to change. Its id. */
 export async function seedDormantWorth(house: House, tx: Tx): Promise<string> {

@@ -1,12 +1,14 @@
 // Every SQL statement that writes segments, and its own reads.
 import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
-import type { Rule, Sentence } from "./rules.ts";
+import type { Level, Rule, Sentence } from "./rules.ts";
 
 export type Purpose = "marketing" | "service" | "analysis";
 export type Segment = {
   id: string;
   code: string | null;
   name: Sentence;
+  /** Of companies its members are companies, and its rule asks of them. Never changes. */
+  level: Level;
   rule: Rule;
   purpose: Purpose;
   version: number;
@@ -14,7 +16,7 @@ export type Segment = {
   refreshedAt: Date | null;
 };
 const columns = (reader: Reader) => reader`
-  id, code, jsonb_build_object('zh', name_zh, 'en', name_en) as name, rule, purpose, version,
+  id, code, jsonb_build_object('zh', name_zh, 'en', name_en) as name, level, rule, purpose, version,
   defined_at, refreshed_at`;
 
 export const all = (reader: Reader) =>
@@ -46,7 +48,7 @@ export const nextGeneration = (tx: Tx) => tx`update segments_state set generatio
 export const anySegment = "00000000-0000-0000-0000-000000000000";
 
 export type Interest = {
-  kind: "event" | "attribute" | "tag" | "segment" | "person";
+  kind: "event" | "attribute" | "tag" | "segment" | "person" | "company";
   name: string;
   segmentId: string;
 };
@@ -91,6 +93,38 @@ export const takeTouched = (tx: Tx, limit: number) => tx<Touched[]>`
 export async function isTouched(reader: Reader): Promise<boolean> {
   const [row] = await reader<{ touched: boolean }[]>`
     select exists (select from segments_touched) as touched`;
+  return row!.touched;
+}
+
+/** Companies to look at again, each with the latest thing that touched it. */
+export type TouchedCompany = { companyId: string; cause: Cause | null };
+export const touchCompanies = (tx: Tx, rows: readonly TouchedCompany[]) => tx`
+  insert into segments_company_touched (company_id, cause_kind, cause)
+  select * from unnest(${rows.map((r) => r.companyId)}::uuid[],
+    ${rows.map((r) => r.cause?.kind ?? null)}::text[], ${rows.map((r) => r.cause?.id ?? null)}::uuid[])`;
+/** Every company that somebody belongs to or belonged to. */
+export const touchEveryCompany = (tx: Tx) => tx`
+  insert into segments_company_touched (company_id) select distinct company_id from companies_member`;
+/** Whatever touched up to so many companies is taken at once: one look at each is enough. */
+export async function takeTouchedCompanies(tx: Tx, limit: number): Promise<TouchedCompany[]> {
+  const rows = await tx<{ companyId: string; kind: Cause["kind"] | null; cause: string | null }[]>`
+    with taken as (
+      delete from segments_company_touched where company_id in (
+        select distinct company_id from (
+          select company_id from segments_company_touched order by company_id limit ${limit * 50}) s
+        limit ${limit})
+      returning company_id, id, cause_kind, cause
+    )
+    select distinct on (company_id) company_id, cause_kind as kind, cause from taken
+    order by company_id, cause is not null desc, id desc`;
+  return rows.map(({ companyId, kind, cause }) => ({
+    companyId,
+    cause: kind && cause ? { kind, id: cause } : null,
+  }));
+}
+export async function isCompanyTouched(reader: Reader): Promise<boolean> {
+  const [row] = await reader<{ touched: boolean }[]>`
+    select exists (select from segments_company_touched) as touched`;
   return row!.touched;
 }
 
@@ -159,6 +193,33 @@ export async function replaceMembers(
     from changed`;
   return row!;
 }
+/** The same of companies, whom `fit` names as (bucket, person_id); gives those that came and went. */
+export const replaceCompanies = (
+  tx: Tx,
+  { segmentId, version, at }: { segmentId: string; version: number; at: Date },
+  fit: Part,
+) => tx<{ companyId: string; change: "entered" | "left" }[]>`
+  with fit as materialized (${fit}),
+  had as materialized (
+    select company_id from segments_company_member where segment_id = ${segmentId}
+  ), changed as materialized (
+    select coalesce(f.person_id, h.company_id) as company_id,
+      case when h.company_id is null then 'entered' else 'left' end as change
+    from fit f full join had h on h.company_id = f.person_id
+    where h.company_id is null or f.person_id is null
+  ), gone as (
+    delete from segments_company_member m using changed c
+    where c.change = 'left' and m.segment_id = ${segmentId} and m.company_id = c.company_id
+  ), come as (
+    insert into segments_company_member (company_id, segment_id, since)
+    select company_id, ${segmentId}::uuid, ${at}::timestamptz from changed where change = 'entered'
+  ), told as (
+    insert into segments_company_log (company_id, id, segment_id, version, change, at)
+    select company_id, gen_random_uuid(), ${segmentId}::uuid, ${version}::int, change,
+      ${at}::timestamptz
+    from changed
+  )
+  select company_id, change from changed order by company_id`;
 /** Who came and went at an instant. */
 export const lines = async (tx: Tx, segmentId: string, at: Date): Promise<Change[]> =>
   (
@@ -258,6 +319,29 @@ export async function apply(
   }
 }
 
+export type CompanyChange = Omit<Change, keyof PersonKey> & { companyId: string };
+/** Lets companies in and out, with a line of the log for each. */
+export async function applyCompanies(
+  tx: Tx,
+  newId: () => string,
+  changes: readonly CompanyChange[],
+): Promise<void> {
+  for (const { companyId, segmentId, version, change, cause, at } of changes) {
+    const own = { companyId, segmentId };
+    const why = { causeKind: cause?.kind ?? null, cause: cause?.id ?? null };
+    if (change === "left")
+      await tx`
+        delete from segments_company_member
+        where company_id = ${companyId} and segment_id = ${segmentId}`;
+    else
+      await tx`
+        insert into segments_company_member ${tx({ ...own, ...why, since: at })}
+        on conflict do nothing`;
+    await tx`
+      insert into segments_company_log ${tx({ ...own, ...why, id: newId(), version, change, at })}`;
+  }
+}
+
 export type Snapshot = {
   id: string;
   segmentId: string;
@@ -323,7 +407,13 @@ export const takeStale = (tx: Tx, limit: number) => tx<{ line: string }[]>`
         'until_at', to_char(least(s.until_at, '2299-12-31') at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS'),
         'until_id', s.until_id))
       from people_span s
-      where s.person_bucket = d.bucket and s.person_id = d.person_id), '[]')
+      where s.person_bucket = d.bucket and s.person_id = d.person_id), '[]'),
+    'companies', coalesce((
+      select json_agg(json_build_object('company', m.company_id, 'role', m.role,
+        'since', to_char(greatest(m.since, '1900-01-01') at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS'),
+        'until', to_char(least(coalesce(m.until, 'infinity'), '2299-12-31') at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS')))
+      from companies_member m
+      where m.bucket = d.bucket and m.person_id = d.person_id), '[]')
   )::text as line
   from due d
   left join people_person p on p.bucket = d.bucket and p.person_id = d.person_id
@@ -334,9 +424,43 @@ export const takeStale = (tx: Tx, limit: number) => tx<{ line: string }[]>`
 /** Lets the columns be told of everybody there is again. */
 export const restale = (tx: Tx) => tx`
   insert into segments_stale (bucket, person_id) select bucket, person_id from people_person`;
+/** The same of companies. */
+export const takeStaleCompanies = (tx: Tx, limit: number) => tx<{ line: string }[]>`
+  with picked as materialized (
+    select company_id, id from segments_company_stale order by company_id, id limit ${limit}
+    for update skip locked
+  ), taken as (
+    delete from segments_company_stale s using picked
+    where (s.company_id, s.id) = (picked.company_id, picked.id)
+  ), due as (
+    select company_id, nextval('segments_version') as version
+    from (select distinct company_id from picked) d
+  )
+  select json_build_object(
+    'company_id', d.company_id, 'version', d.version,
+    'gone', case when f.company_id is null then 1 else 0 end,
+    'numbers', coalesce((
+      select json_object_agg(a.key, a.value->'v') from jsonb_each(f.attributes) a
+      where a.value->'v' > '-1000000000000000000' and a.value->'v' < '1000000000000000000'), '{}'),
+    'texts', coalesce((
+      select json_object_agg(a.key, a.value->>'v') from jsonb_each(f.attributes) a
+      where jsonb_typeof(a.value->'v') = 'string'), '{}'),
+    'known', coalesce((
+      select json_agg(a.key) from jsonb_each(f.attributes) a
+      where a.value->>'v' is not null), '[]'),
+    'tags', coalesce((
+      select json_object_agg(t.tag, t.value) from companies_tag t
+      where t.company_id = d.company_id), '{}'),
+    'tag_until', coalesce((
+      select json_object_agg(t.tag, to_char(t.expires_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS'))
+      from companies_tag t
+      where t.company_id = d.company_id and t.expires_at is not null), '{}')
+  )::text as line
+  from due d left join segments_company_profile f on f.company_id = d.company_id`;
 export async function isStale(reader: Reader): Promise<boolean> {
   const [row] = await reader<{ stale: boolean }[]>`
-    select exists (select from segments_stale) as stale`;
+    select exists (select from segments_stale)
+      or exists (select from segments_company_stale) as stale`;
   return row!.stale;
 }
 
@@ -348,10 +472,19 @@ export const whose = (reader: Reader, blinds: readonly string[]) => reader<
   join people_node n on n.bucket = i.bucket and n.node_id = i.node_id
   where i.blind = any(${blinds.map((blind) => `\\x${blind}`)}::text[]::bytea[])`;
 
+/** What the roles within a company are called. */
+export const roles = (reader: Reader) =>
+  reader<{ code: string; zh: string; en: string }[]>`select code, zh, en from companies_role`;
+
 /** Who is in a segment, by bucket and id. */
 export const members = (reader: Reader, segmentId: string) => reader<PersonKey[]>`
   select bucket, person_id from segments_member where segment_id = ${segmentId}
   order by bucket, person_id`;
+
+/** The companies in a segment of companies, each as a key in the bucket of companies. */
+export const companyMembers = (reader: Reader, segmentId: string) => reader<PersonKey[]>`
+  select 0::smallint as bucket, company_id as person_id from segments_company_member
+  where segment_id = ${segmentId} order by company_id`;
 
 export async function erasePerson(tx: Tx, { bucket, personId }: PersonKey): Promise<void> {
   await tx`delete from segments_member where bucket = ${bucket} and person_id = ${personId}`;

@@ -13,6 +13,7 @@ import {
   sampleModulus,
   type Comparison,
   type Filter,
+  type Level,
   type RuleNow,
   type Span,
   type What,
@@ -109,11 +110,34 @@ const these = (reader: Reader, among: readonly PersonKey[]) => reader`
 /** Neither of a bot nor of staff. Said so that the planner takes it for true of almost all: of `= 0` it expects few. */
 const unflagged = (reader: Reader) =>
   reader`e.flags & 3 <> 1 and e.flags & 3 <> 2 and e.flags & 3 <> 3`;
+/** A company stands where a person would, in this bucket. */
+export const companyBucket = 0;
+const companyKey = (reader: Reader, id: Fragment) => reader`
+  ${companyBucket}::smallint as bucket, ${id} as person_id`;
+/** Does m, who belongs or belonged to a company, belong to it at an instant, in one of these roles? */
+const belongs = (reader: Reader, at: Fragment, roles: readonly string[] = []) => reader`
+  m.since <= ${at} and (m.until is null or m.until > ${at})
+  and ${roles.length > 0 ? reader`m.role = any(${roles as string[]}::text[])` : reader`true`}`;
 /**
  * Events that `where` says, as e with the person whose they are, without those of bots and of staff. People_owner's two
- * halves each for itself: a node that is one person's asks no event for its place in time.
+ * halves each for itself: a node that is one person's asks no event for its place in time. Of companies, each event stands
+ * with every company that its person belonged to then.
  */
-function eventsOf(reader: Reader, among: Among, where: Fragment): Fragment {
+function eventsOf(
+  reader: Reader,
+  among: Among,
+  where: Fragment,
+  level: Level = "person",
+): Fragment {
+  if (level === "company")
+    return reader`(
+      select ${companyBucket}::smallint as person_bucket, c.company_id as person_id,
+        e.name, e.at, e.id, e.data
+      from ${eventsOf(reader, among, where)}
+      cross join lateral (
+        select distinct m.company_id from companies_member m
+        where m.bucket = e.person_bucket and m.person_id = e.person_id
+          and ${belongs(reader, reader`e.at`)}) c) e`;
   const listed = among !== null && among !== "w";
   const theirs = reader`o.person_bucket = w.bucket and o.person_id = w.person_id`;
   const half = (owner: Fragment, more: Fragment) => reader`
@@ -153,7 +177,7 @@ const columnsOf = (reader: Reader, columns: readonly Column[]): Fragment =>
     reader`,`,
   );
 /** One row for everybody who did any of it. */
-const counts = (reader: Reader, columns: readonly Column[]): Fragment => reader`(
+const counts = (reader: Reader, columns: readonly Column[], level: Level): Fragment => reader`(
   select e.person_bucket as bucket, e.person_id, ${columnsOf(reader, columns)}
   from ${eventsOf(
     reader,
@@ -162,6 +186,7 @@ const counts = (reader: Reader, columns: readonly Column[]): Fragment => reader`
       reader,
       columns.map(({ what, span }) => reader`(${such(reader, what, span)})`),
     ),
+    level,
   )}
   group by e.person_bucket, e.person_id)`;
 /** One row of person w. All of it is one walk along the index of what somebody did. */
@@ -187,6 +212,7 @@ function sequence(
   reader: Reader,
   { steps, withinMs, span }: Sequence,
   among: "w" | null,
+  level: Level = "person",
 ): Fragment {
   const is = steps.map(
     (step, i) =>
@@ -205,6 +231,7 @@ function sequence(
           reader,
           steps.map((step) => reader`(${such(reader, step, span)})`),
         ),
+        level,
       )}
     ) e`;
   for (let i = 1; i < steps.length; i++)
@@ -226,7 +253,10 @@ type Source =
   | { kind: "tag"; alias: string; tag: string; values: Set<string> }
   | { kind: "segment"; alias: string; segment: string }
   | { kind: "counts"; alias: "c"; of: Column[] }
-  | { kind: "sequence"; alias: string; of: Sequence; ends: number };
+  | { kind: "sequence"; alias: string; of: Sequence; ends: number }
+  | ThroughSource;
+type ThroughSource = { kind: "company" | "staff"; alias: string; of: Through };
+type Through = Extract<RuleNow, { kind: "company" | "staff" }>;
 type Sources = { all: Source[]; of: Map<RuleNow, { source: Source; at: number }> };
 
 /** What these rules ask about, each source once, and what `moving` asks. `single`: of single people, not of everybody. */
@@ -302,6 +332,13 @@ function sourcesOf(
         of.set(one, { source, at: 0 });
         return;
       }
+      case "company":
+      case "staff": {
+        const source: Source = { kind: one.kind, alias: `b${all.length}`, of: one };
+        all.push(source);
+        of.set(one, { source, at: 0 });
+        return;
+      }
       case "everybody":
       case "people":
       case "sample":
@@ -325,6 +362,11 @@ function needs(rule: RuleNow, source: Source, { of }: Sources): boolean {
       return rule.of.every((one) => needs(one, source, { all: [], of }));
     case "count":
       return of.get(rule)?.source === source && !fitsNone(rule);
+    case "staff":
+      return (
+        of.get(rule)?.source === source &&
+        (rule.are === "every" || !fitsNone({ is: rule.are, count: rule.count }))
+      );
     case "not":
     case "everybody":
     case "people":
@@ -352,24 +394,57 @@ function fitsNone({ is, count }: { is: Comparison; count: number }): boolean {
   }
 }
 
-/** Where a source's rows of everybody come from. */
-function from(reader: Reader, source: Source): Fragment {
+/** Where a source's rows of everybody come from, or of every company. */
+function from(reader: Reader, source: Source, at: Date, level: Level): Fragment {
+  const company = companyKey(reader, reader`company_id`);
   switch (source.kind) {
     case "profile":
-      return reader`people_profile`;
+      return level === "person"
+        ? reader`people_profile`
+        : reader`(select ${company}, attributes from segments_company_profile)`;
     case "tag":
-      return reader`(select bucket, person_id, value, expires_at from people_tag
+      return reader`(select ${level === "person" ? reader`bucket, person_id` : company},
+          value, expires_at
+        from ${level === "person" ? reader`people_tag` : reader`companies_tag`}
         where tag = ${source.tag} and value = any(${[...source.values]}::text[]))`;
     case "segment":
-      return reader`(select * from segments_member where segment_id = ${source.segment})`;
+      return level === "person"
+        ? reader`(select * from segments_member where segment_id = ${source.segment})`
+        : reader`(select ${company} from segments_company_member
+            where segment_id = ${source.segment})`;
     case "counts":
-      return counts(reader, source.of);
+      return counts(reader, source.of, level);
     case "sequence":
-      return sequence(reader, source.of, null);
+      return sequence(reader, source.of, null, level);
+    case "company":
+    case "staff":
+      return through(reader, source.of, at);
   }
 }
+/** Who belongs to a company that fits; or of each company, how many of its people are asked and how many fit. */
+function through(reader: Reader, { kind, fits, roles }: Through, at: Date): Fragment {
+  // Whoever turned out to be somebody else is nobody, though their row may not have gone yet.
+  const who = reader`
+    companies_member m
+    join people_person p on p.bucket = m.bucket and p.person_id = m.person_id`;
+  const now = belongs(reader, reader`${at}::timestamptz`, roles);
+  return kind === "company"
+    ? reader`(
+        select distinct m.bucket, m.person_id from ${who}
+        join (${matching(reader, fits, at, "company")}) c on c.person_id = m.company_id
+        where ${now})`
+    : reader`(
+        select ${companyKey(reader, reader`m.company_id`)},
+          count(*) as people, count(s.person_id) as fit
+        from (select distinct m.company_id, m.bucket, m.person_id from ${who} where ${now}) m
+        left join (${matching(reader, fits, at)}) s
+          on s.bucket = m.bucket and s.person_id = m.person_id
+        group by m.company_id)`;
+}
+const isThrough = (one: Source): one is ThroughSource =>
+  one.kind === "company" || one.kind === "staff";
 /** And those of person w, whose memberships are m. */
-function fromOne(reader: Reader, source: Source): Fragment {
+function fromOne(reader: Reader, source: Exclude<Source, ThroughSource>): Fragment {
   const theirs = reader`x.bucket = w.bucket and x.person_id = w.person_id`;
   switch (source.kind) {
     case "profile":
@@ -428,7 +503,12 @@ function holds(reader: Reader, rule: RuleNow, at: Date, sources: Sources, key: s
     }
     case "segment":
     case "sequence":
+    case "company":
       return reader`(${column("person_id")} is not null)`;
+    case "staff":
+      return rule.are === "every"
+        ? reader`coalesce(${column("fit")} = ${column("people")}, false)`
+        : reader`(coalesce(${column("fit")}, 0) ${operator(reader, rule.are)} ${rule.count}::int)`;
     case "count":
       return reader`(coalesce(${column(`c${found!.at}`)}, 0)
         ${operator(reader, rule.is)} ${rule.count}::int)`;
@@ -448,20 +528,32 @@ function holds(reader: Reader, rule: RuleNow, at: Date, sources: Sources, key: s
   }
 }
 
-/** The people a rule fits, as a query of (bucket, person_id) to stand in another. */
-export function matching(reader: Reader, rule: RuleNow, at: Date): Fragment {
+/**
+ * The people a rule fits, as a query of (bucket, person_id) to stand in another; of a company's rule the companies, each
+ * as (companyBucket, company id).
+ */
+export function matching(
+  reader: Reader,
+  rule: RuleNow,
+  at: Date,
+  level: Level = "person",
+): Fragment {
   const sources = sourcesOf([rule]);
   const inner = sources.all.filter((one) => needs(rule, one, sources));
   // Whoever has a row anywhere is a person: where one is needed, it leads, and nobody else is looked at.
   const [lead] = inner;
   const key = lead ? lead.alias : "p";
-  const base = lead ? reader`${from(reader, lead)} ${reader(key)}` : reader`people_person p`;
+  const base = lead
+    ? reader`${from(reader, lead, at, level)} ${reader(key)}`
+    : level === "person"
+      ? reader`people_person p`
+      : reader`(select ${companyKey(reader, reader`id`)} from companies_company) p`;
   const joins = sources.all
     .filter((one) => one !== lead)
     .map(
       (one) => reader`
         ${inner.includes(one) ? reader`join` : reader`left join`}
-        ${from(reader, one)} ${reader(one.alias)}
+        ${from(reader, one, at, level)} ${reader(one.alias)}
         on ${reader(`${one.alias}.bucket`)} = ${reader(`${key}.bucket`)}
         and ${reader(`${one.alias}.person_id`)} = ${reader(`${key}.person_id`)}`,
     );
@@ -536,7 +628,7 @@ export async function standing(
         due.map((one, i) => reader`${one} as ${dues[i]!}`),
         reader`,`,
       )}
-      from ${beside(reader, these(reader, people), sources)}
+      from ${beside(reader, these(reader, people), sources, at)}
       ${
         isSure
           ? reader``
@@ -556,7 +648,7 @@ export async function standing(
 }
 const eventMoves = ({ moving }: Asked) => moving.filter(({ kind }) => kind === "events");
 /** `w` with their rows of every source: their own keys are looked up, whatever the planner expects of joins. */
-const beside = (reader: Reader, w: Fragment, { all }: Sources): Fragment => reader`
+const beside = (reader: Reader, w: Fragment, { all }: Sources, at: Date): Fragment => reader`
   ${w} w
   left join lateral (
     select array_agg(segment_id) as ids from segments_member x
@@ -564,9 +656,15 @@ const beside = (reader: Reader, w: Fragment, { all }: Sources): Fragment => read
   ) m on true
   ${joined(
     reader,
-    all.map(
-      (one) => reader`left join lateral ${fromOne(reader, one)} ${reader(one.alias)} on true`,
-    ),
+    all.map((one) => {
+      const alias = reader(one.alias);
+      // What companies fit is worked out once, not beside each of their people.
+      if (isThrough(one))
+        return reader`left join ${from(reader, one, at, "person")} ${alias}
+          on ${reader(`${one.alias}.bucket`)} = w.bucket
+          and ${reader(`${one.alias}.person_id`)} = w.person_id`;
+      return reader`left join lateral ${fromOne(reader, one)} ${alias} on true`;
+    }),
     reader``,
   )}`;
 /** When this moves the person beside whom the sources are, or null. */
@@ -592,27 +690,28 @@ function dueOf(reader: Reader, one: Moving, { all }: Sources, nextColumn: () => 
 }
 
 /** A query that can be cancelled while it runs. */
-export const countQuery = (reader: Reader, rule: RuleNow, at: Date) =>
+export const countQuery = (reader: Reader, rule: RuleNow, at: Date, level: Level) =>
   reader<{ people: number }[]>`
-    select count(*)::int as people from (${matching(reader, rule, at)}) m`;
-export async function everybodyCount(reader: Reader): Promise<number> {
-  const [row] = await reader<
-    { people: number }[]
-  >`select count(*)::int as people from people_person`;
+    select count(*)::int as people from (${matching(reader, rule, at, level)}) m`;
+export async function everybodyCount(reader: Reader, level: Level): Promise<number> {
+  const [row] = await reader<{ people: number }[]>`
+    select count(*)::int as people
+    from ${level === "person" ? reader`people_person` : reader`companies_company`}`;
   return row!.people;
 }
-export const sample = (reader: Reader, rule: RuleNow, at: Date, limit: number) =>
+export const sample = (reader: Reader, rule: RuleNow, at: Date, limit: number, level: Level) =>
   reader<PersonKey[]>`
-    select * from (${matching(reader, rule, at)}) m order by bucket, person_id limit ${limit}`;
-/** Everybody a rule fits. */
-export const everyoneOf = (reader: Reader, rule: RuleNow, at: Date) =>
+    select * from (${matching(reader, rule, at, level)}) m
+    order by bucket, person_id limit ${limit}`;
+/** Everybody a rule fits; of a company's rule every company. */
+export const everyoneOf = (reader: Reader, rule: RuleNow, at: Date, level: Level = "person") =>
   reader<PersonKey[]>`
-    select * from (${matching(reader, rule, at)}) m order by bucket, person_id`;
+    select * from (${matching(reader, rule, at, level)}) m order by bucket, person_id`;
 /** Those of some people whom it fits. */
 export function someOf(reader: Reader, rule: RuleNow, at: Date, people: readonly PersonKey[]) {
   const sources = sourcesOf([rule], true);
   return reader<PersonKey[]>`
-    select w.bucket, w.person_id from ${beside(reader, these(reader, people), sources)}
+    select w.bucket, w.person_id from ${beside(reader, these(reader, people), sources, at)}
     join people_person p on p.bucket = w.bucket and p.person_id = w.person_id
     where ${holds(reader, rule, at, sources, "w")}
     order by w.bucket, w.person_id`;
@@ -665,6 +764,37 @@ export const facts = (
   from ${these(reader, people)} w
   join people_person p on p.bucket = w.bucket and p.person_id = w.person_id
   order by p.bucket, p.person_id`;
+
+/** What rules ask of each of these companies, what happened and its people aside. Each under its own id. */
+export const companyFacts = (reader: Reader, ids: readonly string[]) => reader<FactsRow[]>`
+  select ${companyKey(reader, reader`f.company_id`)}, f.attributes,
+    coalesce((
+      select jsonb_object_agg(t.tag, jsonb_build_object('value', t.value, 'expiresAt', t.expires_at))
+      from companies_tag t where t.company_id = f.company_id
+    ), '{}') as tags,
+    coalesce((
+      select jsonb_agg(s.segment_id) from segments_company_member s
+      where s.company_id = f.company_id
+    ), '[]') as segments, '{}'::jsonb as turns
+  from segments_company_profile f where f.company_id = any(${ids as string[]}::uuid[])`;
+export type SpanRow = PersonKey & {
+  companyId: string;
+  role: string;
+  since: Date;
+  until: Date | null;
+};
+/** Who belonged to these companies, in which role and when. */
+export const spansIn = (reader: Reader, companies: readonly string[]) => reader<SpanRow[]>`
+  select bucket, person_id, company_id, role, since, until from companies_member
+  where company_id = any(${companies as string[]}::uuid[])
+  order by company_id, person_id, since, role`;
+/** Companies that any of these people belongs or belonged to. */
+export const companiesOf = (reader: Reader, people: readonly PersonKey[]) => reader<
+  (PersonKey & { companyId: string })[]
+>`
+  select distinct m.bucket, m.person_id, m.company_id
+  from ${these(reader, people)} w
+  join companies_member m on m.bucket = w.bucket and m.person_id = w.person_id`;
 
 export type HappenedRow = {
   personId: string;
@@ -817,8 +947,16 @@ export const everyone = (reader: Reader, after: PersonKey | null, limit: number)
     ${after ? reader`where (bucket, person_id) > (${after.bucket}, ${after.personId}::uuid)` : reader``}
     order by bucket, person_id limit ${limit}`;
 export const counted = (reader: Reader) => reader<{ segmentId: string; people: number }[]>`
-  select segment_id, count(*)::int as people from segments_member group by segment_id`;
+  select segment_id, count(*)::int as people from segments_member group by segment_id
+  union all
+  select segment_id, count(*)::int from segments_company_member group by segment_id`;
 
+/** What companies are called: their name, or the shop's number of them. */
+export const companyNames = (reader: Reader, ids: readonly string[]) => reader<
+  { id: string; name: string }[]
+>`
+  select id, coalesce(name, ref) as name from companies_company
+  where id = any(${ids as string[]}::uuid[])`;
 export type Member = PersonKey & {
   since: Date;
   causeKind: "tag" | "event" | null;
@@ -907,6 +1045,7 @@ export const overlaps = (reader: Reader, ids: readonly string[]) => reader<
 export async function isShipped(reader: Reader): Promise<boolean> {
   const [row] = await reader<{ shipped: boolean }[]>`
     select not exists (select from segments_stale)
+      and not exists (select from segments_company_stale)
       and not exists (select from people_node where not shipped)
       and not exists (select from collect_batch where state = 'cut')
       and not exists (

@@ -137,6 +137,7 @@ const showTag = answer(api.showTag, async ({ house, actor, now, today }, { tag, 
     "user_id",
   );
   const may = actor.permissions.has("members:find");
+  const reads = await segments.reading(house, house.sql, all);
   return ok({
     tag,
     label: row?.definition.label ?? null,
@@ -144,8 +145,8 @@ const showTag = answer(api.showTag, async ({ house, actor, now, today }, { tag, 
     rules: (row?.definition.rules ?? []).flatMap(({ value, segment: id }) => {
       const segment = all.find((one) => one.id === id);
       if (!segment) return [];
-      const { name, rule } = segment;
-      return [{ value, segment: id, name, sentence: segments.read(house, rule, all) }];
+      const { name, rule, level } = segment;
+      return [{ value, segment: id, name, sentence: reads(rule, level) }];
     }),
     days: days.map((day, i) => ({
       day,

@@ -111,13 +111,13 @@ export async function declared(house: House, tx: Tx): Promise<Declarations> {
 type Segment = Awaited<ReturnType<typeof segments.all>>[number];
 /** The tags that a segment asks about, and the segments: itself, and those in its rule with theirs. */
 function askedIn(all: readonly Segment[]) {
-  const byId = new Map(all.map((one) => [one.id, dependsOn(one.rule)]));
+  const byId = new Map(all.map((one) => [one.id, dependsOn(one.rule, one.level)]));
   return (segment: string): { tags: Set<string>; segments: Set<string> } => {
     const seen = new Set([segment]);
     const tags = new Set<string>();
     for (const id of seen) {
       const on = byId.get(id);
-      for (const tag of on?.tags ?? []) tags.add(tag);
+      for (const tag of on ? [...on.own.tags, ...on.people.tags] : []) tags.add(tag);
       for (const other of on?.segments ?? []) seen.add(other);
     }
     return { tags, segments: seen };

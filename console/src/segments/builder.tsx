@@ -262,9 +262,12 @@ function Parts({
         <>
           <Figure
             label={words.percent}
-            value={rule.percent}
+            value={rule.basisPoints / 100}
             onChange={(percent) =>
-              onChange({ ...rule, percent: Math.min(100, Math.max(0, percent)) })
+              onChange({
+                ...rule,
+                basisPoints: Math.min(10_000, Math.max(0, Math.round(percent * 100))),
+              })
             }
           />
           <Text

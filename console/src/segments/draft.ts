@@ -56,7 +56,7 @@ export function blank(
     case "segment":
       return { kind, segment };
     case "sample":
-      return { kind, seed: "1", percent: 10 };
+      return { kind, seed: "1", basisPoints: 1000 };
     case "and":
     case "or":
       return { kind, of: [blank("events", { events, attributes, tags }, segment)] };

@@ -2,6 +2,7 @@
 // others there are.
 import { instantOf, addDays, dayOf } from "#kernel/clock.ts";
 import {
+  allConditions,
   conditions,
   dayStart,
   dependsOn,
@@ -9,26 +10,37 @@ import {
   inOrder,
   type Clock,
   type Comparison,
+  type Level,
   type Rule,
   type Span,
   type What,
 } from "../rules.ts";
 
-type Named = { id: string; rule: Rule; version: number };
+type Named = { id: string; level: Level; rule: Rule; version: number };
 export type Entry<S extends Named> = {
   segment: S;
   on: ReturnType<typeof dependsOn>;
+  /** What is asked of a person's own events; what is asked of a company's people stands in `on.people`. */
   whats: readonly What[];
 };
-export type Book<S extends Named = Named> = {
+/** Entries by what of a person they ask about. */
+type Led<S extends Named> = {
+  byEvent: ReadonlyMap<string, readonly Entry<S>[]>;
+  byAttribute: ReadonlyMap<string, readonly Entry<S>[]>;
+  byTag: ReadonlyMap<string, readonly Entry<S>[]>;
+};
+export type Book<S extends Named = Named> = Led<S> & {
   generation: bigint;
   /** Each after those that its rule names. */
   segments: readonly Entry<S>[];
   byId: ReadonlyMap<string, Entry<S>>;
-  byEvent: ReadonlyMap<string, readonly Entry<S>[]>;
-  byAttribute: ReadonlyMap<string, readonly Entry<S>[]>;
-  byTag: ReadonlyMap<string, readonly Entry<S>[]>;
+  /** Of people, by those that name the segment. */
   bySegment: ReadonlyMap<string, readonly Entry<S>[]>;
+  /** Rules that a change of one of a company's people concerns through that company. */
+  through: Led<S> & { bySegment: ReadonlyMap<string, readonly Entry<S>[]> };
+  /** People's rules that ask something of their companies, and companies' own. */
+  ofCompanies: readonly Entry<S>[];
+  companies: readonly Entry<S>[];
   /** Of rules that may be true of somebody of whom nothing is known. */
   ofAnybody: readonly Entry<S>[];
   /** Rules that ask whose an address is. */
@@ -41,13 +53,17 @@ export function bookOf<S extends Named>(generation: bigint, all: readonly S[]): 
   // No circle comes through `define`; were there one, each would still be looked at.
   const segments = (inOrder(all) ?? all).map((segment): Entry<S> => ({
     segment,
-    on: dependsOn(segment.rule),
-    whats: [...conditions(segment.rule)].flatMap((one) => eventsOf(one)),
+    on: dependsOn(segment.rule, segment.level),
+    whats:
+      segment.level === "person"
+        ? [...conditions(segment.rule)].flatMap((one) => eventsOf(one))
+        : [],
   }));
-  const by = (names: (one: Entry<S>) => Iterable<string>) => {
+  const people = segments.filter(({ segment }) => segment.level === "person");
+  const by = (names: (one: Entry<S>) => Iterable<string>, among = segments) => {
     const found = new Map<string, Entry<S>[]>();
-    for (const one of segments)
-      for (const name of names(one)) {
+    for (const one of among)
+      for (const name of new Set(names(one))) {
         const list = found.get(name);
         if (list) list.push(one);
         else found.set(name, [one]);
@@ -58,36 +74,49 @@ export function bookOf<S extends Named>(generation: bigint, all: readonly S[]): 
     generation,
     segments,
     byId: new Map(segments.map((one) => [one.segment.id, one])),
-    byEvent: by(({ on }) => on.events),
-    byAttribute: by(({ on }) => on.attributes),
-    byTag: by(({ on }) => on.tags),
-    bySegment: by(({ on }) => on.segments),
-    ofAnybody: segments.filter(({ segment }) => mayFitNobody(segment.rule).true),
-    ofAddress: segments.filter(({ on }) => on.blinds.size > 0),
+    byEvent: by(({ on }) => on.own.events.map(({ event }) => event)),
+    byAttribute: by(({ on }) => on.own.attributes),
+    byTag: by(({ on }) => on.own.tags),
+    bySegment: by(({ on }) => on.own.segments, people),
+    through: {
+      byEvent: by(({ on }) => on.people.events.map(({ event }) => event)),
+      byAttribute: by(({ on }) => on.people.attributes),
+      byTag: by(({ on }) => on.people.tags),
+      bySegment: by(({ on }) => on.people.segments),
+    },
+    ofCompanies: people.filter(({ on }) => on.company),
+    companies: segments.filter(({ segment }) => segment.level === "company"),
+    ofAnybody: people.filter(({ segment }) => mayFitNobody(segment.rule).true),
+    ofAddress: people.filter(({ on }) => on.own.blinds.size > 0),
     told: new Set(
-      segments.flatMap(({ whats }) =>
-        whats.flatMap(({ event, where = [] }) => (where.length > 0 ? [event] : [])),
+      segments.flatMap(({ on }) =>
+        [...on.own.events, ...on.people.events].flatMap(({ event, where = [] }) =>
+          where.length > 0 ? [event] : [],
+        ),
       ),
     ),
   };
 }
 
 export type Interest = {
-  kind: "event" | "attribute" | "tag" | "segment" | "person";
+  kind: "event" | "attribute" | "tag" | "segment" | "person" | "company";
   name: string;
   segmentId: string;
 };
-export const interestsOf = ({ id, rule }: Named): Interest[] => {
-  const on = dependsOn(rule);
+export const interestsOf = ({ id, level, rule }: Named): Interest[] => {
+  const on = dependsOn(rule, level);
+  const either = (name: "attributes" | "tags" | "segments") =>
+    new Set([...on.own[name], ...on.people[name]]);
   const rows = (kind: Interest["kind"], names: Iterable<string>) =>
     [...names].map((name) => ({ kind, name, segmentId: id }));
   return [
-    ...rows("event", on.events),
-    ...rows("attribute", on.attributes),
-    ...rows("tag", on.tags),
-    ...rows("segment", on.segments),
+    ...rows("event", new Set([...on.own.events, ...on.people.events].map(({ event }) => event))),
+    ...rows("attribute", either("attributes")),
+    ...rows("tag", either("tags")),
+    ...rows("segment", either("segments")),
+    ...rows("company", on.company ? [""] : []),
     // Every segment has a row, so that one without is seen.
-    ...rows("person", mayFitNobody(rule).true ? [""] : ["-"]),
+    ...rows("person", level === "person" && mayFitNobody(rule).true ? [""] : ["-"]),
   ];
 };
 
@@ -200,6 +229,17 @@ export function movingOf(rule: Rule, now: Clock, until: Date): (Moving & { out: 
   }
   return found;
 }
+/** May time alone change what it says of a company, or of people through theirs? */
+export const movesCompanies = (rule: Rule, level: Level): boolean =>
+  [...allConditions(rule, level)].some(
+    ([one, at]) =>
+      (at === "company" || level === "company" || one.kind === "company") &&
+      (one.kind === "company" ||
+        one.kind === "staff" ||
+        one.kind === "tag" ||
+        one.kind === "days_since" ||
+        "window" in one),
+  );
 /** Does what leaves a window only ever take people out? Then it concerns nobody who is not in. */
 export function shrinks(rule: Rule): boolean {
   switch (rule.kind) {

@@ -1,7 +1,8 @@
 // A rule as one statement of ClickHouse, which says of everybody what evaluate.ts says of one. Values are bound.
 //
-// The columns hold the log, whose nodes are whose, and of each person the profile and the tags. Membership is asked of
-// the other segment's own rule, put in its place: who is in a segment is told to nobody twice.
+// The columns hold the log, whose nodes are whose, of each person and each company the profile and the tags, and of a
+// person their companies. Membership is asked of the other segment's own rule, put in its place: who is in a segment is
+// told to nobody twice.
 import {
   digitsLimit,
   isPlace,
@@ -10,6 +11,7 @@ import {
   sampleModulus,
   type Comparison,
   type Filter,
+  type Level,
   type RuleNow,
   type Span,
   type What,
@@ -40,6 +42,11 @@ export function expanded(
     case "not": {
       const of = expanded(rule.of, segments, left);
       return of && { kind: "not", of };
+    }
+    case "company":
+    case "staff": {
+      const fits = expanded(rule.fits, segments, left);
+      return fits && { ...rule, fits };
     }
     case "segment": {
       const other = segments.get(rule.segment);
@@ -75,9 +82,17 @@ const owners = `
   union all
   select span.1, person_id, 0, span.2, span.3, span.4, span.5 from (${split})`;
 
-/** Where the people come from whom a rule fits: `person_id`, one row each. */
-export function peopleOf(rule: RuleNow, at: Date): Statement {
+/** Who belongs or belonged to which company, one row a role and a stretch. */
+const belonging = `select person_id, arrayJoin(companies) as m from person final
+  where gone = 0 and notEmpty(companies)`;
+
+/** Where the people come from whom a rule fits: `person_id`, one row each. Of a company's rule it is the company's id. */
+export function peopleOf(rule: RuleNow, at: Date, level: Level = "person"): Statement {
   const values: Record<string, unknown> = {};
+  const query = selectOf(rule, at, level, values);
+  return { query, values };
+}
+function selectOf(rule: RuleNow, at: Date, level: Level, values: Statement["values"]): string {
   const bind = (value: unknown, type: string): string => {
     const name = `v${Object.keys(values).length}`;
     values[name] = value;
@@ -156,12 +171,48 @@ export function peopleOf(rule: RuleNow, at: Date): Statement {
     });
     return `c.${column}`;
   };
-  const owned = (columns: string, where: string, group = "") => `(
+  const people = (columns: string, where: string, group: string) => `(
     select o.person_id as person_id, ${columns}
     from event e inner join (${owners}) o on e.node_id = o.node_id
     where bitAnd(flags, 3) = 0 and (${where}) and (o.whole
       or ((at, toString(id)) >= (o.from_at, o.from_id) and (at, toString(id)) < (o.until_at, o.until_id)))
     ${group})`;
+  /** Of each event every company that its person belonged to then, each once. */
+  const companies = (columns: string, where: string, group: string) => `(
+    select company_id as person_id, ${columns}
+    from (
+      select e.*, arrayJoin(arrayDistinct(arrayMap(x -> x.1,
+        arrayFilter(x -> x.3 <= e.at and x.4 > e.at, m.companies)))) as company_id
+      from ${people("name, at, id, data", where, "")} e
+      inner join (select person_id, companies from person final where gone = 0 and notEmpty(companies)) m
+        on m.person_id = e.person_id)
+    ${group})`;
+  const owned = (columns: string, where: string, group = "") =>
+    level === "person" ? people(columns, where, group) : companies(columns, where, group);
+  const inRole = (roles: readonly string[]) =>
+    `m.3 <= ${instant(at.getTime())} and m.4 > ${instant(at.getTime())}${
+      roles.length > 0 ? ` and has(${texts(roles)}, m.2)` : ""
+    }`;
+  const companyOf = ({ fits, roles }: Extract<RuleNow, { kind: "company" }>) => {
+    const alias = `q${sequences.length}`;
+    const query = `select distinct person_id, 1 as there from (${belonging})
+      where ${inRole(roles)} and m.1 in (${selectOf(fits, at, "company", values)})`;
+    sequences.push({ alias, query });
+    return `${alias}.there = 1`;
+  };
+  const staffOf = ({ fits, roles, are, count }: Extract<RuleNow, { kind: "staff" }>) => {
+    const alias = `q${sequences.length}`;
+    const query = `
+      select company as person_id, count() as people, countIf(fit) as fit from (
+        select distinct m.1 as company, person_id,
+          person_id in (${selectOf(fits, at, "person", values)}) as fit
+        from (${belonging}) where ${inRole(roles)})
+      group by company`;
+    sequences.push({ alias, query });
+    return are === "every"
+      ? `(${alias}.people > 0 and ${alias}.fit = ${alias}.people)`
+      : `(${alias}.fit ${operators[are]} ${bind(count, "UInt64")})`;
+  };
   const sequenceOf = ({ steps, withinMs, span }: Extract<RuleNow, { kind: "sequence" }>) => {
     const alias = `q${sequences.length}`;
     const marks = steps.map((step, i) => `(${isSuch(step)}) as m${i}`).join(", ");
@@ -221,6 +272,10 @@ export function peopleOf(rule: RuleNow, at: Date): Statement {
       }
       case "sequence":
         return `(${sequenceOf(one)})`;
+      case "company":
+        return `(${companyOf(one)})`;
+      case "staff":
+        return staffOf(one);
       case "people":
         return `has(${bind(one.ids, "Array(UUID)")}, p.person_id)`;
       case "sample":
@@ -239,20 +294,18 @@ export function peopleOf(rule: RuleNow, at: Date): Statement {
     ])
     .filter(([, name]) => where.includes(name))
     .map(([name]) => name);
-  const from = `(select ${["person_id", ...used].join(", ")} from person final where gone = 0) p`;
+  const id = level === "person" ? "person_id" : "company_id as person_id";
+  const from = `(select ${[id, ...used].join(", ")} from ${level} final where gone = 0) p`;
   const counted =
     counts.length === 0
       ? ""
       : `left join ${owned(
           counts.map(({ column }) => column).join(", "),
           counts.map(({ condition }) => condition).join(" or "),
-          "group by o.person_id",
+          level === "person" ? "group by o.person_id" : "group by company_id",
         )} c on c.person_id = p.person_id`;
   const joins = sequences
     .map(({ alias, query }) => `left join (${query}) ${alias} on ${alias}.person_id = p.person_id`)
     .join("\n");
-  return {
-    query: `select p.person_id as person_id from ${from} ${counted} ${joins} where ${where}`,
-    values,
-  };
+  return `select p.person_id as person_id from ${from} ${counted} ${joins} where ${where}`;
 }

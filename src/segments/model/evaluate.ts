@@ -2,6 +2,7 @@
 import { compare, holds } from "./filter.ts";
 import {
   sampleModulus,
+  type Belongs,
   type Facts,
   type Happened,
   type RuleNow,
@@ -57,7 +58,23 @@ export function fits(rule: RuleNow, person: Facts, at: Date): boolean {
     }
     case "sequence":
       return follows(rule, person.events);
+    case "company":
+      return belonging(person, rule.roles, at).some((one) => fits(rule.fits, one, at));
+    case "staff": {
+      const people = belonging(person, rule.roles, at);
+      const fit = people.filter((one) => fits(rule.fits, one, at)).length;
+      return rule.are === "every"
+        ? fit > 0 && fit === people.length
+        : compare(fit, rule.are, rule.count);
+    }
   }
+}
+/** Companies of a person, or people of a company, that belong together at an instant, each once. */
+function belonging({ belongs = [] }: Facts, roles: readonly string[], at: Date): Facts[] {
+  const now = at.getTime();
+  const is = ({ role, since, until }: Belongs) =>
+    since <= now && (until === null || until > now) && (roles.length === 0 || roles.includes(role));
+  return [...new Map(belongs.filter(is).map(({ facts }) => [facts.personId, facts])).values()];
 }
 const isOver = ({ expiresAt }: { expiresAt: Date | null }, at: Date): boolean =>
   expiresAt !== null && expiresAt <= at;

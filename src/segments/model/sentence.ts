@@ -1,16 +1,24 @@
 // A rule as one sentence a language, each as a writer of it would put it.
 import { dayOf, instantOf } from "#kernel/clock.ts";
 import { minorDigits } from "#kernel/money.ts";
+import type { IdentifierType } from "#people/rules.ts";
 import { segmentNames, stageNames } from "#predict/rules.ts";
-import type { Comparison, Rule, Sentence, Window, Words } from "../rules.ts";
+import type { Comparison, Level, Rule, Sentence, Window, Words } from "../rules.ts";
 import { comparisons, whatWords } from "./words.ts";
 
 /** The rule as one sentence in each language. */
-export function sentenceOf(rule: Rule, words: Words): Sentence {
-  if (rule.kind === "everybody") return { zh: "所有人。", en: "Everybody." };
+export function sentenceOf(rule: Rule, words: Words, level: Level = "person"): Sentence {
+  const person = level === "person";
+  if (rule.kind === "everybody")
+    return person
+      ? { zh: "所有人。", en: "Everybody." }
+      : { zh: "所有公司。", en: "Every company." };
   const { zh, en } = read(rule, words, false);
   // Between figures or Latin letters and Chinese ones there is a blank.
-  return { zh: `${zh}${/\w$/.test(zh) ? " " : ""}的人。`, en: `People ${en}.` };
+  return {
+    zh: `${zh}${/\w$/.test(zh) ? " " : ""}的${person ? "人" : "公司"}。`,
+    en: `${person ? "People" : "Companies"} ${en}.`,
+  };
 }
 
 function read(rule: Rule, words: Words, nested: boolean): Sentence {
@@ -133,19 +141,68 @@ function read(rule: Rule, words: Words, nested: boolean): Sentence {
       };
     }
     case "identifier": {
-      const [zh, en] = rule.type === "email" ? ["邮箱", "e-mail"] : ["手机号", "phone number"];
+      const { zh, en } = identifierNames[rule.type];
       const n = rule.blinds.length;
       return n === 1
         ? { zh: `${zh}是指定的那一个`, en: `whose ${en} is the one given` }
         : { zh: `${zh}是指定的 ${n} 个之一`, en: `whose ${en} is one of the ${n} given` };
     }
-    case "sample":
+    case "sample": {
+      const percent = Number((rule.basisPoints / 100).toFixed(2));
       return {
-        zh: `属于随机抽取的 ${rule.percent}%（种子“${rule.seed}”）`,
-        en: `in a random ${rule.percent}% (seed “${rule.seed}”)`,
+        zh: `属于随机抽取的 ${percent}%（种子“${rule.seed}”）`,
+        en: `in a random ${percent}% (seed “${rule.seed}”)`,
       };
+    }
+    case "company": {
+      const role = rolesOf(rule.roles, words);
+      const any = rule.fits.kind === "everybody";
+      const { zh, en } = read(rule.fits, words, true);
+      return {
+        zh: `${role ? `担任${role.zh}的公司` : "所属公司"}${any ? "至少有一家" : zh}`,
+        en: `who ${role ? `are ${role.en} at` : "belong to"} a company${any ? "" : ` ${en}`}`,
+      };
+    }
+    case "staff": {
+      const role = rolesOf(rule.roles, words);
+      const any = rule.fits.kind === "everybody";
+      const { zh, en } = read(rule.fits, words, true);
+      const who = {
+        zh: role ? `角色为${role.zh}的成员` : "成员",
+        en: role ? ` in the role ${role.en}` : "",
+      };
+      if (rule.are === "every")
+        return {
+          zh: `每位${who.zh}都${any ? "算在内" : zh}`,
+          en: `in which every member${who.en} is one ${en}`,
+        };
+      const times = timesOf[rule.are];
+      const n = rule.count === 1 ? "member" : "members";
+      return {
+        zh: `${any ? "" : `${zh}的`}${who.zh}${times.zh} ${rule.count} 位`,
+        en: `with ${times.en} ${rule.count} ${n}${who.en}${any ? "" : ` ${en}`}`,
+      };
+    }
   }
 }
+const rolesOf = (roles: readonly string[], words: Words): Sentence | null => {
+  if (roles.length === 0) return null;
+  const names = roles.map((code) => words.roles?.get(code) ?? { zh: code, en: code });
+  return {
+    zh: names.map(({ zh }) => `“${zh}”`).join("或"),
+    en: names.map(({ en }) => `“${en}”`).join(" or "),
+  };
+};
+const identifierNames: Record<IdentifierType, Sentence> = {
+  email: { zh: "邮箱", en: "e-mail" },
+  phone: { zh: "手机号", en: "phone number" },
+  user_id: { zh: "用户编号", en: "user id" },
+  anonymous_id: { zh: "匿名编号", en: "anonymous id" },
+  device: { zh: "设备编号", en: "device id" },
+  openid: { zh: "OpenID", en: "OpenID" },
+  unionid: { zh: "UnionID", en: "UnionID" },
+  external: { zh: "外部编号", en: "external id" },
+};
 
 const segmentName = (id: string, { segments }: Words): Sentence => {
   const { zh, en } = segments.get(id) ?? { zh: id, en: id };
@@ -185,6 +242,7 @@ const tagLabels: Record<string, Sentence> = {
   lifecycle: { zh: "生命周期阶段", en: "lifecycle stage" },
   rfm: { zh: "RFM 得分", en: "RFM score" },
   rfm_segment: { zh: "RFM 分群", en: "RFM group" },
+  company_orders: { zh: "公司订单档", en: "company’s order band" },
 };
 const valueLabels: Record<string, Record<string, Sentence>> = {
   lifecycle: stageNames,
@@ -206,6 +264,9 @@ const attributeLabels: Record<string, Sentence> = {
   country: { zh: "国家或地区", en: "country or region" },
   currency: { zh: "币种", en: "currency" },
   language: { zh: "语言", en: "language" },
+  members: { zh: "成员数", en: "number of members" },
+  industry: { zh: "行业", en: "industry" },
+  size_band: { zh: "员工规模", en: "size band" },
 };
 const attributeLabel = (name: string): Sentence =>
   attributeLabels[name] ?? { zh: `属性“${name}”`, en: `attribute “${name}”` };

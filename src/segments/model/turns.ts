@@ -9,6 +9,7 @@ import {
   spanOf,
   type Clock,
   type Facts,
+  type Level,
   type Rule,
   type RuleNow,
   type Window,
@@ -22,8 +23,8 @@ const hourMs = 3_600_000;
 const instantForm = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 /**
- * The first instant after now, up to `until`, at which time alone may change the answer for this person. Undefined where
- * there is none. Before it no condition changes; at it one does, unless it has more events in its window than are tried.
+ * The first instant after now, up to `until`, at which time alone may change the answer for this person, or this company.
+ * What a person's rule asks of companies is left out: a company that turns tells its people. Undefined where there is none. Before it no condition changes; at it one does, unless it has more events in its window than are tried.
  */
 export function nextTurn(rule: Rule, person: Facts, now: Clock, until: Date): Date | undefined {
   let next: number | undefined;
@@ -35,10 +36,46 @@ export function nextTurn(rule: Rule, person: Facts, now: Clock, until: Date): Da
           ? sinceTurn(one, person, now.timeZone)
           : "window" in one
             ? windowTurn(one, person, now, until.getTime())
-            : undefined;
+            : one.kind === "staff"
+              ? staffTurn(one.fits, person, now, until)
+              : undefined;
     if (at !== undefined && at > now.at.getTime() && (next === undefined || at < next)) next = at;
   }
   return next === undefined || next > until.getTime() ? undefined : new Date(next);
+}
+
+function staffTurn(
+  rule: Rule,
+  { belongs = [] }: Facts,
+  now: Clock,
+  until: Date,
+): number | undefined {
+  const turns = belongs.flatMap(({ facts }) => nextTurn(rule, facts, now, until)?.getTime() ?? []);
+  return turns.length > 0 ? Math.min(...turns) : undefined;
+}
+/** The last instant there is. */
+const never = new Date(8.64e15);
+/**
+ * The first instant after now at which time alone may change what is said of a company, or who belongs to it. `asked`:
+ * companies' own rules, and people's, of which what they ask of companies counts.
+ */
+export function companyTurn(
+  asked: readonly { rule: Rule; level: Level }[],
+  company: Facts,
+  now: Clock,
+): Date | undefined {
+  const rules = asked.flatMap(({ rule, level }) =>
+    level === "company"
+      ? [rule]
+      : [...conditions(rule)].flatMap((one) => (one.kind === "company" ? [one.fits] : [])),
+  );
+  const turns = [
+    ...rules.flatMap((rule) => nextTurn(rule, company, now, never)?.getTime() ?? []),
+    ...(company.belongs ?? [])
+      .flatMap(({ since, until }) => (until === null ? [since] : [since, until]))
+      .filter((at) => at > now.at.getTime()),
+  ];
+  return turns.length > 0 ? new Date(Math.min(...turns)) : undefined;
 }
 
 function sinceTurn(
