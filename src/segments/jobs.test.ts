@@ -9,6 +9,7 @@ import * as people from "#people/service.ts";
 import { known, staged } from "#predict/events.ts";
 import { world, type World } from "../../test/database.ts";
 import { consume as collect } from "#collect/jobs.ts";
+import { flag } from "#collect/rules.ts";
 import { accept, eventId, sourceNamed } from "#collect/service.ts";
 import * as peopleJobs from "#people/jobs.ts";
 import {
@@ -375,7 +376,7 @@ const step = fc.record({
   price: fc.constantFrom(5, 20),
   /** Late, now, or dated ahead of us. */
   offsetMs: fc.constantFrom(-30 * 3_600_000, -1, 0, 0, 0, 3_600_000),
-  flags: fc.constantFrom(0, 0, 0, 1, 2),
+  flags: fc.constantFrom(0, 0, 0, 1, 2, 64),
   waitMs: fc.constantFrom(0, 0, 60_000, 3 * 3_600_000, 11 * 3_600_000, 26 * 3_600_000),
 });
 
@@ -622,6 +623,36 @@ test("a thousand people asked in one statement stand where a recount puts them, 
   while ((await ringDue(house, timers)) > 0);
   await check("a day later");
 }, 120_000);
+
+test("a page's word for an order moves nobody; the shop's own does", async () => {
+  await using shop = await world();
+  const { house, sql } = shop;
+  const { id } = await make(shop, {
+    ...{ kind: "events", event: "Order Completed", is: "ge", count: 1 },
+    window: { kind: "hours", hours: 24 },
+  });
+  await settle(shop);
+  const source = await sourceNamed(house, sql, "shop", "server");
+  const say = async (key: string, flags: number) => {
+    await sql.begin((tx) =>
+      accept(house, tx, source, [
+        {
+          ...{ key, name: "Order Completed", at: shop.clock.shop, flags },
+          data: { order_id: key, total: 10, currency: "CNY" },
+          sender: { type: "user_id", value: "c1" },
+        },
+      ]),
+    );
+    await collect(house, consumers);
+  };
+  await say("claimed", flag.claim);
+  expect(await sql`select from collect_event`).toHaveLength(1);
+  expect(await members(sql, id)).toEqual([]);
+  await refresh(house, id);
+  expect(await members(sql, id)).toEqual([]);
+  await say("told", 0);
+  expect(await members(sql, id)).toHaveLength(1);
+});
 
 test("an event brings somebody in at once, and whoever listens is told which one", async () => {
   await using shop = await world();

@@ -107,9 +107,12 @@ const these = (reader: Reader, among: readonly PersonKey[]) => reader`
   (select bucket, person_id from unnest(
     ${among.map((one) => one.bucket)}::smallint[], ${among.map((one) => one.personId)}::uuid[]
   ) as w(bucket, person_id))`;
-/** Neither of a bot nor of staff. Said so that the planner takes it for true of almost all: of `= 0` it expects few. */
+/**
+ * Neither of a bot nor of staff, nor a page's word for an order. Said so that the planner takes it for true of almost all:
+ * of `= 0` it expects few.
+ */
 const unflagged = (reader: Reader) =>
-  reader`e.flags & 3 <> 1 and e.flags & 3 <> 2 and e.flags & 3 <> 3`;
+  reader`e.flags & 3 <> 1 and e.flags & 3 <> 2 and e.flags & 3 <> 3 and e.flags & 64 <> 64`;
 /** A company stands where a person would, in this bucket. */
 export const companyBucket = 0;
 const companyKey = (reader: Reader, id: Fragment) => reader`
@@ -851,7 +854,7 @@ export const inSlice = (
     as r(bucket, "from", "to")
   join collect_event e on e.bucket = r.bucket and e."offset" between r."from" and r."to"
   ${owner(reader)}
-  where e.flags & 3 = 0 and e.name = any(${names as string[]}::text[])`;
+  where e.flags & 67 = 0 and e.name = any(${names as string[]}::text[])`;
 /** The latest event of each of these people in a slice of the log. */
 export const latestInSlice = (
   reader: Reader,

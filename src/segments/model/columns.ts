@@ -174,7 +174,7 @@ function selectOf(rule: RuleNow, at: Date, level: Level, values: Statement["valu
   const people = (columns: string, where: string, group: string) => `(
     select o.person_id as person_id, ${columns}
     from event e inner join (${owners}) o on e.node_id = o.node_id
-    where bitAnd(flags, 3) = 0 and (${where}) and (o.whole
+    where bitAnd(flags, 67) = 0 and (${where}) and (o.whole
       or ((at, toString(id)) >= (o.from_at, o.from_id) and (at, toString(id)) < (o.until_at, o.until_id)))
     ${group})`;
   /** Of each event every company that its person belonged to then, each once. */
