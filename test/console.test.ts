@@ -620,7 +620,8 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
     const row = page.getByRole("row").filter({ hasText: "Shop floor" });
     // Its keys are counted before what it could not give.
     await row.getByRole("link", { name: "1", exact: true }).last().click();
-    await page.getByRole("heading", { level: 1, name: "Shop floor: not taken in" }).waitFor();
+    await page.getByRole("heading", { level: 1, name: "Not taken in" }).waitFor();
+    expect(await page.getByLabel("Source", { exact: true }).inputValue()).not.toBe(""); // of that source alone
     const line = page.locator("tbody tr").filter({ hasText: "unitPrice" });
     await line.waitFor(); // the page holds the room of its list while that is asked for
     expect(await line.textContent()).not.toContain("invalid");
