@@ -265,6 +265,17 @@ const deeds: { id: string; of: string; sql: string[] }[] = [
   },
   {
     id: "I16",
+    of: "has left nothing waiting",
+    sql: [
+      `with job as (
+         insert into people_job (id, kind, asked_at, ended_at)
+         values (gen_random_uuid(), 'component', now(), now()) returning id
+       ) insert into people_rework (bucket, node_id, asked_at, job_id)
+       select 1, gen_random_uuid(), now(), id from job`,
+    ],
+  },
+  {
+    id: "I16",
     of: "waited for a day",
     sql: [
       "insert into privacy_erasure values (gen_random_uuid(), 1, gen_random_uuid(), '{}', '{}', '2001-01-01')",
