@@ -193,6 +193,7 @@ export const reactions: readonly Reaction[] = [
 ];
 const timersWith = (post: Post | null): readonly TimerKind[] => [
   ...predictJobs.timers,
+  ...companiesJobs.timers,
   ...segmentsJobs.timers,
   ...traitsJobs.timers,
   ...offersJobs.timers,

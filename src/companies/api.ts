@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { endpoint } from "#kernel/endpoint.ts";
+import { modelTagsLimit, tagRulesLimit } from "./rules.ts";
 
 const instant = z.iso.datetime();
 const company = z.strictObject({ company: z.uuid() });
@@ -131,6 +132,111 @@ export const tagHistory = endpoint({
     ),
   }),
   failures: ["companies.unknown"],
+});
+const tagLabel = z.strictObject({
+  zh: z.string().trim().min(1).max(80),
+  en: z.string().trim().min(1).max(80),
+});
+const tagValue = z.string().trim().min(1).max(64);
+export const tagRules = endpoint({
+  method: "GET",
+  path: "/v1/company-tags",
+  permission: "traits:read",
+  summary: {
+    zh: "公司标签的规则：在哪个公司人群里，就有哪个标签",
+    en: "Tags of companies that follow from rules",
+  },
+  input: z.strictObject({}),
+  output: z.object({
+    tags: z.array(
+      z.object({
+        tag: z.string(),
+        label: tagLabel,
+        companies: z.int(), // that carry it now, by rule
+        rules: z.array(
+          z.object({ value: z.string(), segment: z.uuid(), name: tagLabel.nullable() }),
+        ),
+      }),
+    ),
+  }),
+  failures: [],
+});
+export const declareTag = endpoint({
+  method: "PUT",
+  path: "/v1/company-tags/:tag",
+  permission: "traits:write",
+  summary: {
+    zh: "给公司标签定规则：公司在某个公司人群里，就有这个标签",
+    en: "Declare a tag of companies: whichever is in a segment carries it",
+  },
+  input: z.strictObject({
+    tag: code,
+    label: tagLabel,
+    /** Of several rules the first that fits counts. */
+    rules: z
+      .array(z.strictObject({ value: tagValue, segment: z.uuid() }))
+      .min(1)
+      .max(tagRulesLimit),
+  }),
+  output: z.object({ tag: z.string() }),
+  failures: [
+    "people.tag_reserved",
+    "people.tag_names",
+    "companies.too_many_tags",
+    "companies.not_of_companies",
+    "traits.circular",
+  ],
+});
+export const removeTag = endpoint({
+  method: "DELETE",
+  path: "/v1/company-tags/:tag",
+  permission: "traits:write",
+  summary: {
+    zh: "去掉公司标签的规则，规则打上的标签一并去掉",
+    en: "Remove the rules of a tag of companies, and the tags they gave",
+  },
+  input: z.strictObject({ tag: code }),
+  output: z.object({}),
+  failures: ["traits.tag_unknown"],
+});
+/** One tag that a model says of a company, by our id of it or by the group id of the key's source. */
+export const modelTag = z
+  .strictObject({
+    company: z.uuid().optional(),
+    ref: z.string().trim().min(1).max(200).optional(),
+    tag: code,
+    value: tagValue.nullable(), // null takes it away
+    confidence: z.number().min(0).max(1),
+    reason: z.string().trim().min(1).max(200).optional(),
+    expiresAt: z.iso.datetime({ offset: true }).optional(),
+  })
+  .refine(({ company, ref }) => (company === undefined) !== (ref === undefined), {
+    path: ["company"],
+  });
+export const modelTags = endpoint({
+  method: "POST",
+  path: "/v1/company-tags",
+  permission: "tags:write",
+  summary: {
+    zh: "批量写入公司的模型标签，逐条给出结果",
+    en: "Tags of companies by a model in one go, with a verdict for each",
+  },
+  input: z.strictObject({
+    /** The model's own name and version. */
+    model: z.string().regex(/^[\w.-]{1,80}$/),
+    /** Each as {company or ref, tag, value, confidence, reason?, expiresAt?}; judged one by one. */
+    tags: z.array(z.unknown()).min(1).max(modelTagsLimit),
+  }),
+  output: z.object({
+    results: z.array(
+      z.object({
+        verdict: z.enum(["changed", "same", "refused"]),
+        reason: z.string().nullable(),
+        field: z.string().nullable(),
+      }),
+    ),
+  }),
+  failures: [],
 });
 const role = z.strictObject({
   code,

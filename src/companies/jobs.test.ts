@@ -2,13 +2,16 @@
 import { expect, test } from "vitest";
 import { world, type World } from "../../test/database.ts";
 import { callers, web } from "../../test/authz.ts";
-import { consume, reactions } from "./jobs.ts";
+import { consume, reactions, timers } from "./jobs.ts";
 import { routes } from "./routes.ts";
 import * as service from "./service.ts";
 import * as collectJobs from "#collect/jobs.ts";
 import { readEvent, type Incoming } from "#collect/rules.ts";
 import * as collect from "#collect/service.ts";
 import { relay } from "#kernel/outbox.ts";
+import { ringDue } from "#kernel/timers.ts";
+import * as segments from "#segments/jobs.ts";
+import { routes as segmentRoutes } from "#segments/routes.ts";
 import { consume as takeOrders } from "#orders/jobs.ts";
 import { lineEvent } from "#orders/service.ts";
 import * as people from "#people/service.ts";
@@ -194,4 +197,116 @@ test("the console sees profile, members, figures, tags and what happened; no add
     select (select string_agg(c::text, '') from companies_company c)
       || (select string_agg(e.data::text, '') from collect_event e) as text`;
   expect(dump!.text).not.toContain("buy@");
+});
+
+test("a company's tag follows its segment; by hand stands before, a model behind; what ends gives way to the rule", async () => {
+  await using here = await world();
+  const { say, send, source } = await shop(here);
+  await send(
+    say("u1", 1, { groupId: "oak", traits: { name: "Oak", industry: "gifts" } }),
+    say("u2", 1, { groupId: "elm", traits: { name: "Elm", industry: "toys" } }),
+  );
+  const [oak, elm] = ["oak", "elm"].map((ref) => service.companyId(source.id, ref)) as [
+    string,
+    string,
+  ];
+  const all = await callers(here.house);
+  const owner = { headers: all.find((one) => one.name === "owner")!.headers };
+  const ask = web(here.house, [...routes, ...segmentRoutes]);
+  const work = async () => {
+    while (
+      (await relay(here.house, [...reactions, ...segments.reactions])) +
+        (await segments.settle(here.house)) +
+        (await ringDue(here.house, timers)) >
+      0
+    );
+  };
+  const carried = async (company: string) => {
+    const { body } = await ask("GET", `/v1/companies/${company}`, owner);
+    const tags = body["tags"] as { tag: string; value: string; kind: string }[];
+    return tags.filter(({ tag }) => tag === "branch").map(({ value, kind }) => `${kind} ${value}`);
+  };
+  const define = async (level: string, rule: object) =>
+    (
+      await ask("POST", "/v1/segments", {
+        ...owner,
+        body: { name: { zh: "礼品", en: "Gifts" }, level, rule, purpose: "analysis" },
+      })
+    ).body["id"] as string;
+  const gifts = await define("company", { kind: "text", attribute: "industry", in: ["gifts"] });
+  const people = await define("person", { kind: "everybody" });
+  const label = { zh: "分支", en: "Branch" };
+  const declare = (rules: object[], tag = "branch") =>
+    ask("PUT", `/v1/company-tags/${tag}`, { ...owner, body: { label, rules } });
+  expect((await declare([{ value: "x", segment: people }])).body["code"]).toBe(
+    "companies.not_of_companies",
+  );
+  await work();
+  expect((await declare([{ value: "presents", segment: gifts }])).status).toBe(200);
+  await work();
+  expect([await carried(oak), await carried(elm)]).toEqual([["rule presents"], []]);
+  // It comes with the segment, at once, and goes with it.
+  await send(say("u2", 2, { groupId: "elm", traits: { industry: "gifts" } }));
+  await send(say("u1", 2, { groupId: "oak", traits: { industry: "toys" } }));
+  await work();
+  expect([await carried(oak), await carried(elm)]).toEqual([[], ["rule presents"]]);
+  // By hand goes before, until it ends.
+  here.clock.shop = day(6);
+  const hand = (value: string | null, more: object = {}) =>
+    ask("POST", `/v1/companies/${elm}/tags`, {
+      ...owner,
+      body: { tag: "branch", value, ...more },
+    });
+  await hand("chosen", { expiresAt: day(8).toISOString() });
+  await send(say("u2", 4, { groupId: "elm", traits: { industry: "toys" } }));
+  await work();
+  await send(say("u2", 5, { groupId: "elm", traits: { industry: "gifts" } }));
+  await work();
+  expect(await carried(elm)).toEqual(["hand chosen"]);
+  here.clock.shop = day(9);
+  await work();
+  expect(await carried(elm)).toEqual(["rule presents"]);
+  await hand("chosen");
+  await hand(null);
+  expect(await carried(elm)).toEqual(["rule presents"]);
+  // A tag does not follow from itself.
+  const itself = await define("company", { kind: "tag", tag: "branch", in: ["presents"] });
+  expect((await declare([{ value: "more", segment: itself }])).body["code"]).toBe(
+    "traits.circular",
+  );
+  // What a model says: judged line by line, and never of a tag that has rules.
+  const said = await ask("POST", "/v1/company-tags", {
+    ...owner,
+    body: {
+      model: "potential-2",
+      tags: [
+        { company: oak, tag: "potential", value: "high", confidence: 0.8, reason: "many visits" },
+        { company: oak, tag: "potential", value: "low", confidence: 0.8 },
+        { company: elm, tag: "branch", value: "x", confidence: 1 },
+        { company: elm, tag: "potential", value: "a@b.example", confidence: 1 },
+        { company: crypto.randomUUID(), tag: "potential", value: "high", confidence: 1 },
+        { company: elm, ref: "elm", tag: "potential", value: "high", confidence: 1 },
+      ],
+    },
+  });
+  expect(
+    (said.body["results"] as { verdict: string; reason: string | null }[]).map(
+      (r) => r.reason ?? r.verdict,
+    ),
+  ).toEqual(["changed", "twice", "not_yours", "names_somebody", "unknown", "invalid"]);
+  expect((await ask("GET", `/v1/companies/${oak}`, owner)).body).toMatchObject({
+    tags: expect.arrayContaining([
+      expect.objectContaining({
+        tag: "potential",
+        value: "high",
+        kind: "model",
+        confidence: expect.closeTo(0.8),
+      }),
+    ]),
+  });
+  expect((await ask("GET", "/v1/company-tags", owner)).body["tags"]).toMatchObject([
+    { tag: "branch", companies: 1, rules: [{ value: "presents", name: { en: "Gifts" } }] },
+  ]);
+  expect((await ask("DELETE", "/v1/company-tags/branch", owner)).status).toBe(200);
+  expect(await carried(elm)).toEqual([]);
 });

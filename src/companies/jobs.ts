@@ -4,6 +4,7 @@ import * as collect from "#collect/service.ts";
 import { leftOut } from "#collect/rules.ts";
 import type { House } from "#kernel/endpoint.ts";
 import type { Reaction } from "#kernel/outbox.ts";
+import type { TimerKind } from "#kernel/timers.ts";
 import { bigintList, type PersonKey, type Tx } from "#kernel/sql.ts";
 import * as privacy from "#privacy/service.ts";
 import { belongingOf } from "./rules.ts";
@@ -29,7 +30,34 @@ export async function consume(house: House, tx: Tx, slice: collect.Slice): Promi
   );
 }
 
+const moved = (on: string): Reaction => ({
+  on,
+  react: (house, tx, events) =>
+    service.moved(
+      house,
+      tx,
+      events.map(({ data }) => ({
+        company: String(data["company"]),
+        segment: String(data["segment"]),
+      })),
+    ),
+});
+export const timers: TimerKind[] = [
+  {
+    kind: service.tagEnds,
+    clock: "shop",
+    batch: 200,
+    ring: (house, tx, due) =>
+      service.endTags(
+        tx,
+        due.map(({ key }) => key),
+        house.clocks.shop(),
+      ),
+  },
+];
 export const reactions: Reaction[] = [
+  moved("segments.company_entered"),
+  moved("segments.company_left"),
   {
     on: "orders.recorded",
     react: (house, tx, events) => {

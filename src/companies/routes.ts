@@ -79,6 +79,24 @@ export const routes: Route[] = [
     const changes = await views.tagHistory(sql, company, tag);
     return ok({ changes: changes.map((one) => ({ ...one, at: one.at.toISOString() })) });
   }),
+  answer(api.tagRules, async ({ house: { sql } }) => {
+    const rows = await views.tagRules(sql);
+    return ok({
+      tags: rows.map(({ tag, zh, en, companies, rules }) => ({
+        ...{ tag, label: { zh, en }, companies, rules },
+      })),
+    });
+  }),
+  implement(api.declareTag, service.declareTag),
+  implement(api.removeTag, service.removeTag),
+  implement(api.modelTags, async (context, { model, tags }) =>
+    ok({
+      results: await service.modelTags(context, {
+        model,
+        tags: tags.map((one) => api.modelTag.safeParse(one)),
+      }),
+    }),
+  ),
   answer(api.roles, async ({ house: { sql } }) => ok({ roles: [...(await roles(sql))] })),
   implement(api.nameRole, service.nameRole),
 ];

@@ -157,3 +157,25 @@ const instant = ({ at, id }: Attribute) => ({ at: new Date(at), id });
 export const orderBands = [1, 5, 20, 100] as const;
 /** Tags of companies that are worked out: nobody sets them by hand. */
 export const reservedTags: ReadonlySet<string> = new Set(["company_orders"]);
+
+/** So many tags of companies follow from rules at most, each from so many. */
+export const declaredLimit = 100;
+export const tagRulesLimit = 20;
+/** Tags that a model may say in one request. */
+export const modelTagsLimit = 1000;
+/** Does a tag follow from itself? `asked`: the tags that a segment's rule asks of companies, through others too. */
+export function isCircular(
+  tag: string,
+  rules: readonly { tag: string; segmentId: string }[],
+  asked: (segmentId: string) => ReadonlySet<string>,
+): boolean {
+  const from = new Set<string>([tag]);
+  for (const one of from)
+    for (const rule of rules)
+      if (rule.tag === one)
+        for (const next of asked(rule.segmentId)) {
+          if (next === tag) return true;
+          from.add(next);
+        }
+  return false;
+}

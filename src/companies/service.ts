@@ -3,10 +3,13 @@ import * as collect from "#collect/service.ts";
 import type { Context, House } from "#kernel/endpoint.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
 import type { PersonKey, Tx } from "#kernel/sql.ts";
+import { setTimers } from "#kernel/timers.ts";
 import { looksDirect } from "#privacy/rules.ts";
 import * as privacy from "#privacy/service.ts";
 import { bandOf } from "#relations/rules.ts";
 import {
+  declaredLimit,
+  isCircular,
   mergeProfile,
   orderBands,
   reservedTags,
@@ -14,6 +17,7 @@ import {
   type Belonging,
   type Profile,
 } from "./rules.ts";
+import * as segments from "#segments/service.ts";
 import * as store from "./store.ts";
 
 export const companyId = (sourceId: string, ref: string): string =>
@@ -151,13 +155,165 @@ export async function tagByHand(
   if (reservedTags.has(tag)) return fail("people.tag_reserved");
   if (expiresAt !== undefined && new Date(expiresAt) <= now) return fail("people.tag_expired");
   if ([tag, value ?? "", note].some(looksDirect)) return fail("people.tag_names");
-  const changed = await store.setTag(tx, {
+  const changed = await set(tx, {
     ...{ companyId: company, tag, value, kind: "hand", source: actor.id, reason: { note } },
     ...{ confidence: 1, at: now, logId: newId() },
     expiresAt: expiresAt === undefined ? null : new Date(expiresAt),
   });
+  // What was set by hand is gone: the rules say again what it is.
+  if (value === null) await store.followRules(tx, { tag, companies: [company], at: now });
   return ok({ changed });
 }
+/** The timer of a company's tag that ends. */
+export const tagEnds = "companies.tag_ends";
+async function set(tx: Tx, row: store.TagRow): Promise<boolean> {
+  const changed = await store.setTag(tx, row);
+  const { companyId: id, tag, value, expiresAt } = row;
+  if (value !== null && expiresAt)
+    await setTimers(tx, [{ kind: tagEnds, key: `${id} ${tag}`, dueAt: expiresAt }]);
+  return changed;
+}
+/** Takes away those of these tags (timers' keys) whose time has come; what rules say stands again. */
+export async function endTags(tx: Tx, keys: readonly string[], at: Date): Promise<void> {
+  const due = keys.map((key) => {
+    const [id = "", tag = ""] = key.split(" ");
+    return { companyId: id, tag };
+  });
+  await store.endTags(tx, due, at);
+  for (const { companyId: id, tag } of due)
+    await store.followRules(tx, { tag, companies: [id], at });
+}
+
+// ── tags that follow from segments of companies ────────────────────────────────────────────────────────────────────
+
+const listenerOf = (tag: string) => `companies:${tag}`;
+type Declaring = {
+  tag: string;
+  label: { zh: string; en: string };
+  rules: { value: string; segment: string }[];
+};
+export async function declareTag(
+  { tx, at, actor }: Context,
+  { tag, label, rules }: Declaring,
+): Promise<
+  Result<
+    { tag: string },
+    | "people.tag_reserved"
+    | "people.tag_names"
+    | "companies.too_many_tags"
+    | "companies.not_of_companies"
+    | "traits.circular"
+  >
+> {
+  if (reservedTags.has(tag)) return fail("people.tag_reserved");
+  if ([label.zh, label.en, ...rules.map(({ value }) => value)].some(looksDirect))
+    return fail("people.tag_names");
+  await store.holdDeclared(tx);
+  const declared = await store.allDeclared(tx);
+  if (declared.length >= declaredLimit && !declared.some((one) => one.tag === tag))
+    return fail("companies.too_many_tags");
+  const all = await segments.all(tx);
+  const isOfCompanies = (id: string) => all.some((one) => one.id === id && one.level === "company");
+  if (!rules.every(({ segment }) => isOfCompanies(segment)))
+    return fail("companies.not_of_companies");
+  const rows = rules.map(({ value, segment }, place) => ({
+    tag,
+    place,
+    value,
+    segmentId: segment,
+  }));
+  const others = (await store.allRules(tx)).filter((one) => one.tag !== tag);
+  const asked = segments.companyTagsIn(all);
+  if (isCircular(tag, [...others, ...rows], asked)) return fail("traits.circular");
+  await store.putDeclared(tx, { tag, ...label, declaredAt: at, byActor: actor.id }, rows);
+  await segments.unlisten(tx, listenerOf(tag));
+  for (const id of new Set(rows.map(({ segmentId }) => segmentId)))
+    await segments.listen(tx, listenerOf(tag), id);
+  await store.followRules(tx, { tag, companies: null, at });
+  return ok({ tag });
+}
+/** Takes a tag's rules away, and what they gave. */
+export async function removeTag(
+  { tx, at }: Context,
+  { tag }: { tag: string },
+): Promise<Result<Record<string, never>, "traits.tag_unknown">> {
+  if (!(await store.dropDeclared(tx, tag))) return fail("traits.tag_unknown");
+  await segments.unlisten(tx, listenerOf(tag));
+  await store.followRules(tx, { tag, companies: null, at });
+  return ok({});
+}
+/** These companies came into segments, or left them: the tags that follow from those are worked out anew. */
+export async function moved(
+  house: House,
+  tx: Tx,
+  changes: readonly { company: string; segment: string }[],
+): Promise<void> {
+  const rules = await store.allRules(tx);
+  for (const tag of new Set(rules.map((one) => one.tag))) {
+    const own = new Set(rules.flatMap((one) => (one.tag === tag ? [one.segmentId] : [])));
+    const companies = changes.flatMap(({ company, segment }) =>
+      own.has(segment) ? [company] : [],
+    );
+    if (companies.length > 0)
+      await store.followRules(tx, { tag, companies, at: house.clocks.shop() });
+  }
+}
+
+export type ModelTag = {
+  company?: string | undefined;
+  ref?: string | undefined;
+  tag: string;
+  value: string | null;
+  confidence: number;
+  reason?: string | undefined;
+  expiresAt?: string | undefined;
+};
+type Read =
+  | { success: true; data: ModelTag }
+  | { success: false; error: Parameters<typeof collect.fieldIn>[0] };
+export type Verdict = {
+  verdict: "changed" | "same" | "refused";
+  reason: string | null;
+  field: string | null;
+};
+const refused = (reason: string, field: string | null): Verdict => ({
+  ...{ verdict: "refused", reason, field },
+});
+/** What a model says of companies, judged one by one. A tag that has rules, or was set by hand, is not the model's. */
+export async function modelTags(
+  { tx, house, now, newId, actor }: Context,
+  { model, tags }: { model: string; tags: readonly Read[] },
+): Promise<Verdict[]> {
+  const source = actor.source && (await collect.knownSource(house, actor.source));
+  const ruled = new Set((await store.allDeclared(tx)).map(({ tag }) => tag));
+  const seen = new Set<string>();
+  const judge = async (read: Read): Promise<Verdict> => {
+    if (!read.success) return refused("invalid", collect.fieldIn(read.error));
+    const { company, ref, tag, value, confidence, reason, expiresAt } = read.data;
+    if (reservedTags.has(tag) || ruled.has(tag)) return refused("not_yours", "tag");
+    if (value !== null && looksDirect(value)) return refused("names_somebody", "value");
+    if (reason !== undefined && looksDirect(reason)) return refused("names_somebody", "reason");
+    const until = expiresAt === undefined ? null : new Date(expiresAt);
+    if (until && until <= now) return refused("past", "expiresAt");
+    if (ref !== undefined && !source) return refused("no_source", "ref");
+    const id = company ?? companyId(source!.id, ref!);
+    if (!(await store.isCompany(tx, id))) return refused("unknown", company ? "company" : "ref");
+    if (seen.has(`${id} ${tag}`)) return refused("twice", "tag");
+    seen.add(`${id} ${tag}`);
+    if (((await store.tagKind(tx, id, tag, now)) ?? "model") !== "model")
+      return refused("kept", "tag");
+    const changed = await set(tx, {
+      ...{ companyId: id, tag, value, kind: "model", source: source ? source.name : "api" },
+      reason: { model, ...(reason === undefined ? {} : { words: reason }) },
+      ...{ confidence, at: now, expiresAt: until, logId: newId() },
+    });
+    return { verdict: changed ? "changed" : "same", reason: null, field: null };
+  };
+  const verdicts: Verdict[] = [];
+  for (const read of tags) verdicts.push(await judge(read));
+  return verdicts;
+}
+
 export async function nameRole(
   { tx }: Context,
   role: { code: string; zh: string; en: string },

@@ -213,3 +213,96 @@ export async function eraseRows(
   await tx`delete from companies_member where bucket = ${bucket} and person_id = ${personId}`;
   await tx`delete from companies_spend where bucket = ${bucket} and person_id = ${personId}`;
 }
+
+export type Declared = { tag: string; zh: string; en: string };
+export type TagRule = { tag: string; place: number; value: string; segmentId: string };
+/** Held by whoever changes what tags follow from what, so that no two make a circle together. */
+export const allDeclared = (reader: Reader) =>
+  reader<Declared[]>`select tag, zh, en from companies_tag_declared order by tag`;
+export const holdDeclared = (tx: Tx) =>
+  tx`lock table companies_tag_declared in share row exclusive mode`;
+export const allRules = (reader: Reader) => reader<TagRule[]>`
+  select tag, place, value, segment_id from companies_tag_rule order by tag, place`;
+export async function putDeclared(
+  tx: Tx,
+  declared: Declared & { declaredAt: Date; byActor: string },
+  rules: readonly TagRule[],
+): Promise<void> {
+  await tx`
+    insert into companies_tag_declared ${tx(declared)}
+    on conflict (tag) do update set zh = excluded.zh, en = excluded.en,
+      declared_at = excluded.declared_at, by_actor = excluded.by_actor`;
+  await tx`delete from companies_tag_rule where tag = ${declared.tag}`;
+  if (rules.length > 0) await tx`insert into companies_tag_rule ${tx(rules as TagRule[])}`;
+}
+export async function dropDeclared(tx: Tx, tag: string): Promise<boolean> {
+  await tx`delete from companies_tag_rule where tag = ${tag}`;
+  return (await tx`delete from companies_tag_declared where tag = ${tag}`).count > 0;
+}
+/**
+ * Gives these companies (null: all) the tag as its rules say, and takes away what they say no more. What was set by hand
+ * stands until it ends.
+ */
+export const followRules = (
+  tx: Tx,
+  { tag, companies, at }: { tag: string; companies: readonly string[] | null; at: Date },
+) => {
+  const only = (column: ReturnType<typeof tx>) =>
+    companies ? tx`and ${column} = any(${companies as string[]}::uuid[])` : tx``;
+  return tx`
+    with want as (
+      select distinct on (m.company_id) m.company_id, r.value, r.segment_id
+      from companies_tag_rule r join segments_company_member m on m.segment_id = r.segment_id
+      where r.tag = ${tag} ${only(tx`m.company_id`)} order by m.company_id, r.place
+    ), held as (
+      select company_id, value, kind, expires_at from companies_tag
+      where tag = ${tag} ${only(tx`company_id`)}
+    ), diff as materialized (
+      select coalesce(w.company_id, h.company_id) as company_id, w.value, h.value as before,
+        jsonb_build_object('segment', w.segment_id) as reason
+      from want w full join held h on h.company_id = w.company_id
+      where (h.kind is distinct from 'hand' or h.expires_at <= ${at})
+        and (w.company_id is not null or h.kind in ('rule', 'hand'))
+        and (w.value is distinct from h.value or h.kind is distinct from 'rule')
+    ), gone as (
+      delete from companies_tag t using diff d
+      where t.company_id = d.company_id and t.tag = ${tag} and d.value is null
+    ), put as (
+      insert into companies_tag as t
+        (company_id, tag, value, kind, source, reason, confidence, at, expires_at)
+      select company_id, ${tag}, value, 'rule', 'companies', reason, 1, ${at}::timestamptz, null
+      from diff where value is not null
+      on conflict (company_id, tag) do update set value = excluded.value, kind = excluded.kind,
+        source = excluded.source, reason = excluded.reason, confidence = excluded.confidence,
+        at = case when t.value = excluded.value then t.at else excluded.at end,
+        expires_at = excluded.expires_at
+    )
+    insert into companies_tag_log (company_id, id, tag, before, after, kind, source, reason, at)
+    select company_id, gen_random_uuid(), ${tag}, before, value, 'rule', 'companies', reason,
+      ${at}::timestamptz
+    from diff where before is distinct from value`;
+};
+/** Takes away those of these tags whose time has come. */
+export const endTags = (tx: Tx, due: readonly { companyId: string; tag: string }[], at: Date) => tx`
+  with over as (
+    delete from companies_tag t using unnest(
+      ${due.map((one) => one.companyId)}::uuid[], ${due.map((one) => one.tag)}::text[])
+      as d (company_id, tag)
+    where t.company_id = d.company_id and t.tag = d.tag and t.expires_at <= ${at}
+    returning t.*
+  )
+  insert into companies_tag_log (company_id, id, tag, before, after, kind, source, reason, at)
+  select company_id, gen_random_uuid(), tag, value, null, kind, 'expired', '{"expired": true}', expires_at
+  from over`;
+/** Of what kind a tag is now. */
+export async function tagKind(
+  reader: Reader,
+  companyId: string,
+  tag: string,
+  now: Date,
+): Promise<TagRow["kind"] | null> {
+  const [row] = await reader<{ kind: TagRow["kind"] }[]>`
+    select kind from companies_tag where company_id = ${companyId} and tag = ${tag}
+      and (expires_at is null or expires_at > ${now})`;
+  return row?.kind ?? null;
+}

@@ -104,6 +104,26 @@ export const tagHistory = (reader: Reader, id: string, tag: string) => reader<
   select before, after, kind, source, at from companies_tag_log
   where company_id = ${id} and tag = ${tag} order by at desc, id desc limit 200`;
 
+/** Tags that follow from rules, with how many companies carry each by them. */
+export const tagRules = (reader: Reader) => reader<
+  {
+    tag: string;
+    zh: string;
+    en: string;
+    companies: number;
+    rules: { value: string; segment: string; name: { zh: string; en: string } | null }[];
+  }[]
+>`
+  select d.tag, d.zh, d.en,
+    (select count(*)::int from companies_tag t where t.tag = d.tag and t.kind = 'rule') as companies,
+    coalesce((
+      select jsonb_agg(jsonb_build_object('value', r.value, 'segment', r.segment_id,
+        'name', case when s.id is not null
+          then jsonb_build_object('zh', s.name_zh, 'en', s.name_en) end) order by r.place)
+      from companies_tag_rule r left join segments_segment s on s.id = r.segment_id
+      where r.tag = d.tag), '[]') as rules
+  from companies_tag_declared d order by d.tag`;
+
 export type Moment = {
   at: Date;
   what: "joined" | "left" | "ordered" | "refunded" | "tagged";

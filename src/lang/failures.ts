@@ -117,6 +117,16 @@ export const failures = {
     zh: "这个网站没有获准显示这张表单。",
     en: "This site has no leave to show the form.",
   },
+  "companies.too_many_tags": {
+    status: 409,
+    zh: "公司标签的规则最多 100 个，请先删掉不用的。",
+    en: "At most 100 tags of companies can have rules. Remove one that is not needed.",
+  },
+  "companies.not_of_companies": {
+    status: 422,
+    zh: "规则里要选公司人群，不能选会员人群。",
+    en: "The rules have to name segments of companies, not of people.",
+  },
   "companies.unknown": { status: 404, zh: "没有这家公司。", en: "There is no such company." },
   "relations.not_agreed": {
     status: 409,

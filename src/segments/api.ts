@@ -205,6 +205,8 @@ const person = z.object({
   userId: z.string().nullable(),
   tags: z.record(z.string(), z.string()),
 });
+/** The line of a tag log, or the event, behind it; null where time or the definition was. */
+const cause = z.object({ kind: z.enum(["tag", "event"]), id: z.uuid() }).nullable();
 const company = z.object({ companyId: z.uuid(), name: z.string() });
 const segment = z.object({
   id: z.uuid(),
@@ -247,10 +249,11 @@ export const show = endpoint({
     members: z.array(
       person.extend({
         since: instant,
-        /** The line of the tag log, or the event, that brought them in; null where time or the definition did. */
-        cause: z.object({ kind: z.enum(["tag", "event"]), id: z.uuid() }).nullable(),
+        cause,
       }),
     ),
+    /** Of a segment of companies, in the place of `members`. */
+    companies: z.array(company.extend({ since: instant, cause })),
     next: z.string().nullable(),
   }),
   failures: ["segments.unknown"],
@@ -355,6 +358,12 @@ export const history = endpoint({
   failures: ["segments.unknown"],
 });
 
+const change = z.object({
+  change: z.enum(["entered", "left"]),
+  at: instant,
+  version: z.number(), // of the rule
+  cause,
+});
 export const changes = endpoint({
   method: "GET",
   path: "/v1/segments/:segment/changes",
@@ -365,18 +374,19 @@ export const changes = endpoint({
   },
   input: z.strictObject({
     segment: z.uuid(),
+    after: z.string().max(80).optional(), // the last page's `next`
     limit: z.coerce.number().int().min(1).max(200).default(50),
   }),
   output: z.object({
     changes: z.array(
-      z.object({
-        personId: z.uuid(),
-        userId: z.string().nullable(),
-        change: z.enum(["entered", "left"]),
-        at: instant,
-        version: z.number(),
-        cause: z.object({ kind: z.enum(["tag", "event"]), id: z.uuid() }).nullable(),
-      }),
+      z.object({ personId: z.uuid(), userId: z.string().nullable() }).extend(change.shape),
+    ),
+    /** Of a segment of companies, in the place of `changes`. */
+    companies: z.array(company.extend(change.shape)),
+    next: z.string().nullable(),
+    /** Times when all of it was worked out and not of everybody the cause was looked for, the latest ten. */
+    recounts: z.array(
+      z.object({ at: instant, entered: z.number(), left: z.number(), asked: z.number() }),
     ),
   }),
   failures: ["segments.unknown"],
@@ -411,6 +421,32 @@ export const snapshots = endpoint({
         sentence,
       }),
     ),
+  }),
+  failures: ["segments.unknown"],
+});
+
+export const snapshot = endpoint({
+  method: "GET",
+  path: "/v1/segments/:segment/snapshots/:snapshot",
+  permission: "segments:read",
+  summary: { zh: "一份定格名单上有谁", en: "Who is on a list that was kept" },
+  input: z.strictObject({
+    segment: z.uuid(),
+    snapshot: z.uuid(),
+    after: z.string().max(80).optional(), // the last page's `next`
+    limit: z.coerce.number().int().min(1).max(200).default(50),
+  }),
+  output: z.object({
+    id: z.uuid(),
+    name: z.string(),
+    level,
+    people: z.number(), // who were in it when it was kept
+    takenAt: instant,
+    version: z.number(),
+    sentence,
+    members: z.array(person),
+    companies: z.array(company), // of a segment of companies
+    next: z.string().nullable(),
   }),
   failures: ["segments.unknown"],
 });

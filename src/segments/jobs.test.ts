@@ -25,7 +25,7 @@ import * as companies from "#companies/service.ts";
 import * as companiesJobs from "#companies/jobs.ts";
 import { isCompany, setTag } from "#companies/store.ts";
 import { atInstant, type Level, type Rule } from "./rules.ts";
-import { companyMembers } from "./store.ts";
+import { companyMembers, unexplained } from "./store.ts";
 import { define, erase, listen, members, seedDormantWorth, unlisten } from "./service.ts";
 import { everyoneOf } from "./views.ts";
 
@@ -702,3 +702,28 @@ test("an event brings somebody in at once, and whoever listens is told which one
     { change: "left", cause: null },
   ]);
 });
+
+test("beyond ten thousand at once each change still has its cause, and beyond the cap the rest is counted", async () => {
+  await using shop = await open(12_000);
+  const { sql } = shop;
+  await sql`
+    insert into people_tag_log (bucket, person_id, id, tag, before, after, source, reason, at)
+    select bucket, person_id, gen_random_uuid(), 'lifecycle', null, 'dormant', 'test', '{}',
+      ${shop.clock.shop}::timestamptz from people_person`;
+  await sql`
+    insert into people_tag (bucket, person_id, tag, value, kind, source, reason, at, log_id)
+    select bucket, person_id, tag, after, 'hand', source, reason, at, id from people_tag_log`;
+  const { id } = await make(shop, dormant);
+  await settle(shop);
+  const [counted] = await sql<{ lines: number; caused: number }[]>`
+    select count(*)::int as lines, count(cause)::int as caused from segments_log
+    where segment_id = ${id}`;
+  expect(counted).toEqual({ lines: 12_000, caused: 12_000 });
+  expect([...(await sql`select entered, gone, asked from segments_recount`)]).toEqual([
+    { entered: 12_000, gone: 0, asked: 12_000 },
+  ]);
+  // One that nothing was looked for of is told of by the page.
+  expect([...(await unexplained(sql, id, 10))]).toEqual([]);
+  await sql`update segments_recount set asked = 10000`;
+  expect([...(await unexplained(sql, id, 10))]).toMatchObject([{ entered: 12_000, asked: 10_000 }]);
+}, 60_000);

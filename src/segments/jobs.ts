@@ -93,8 +93,12 @@ async function refreshWith(house: House, tx: Tx, ids: readonly string[]): Promis
   }
 }
 
-/** Where more change at once, it was the definition or the night that did it: nobody's own cause is looked for. */
-const causesLimit = 10_000;
+/**
+ * Of so many whom one working out of all of a segment lets in or out, what brought it about is looked for and whoever
+ * listens is told; the rest stand in the log without a cause, and the page says how many.
+ */
+const causesLimit = 100_000;
+const causesHelping = 10_000;
 
 async function refreshIn(
   house: House,
@@ -122,7 +126,10 @@ async function refreshIn(
   if (unforeseen) await store.asksEverybody(tx, false);
   const changed = made.entered + made.left;
   const { listeners } = await rulesNow(house, tx);
-  if (changed > 0 && changed <= causesLimit) await explain(tx, segment, now.at);
+  if (changed > 0) {
+    const explained = await explain(tx, segment, now.at);
+    await store.putRecount(tx, segmentId, { ...made, at: now.at, version, asked: explained });
+  }
   if (changed > 0 && changed <= causesLimit)
     await tell(house, tx, listeners, await store.lines(tx, segmentId, now.at));
   await store.markRefreshed(tx, segmentId, now.at);
@@ -148,11 +155,21 @@ async function refreshCompanies(
   const came = changed.filter(({ change }) => change === "entered").length;
   return { entered: came, left: changed.length - came };
 }
-async function explain(tx: Tx, { id, rule, level }: store.Segment, at: Date): Promise<void> {
+/** Writes down what brought each change about. Gives of how many it was looked for. */
+async function explain(tx: Tx, { id, rule, level }: store.Segment, at: Date): Promise<number> {
   const { own: on } = dependsOn(rule, level);
   const told = on.attributes.size + on.events.length > 0;
-  const causes = (await store.changedAt(tx, id, at, [...on.tags])).flatMap(
-    ({ bucket, personId, logId, eventId }) => {
+  let looked = 0;
+  for (let after: PersonKey | null = null; looked < causesLimit;) {
+    const rows: Awaited<ReturnType<typeof store.changedAt>> = await store.changedAt(
+      tx,
+      id,
+      at,
+      [...on.tags],
+      after,
+      causesHelping,
+    );
+    const causes = rows.flatMap(({ bucket, personId, logId, eventId }) => {
       const event = told ? eventId : null;
       const cause = logId
         ? ({ kind: "tag", id: logId } as const)
@@ -160,9 +177,13 @@ async function explain(tx: Tx, { id, rule, level }: store.Segment, at: Date): Pr
           ? ({ kind: "event", id: event } as const)
           : null;
       return cause ? [{ bucket, personId, cause }] : [];
-    },
-  );
-  if (causes.length > 0) await store.setCauses(tx, id, at, causes);
+    });
+    if (causes.length > 0) await store.setCauses(tx, id, at, causes);
+    looked += rows.length;
+    if (rows.length < causesHelping) break;
+    after = rows.at(-1)!;
+  }
+  return looked;
 }
 
 /**

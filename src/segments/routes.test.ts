@@ -73,7 +73,15 @@ async function open() {
   const settle = async () => {
     while ((await relay(shop.house, reactions)) > 0);
   };
-  return { ask, settle, [Symbol.asyncDispose]: () => shop[Symbol.asyncDispose]() };
+  const { house, sql, clock } = shop;
+  return {
+    ask,
+    settle,
+    house,
+    sql,
+    clock,
+    [Symbol.asyncDispose]: () => shop[Symbol.asyncDispose](),
+  };
 }
 const dormant = { kind: "tag", tag: "lifecycle", in: ["dormant"] };
 const name = { zh: "沉睡", en: "Dormant" };
@@ -187,4 +195,101 @@ test("an address is asked for by its blind index alone; lists, comparison, overl
   expect((await shop.ask("GET", "/v1/segments/suggestions")).body).toMatchObject({
     tags: [{ name: "lifecycle", values: ["dormant"] }],
   });
+});
+
+test("a segment of companies is tried, kept, shown with its companies, and frozen; what is out of place names its field", async () => {
+  await using shop = await open();
+  const companies = Array.from({ length: 4 }, (_, i) => ({
+    id: randomUUID(),
+    sourceId: "01890000-0000-7000-8000-000000000001",
+    ref: `g${i}`,
+    name: i === 0 ? "Oak & Sons" : null,
+    seenAt: shop.clock.shop,
+    profile: shop.sql.json({ industry: { v: i < 3 ? "gifts" : "toys" } } as never),
+  }));
+  await shop.sql`insert into companies_company ${shop.sql(companies)}`;
+  const [first] = await shop.sql<{ bucket: number; personId: string }[]>`
+    select bucket, person_id from people_person order by person_id limit 1`;
+  await shop.sql`insert into companies_member ${shop.sql({
+    ...first!,
+    companyId: companies[0]!.id,
+    role: "buyer",
+    since: new Date(0),
+  })}`;
+  const gifts = { kind: "text", attribute: "industry", in: ["gifts"] };
+  const tried = await shop.ask("POST", "/v1/segments/preview", { level: "company", rule: gifts });
+  expect(tried).toMatchObject({
+    status: 200,
+    body: { people: 3, of: 4, sample: [], sentence: { zh: "行业为“gifts”的公司。" } },
+  });
+  const body = { name, level: "company", rule: gifts, purpose: "analysis" };
+  const made = await shop.ask("POST", "/v1/segments", body);
+  await shop.settle();
+  const { id } = made.body;
+  const shown = await shop.ask("GET", `/v1/segments/${id}?limit=2`);
+  expect(shown.body).toMatchObject({ level: "company", people: 3, members: [] });
+  expect((shown.body as { companies?: unknown[] }).companies).toHaveLength(2);
+  const rest = await shop.ask("GET", `/v1/segments/${id}?limit=2&after=${shown.body.next}`);
+  expect(rest.body).toMatchObject({ next: null });
+  expect(await shop.ask("GET", `/v1/segments/${id}/changes?limit=1`)).toMatchObject({
+    body: { changes: [], companies: [{ change: "entered" }], next: expect.any(String) },
+  });
+  const frozen = await shop.ask("POST", `/v1/segments/${id}/snapshots`, { name: "Now" });
+  expect(frozen.body).toMatchObject({ people: 3 });
+  const list = `/v1/segments/${id}/snapshots/${frozen.body.id}`;
+  const kept = (await shop.ask("GET", list)).body as unknown as { companies: { name: string }[] };
+  expect(kept.companies.map((one) => one.name)).toContain("Oak & Sons");
+  expect(
+    (await shop.ask("GET", `/v1/segments/${randomUUID()}/snapshots/${frozen.body.id}`)).status,
+  ).toBe(404);
+  // Through their company, a person; and by name in the segment of companies.
+  const through = { kind: "company", roles: ["buyer"], fits: { kind: "segment", segment: id } };
+  expect(await shop.ask("POST", "/v1/segments/preview", { rule: through })).toMatchObject({
+    body: {
+      people: 1,
+      sample: [{ personId: first!.personId }],
+      sentence: { zh: "担任“采购”的公司在人群“沉睡”中的人。" },
+    },
+  });
+  const asPerson = { ...body, id, level: "person" };
+  expect((await shop.ask("POST", "/v1/segments", asPerson)).body.code).toBe("segments.level_fixed");
+  const mixed = { kind: "segment", segment: id };
+  expect((await shop.ask("POST", "/v1/segments/preview", { rule: mixed })).body.code).toBe(
+    "segments.unknown_in_rule",
+  );
+  const misplaced: [string, unknown, string][] = [
+    ["company", { kind: "and", of: [gifts, through] }, "rule.of.1.kind"],
+    ["person", { kind: "staff", are: "ge", count: 1, fits: gifts }, "rule.kind"],
+    ["company", { kind: "staff", are: "every", fits: through }, "rule.fits.kind"],
+    ["company", { kind: "identifier", type: "email", values: ["a@b.example"] }, "rule.kind"],
+    ["person", { kind: "identifier", type: "openid", values: ["o1"] }, "rule.source"],
+    ["person", { kind: "sample", seed: "1", basisPoints: 0.5 }, "rule.basisPoints"],
+  ];
+  for (const [level, rule, field] of misplaced) {
+    const answer = await shop.ask("POST", "/v1/segments/preview", { level, rule });
+    expect([answer.status, answer.body.fields]).toEqual([400, [field]]);
+  }
+});
+
+test("whatever somebody is recognised by finds them by equality, and no value is kept", async () => {
+  await using shop = await open();
+  const source = "01890000-0000-7000-8000-000000000001";
+  const values = {
+    ...{ email: "Ann@Example.com", phone: "+86 138 0000 0000", user_id: "c99", openid: "oAbC" },
+    ...{ unionid: "uAbC", device: "d-1", anonymous_id: "a-1", external: "crm:77" },
+  };
+  for (const [type, value] of Object.entries(values)) {
+    const nodes = await shop.sql.begin((tx) =>
+      people.nodesFor(shop.house, tx, source, [{ type: type as "email", value, at: new Date(0) }]),
+    );
+    const [node] = [...nodes.values()];
+    const { personId } = node!;
+    const rule = { kind: "identifier", type, source, values: [value, "nobody-else"] };
+    const tried = await shop.ask("POST", "/v1/segments/preview", { rule });
+    expect([type, tried.body.sample]).toMatchObject([type, [{ personId }]]);
+    const made = await shop.ask("POST", "/v1/segments", { name, rule, purpose: "analysis" });
+    const kept =
+      await shop.sql`select rule::text from segments_segment where id = ${made.body.id!}`;
+    expect(kept[0]!["rule"]).not.toContain(value);
+  }
 });

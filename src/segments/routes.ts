@@ -5,7 +5,7 @@ import type { PersonKey } from "#kernel/sql.ts";
 import * as people from "#people/service.ts";
 import * as api from "./api.ts";
 import { expanded, peopleOf } from "./model/columns.ts";
-import { atInstant, type Clock, type Rule } from "./rules.ts";
+import { atInstant, type Clock, type Level, type Rule } from "./rules.ts";
 import * as service from "./service.ts";
 import * as store from "./store.ts";
 import * as views from "./views.ts";
@@ -64,21 +64,30 @@ const show = answer(api.show, async ({ house }, { segment: id, after, limit }) =
   if (!segment) return fail("segments.unknown");
   const rows = await views.members(house.sql, id, afterOf(after), limit + 1);
   const page = rows.slice(0, limit);
-  const person = await known(
-    house,
-    page.map(({ bucket, personId }) => ({ bucket, personId })),
-  );
+  const { people: who, companies } = await namedOf(house, segment.level, page);
   return ok({
     ...one(segment),
     rule: segment.rule,
-    members: page.map((row) => ({
-      ...person(row),
-      since: row.since.toISOString(),
-      cause: row.causeKind && row.cause ? { kind: row.causeKind, id: row.cause } : null,
-    })),
+    members: who.map((row, i) => ({ ...row, ...membershipOf(page[i]!) })),
+    companies: companies.map((row, i) => ({ ...row, ...membershipOf(page[i]!) })),
     next: rows.length > limit ? cursorOf(page.at(-1)!) : null,
   });
 });
+const causeOf = ({ causeKind, cause }: Pick<views.Member, "causeKind" | "cause">) =>
+  causeKind && cause ? { kind: causeKind, id: cause } : null;
+const membershipOf = (row: views.Member) => ({
+  since: row.since.toISOString(),
+  cause: causeOf(row),
+});
+/** Members of a segment as they are shown: people, or companies. */
+async function namedOf(house: House, level: Level, keys: readonly PersonKey[]) {
+  if (level === "company") return { people: [], companies: await companyNames(house, keys) };
+  const person = await known(
+    house,
+    keys.map(({ bucket, personId }) => ({ bucket, personId })),
+  );
+  return { people: keys.map(person), companies: [] };
+}
 
 /** How many people a preview shows. */
 const samplePeople = 5;
@@ -232,23 +241,29 @@ const history = answer(api.history, async ({ house, now, today }, { segment: id,
   });
 });
 
-const changes = answer(api.changes, async ({ house }, { segment: id, limit }) => {
-  if (!(await store.byId(house.sql, id))) return fail("segments.unknown");
-  const rows = await views.changes(house.sql, id, limit);
-  const names = await people.identifiers(
-    house,
-    house.sql,
-    rows.map(({ bucket, personId }) => ({ bucket, personId })),
-    "user_id",
-  );
+/** Times of which a page says that not of everybody the cause was looked for. */
+const recountsShown = 10;
+const changes = answer(api.changes, async ({ house }, { segment: id, after, limit }) => {
+  const segment = await store.byId(house.sql, id);
+  if (!segment) return fail("segments.unknown");
+  const [, ms, line] = /^(\d{1,15})_([0-9a-f-]{36})$/.exec(after ?? "") ?? [];
+  const before = ms && line ? { at: new Date(Number(ms)), id: line } : null;
+  const [rows, recounts] = await Promise.all([
+    views.changes(house.sql, id, before, limit + 1),
+    store.unexplained(house.sql, id, recountsShown),
+  ]);
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  const { people: who, companies } = await namedOf(house, segment.level, page);
+  const changeOf = ({ change, at, version, ...row }: views.Changed) => ({
+    ...{ change, at: at.toISOString(), version, cause: causeOf(row) },
+  });
   return ok({
-    changes: rows.map(({ personId, change, at, version, causeKind, cause }) => ({
-      personId,
-      userId: names.get(personId) ?? null,
-      change,
-      at: at.toISOString(),
-      version,
-      cause: causeKind && cause ? { kind: causeKind, id: cause } : null,
+    changes: who.map(({ personId, userId }, i) => ({ personId, userId, ...changeOf(page[i]!) })),
+    companies: companies.map((row, i) => ({ ...row, ...changeOf(page[i]!) })),
+    next: rows.length > limit ? `${last!.at.getTime()}_${last!.id}` : null,
+    recounts: recounts.map(({ at, entered, left, asked }) => ({
+      ...{ at: at.toISOString(), entered, left, asked },
     })),
   });
 });
@@ -271,6 +286,26 @@ const snapshots = answer(api.snapshots, async ({ house }, { segment: id }) => {
     ),
   });
 });
+
+const snapshot = answer(
+  api.snapshot,
+  async ({ house }, { segment: id, after, limit, ...asked }) => {
+    const all = await store.all(house.sql);
+    const segment = all.find((one) => one.id === id);
+    const list = await store.snapshot(house.sql, asked.snapshot);
+    if (!segment || list?.segmentId !== id) return fail("segments.unknown");
+    const rows = await views.listed(house.sql, list.id, afterOf(after), limit + 1);
+    const page = rows.slice(0, limit);
+    const { people: members, companies } = await namedOf(house, segment.level, page);
+    const reads = await service.reading(house, house.sql, all);
+    return ok({
+      ...{ id: list.id, name: list.name, level: segment.level, people: list.people },
+      ...{ takenAt: list.takenAt.toISOString(), version: list.version, members, companies },
+      sentence: reads(list.rule, segment.level),
+      next: rows.length > limit ? cursorOf(page.at(-1)!) : null,
+    });
+  },
+);
 
 const sideOf = (text: string): views.Side => {
   const [kind = "", id = ""] = text.split(":");
@@ -320,6 +355,7 @@ export const routes = [
   history,
   changes,
   snapshots,
+  snapshot,
   implement(api.define, service.define),
   implement(api.freeze, service.freeze),
 ];

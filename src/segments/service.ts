@@ -225,3 +225,20 @@ export const members = (reader: Reader, segmentId: string) => store.members(read
 export const all = (reader: Reader) => store.all(reader);
 /** Everything segments hold of a person. */
 export const erase = store.erasePerson;
+/** Of each segment, the tags of companies that its rule asks about, by way of other segments too. */
+export function companyTagsIn(all: readonly store.Segment[]): (segment: string) => Set<string> {
+  const byId = new Map(all.map((one) => [one.id, one]));
+  return (id) => {
+    const seen = new Set([id]);
+    const tags = new Set<string>();
+    for (const one of seen) {
+      const segment = byId.get(one);
+      if (!segment) continue;
+      for (const [asked, level] of allConditions(segment.rule, segment.level)) {
+        if (asked.kind === "tag" && level === "company") tags.add(asked.tag);
+        for (const other of segmentsOf(asked)) seen.add(other);
+      }
+    }
+    return tags;
+  };
+}

@@ -232,14 +232,42 @@ export const lines = async (tx: Tx, segmentId: string, at: Date): Promise<Change
     ...line,
     cause: causeKind && causeId ? { kind: causeKind, id: causeId } : null,
   }));
-/** Who came and went at an instant, with the latest change of a tag the rule asks about and the latest event. */
-export const changedAt = (tx: Tx, segmentId: string, at: Date, tags: readonly string[]) => tx<
+/** All of a segment was worked out: how many came and went, and of how many the cause was looked for. */
+export type Recount = { at: Date; version: number; entered: number; left: number; asked: number };
+export const putRecount = (
+  tx: Tx,
+  segmentId: string,
+  { at, version, entered, left, asked }: Recount,
+) => tx`
+  insert into segments_recount as r (segment_id, at, version, entered, gone, asked)
+  values (${segmentId}, ${at}, ${version}, ${entered}, ${left}, ${asked})
+  on conflict (segment_id, at) do update set version = excluded.version,
+    entered = r.entered + excluded.entered, gone = r.gone + excluded.gone,
+    asked = r.asked + excluded.asked`;
+/** The latest of them in which somebody's cause was not looked for. */
+export const unexplained = (reader: Reader, segmentId: string, limit: number) => reader<Recount[]>`
+  select at, version, entered, gone as "left", asked from segments_recount
+  where segment_id = ${segmentId} and asked < entered + gone order by at desc limit ${limit}`;
+/** A helping of those who came and went at an instant, after one of them, with the latest change of a tag the rule asks about and the latest event. */
+export const changedAt = (
+  tx: Tx,
+  segmentId: string,
+  at: Date,
+  tags: readonly string[],
+  after: PersonKey | null,
+  limit: number,
+) => tx<
   (PersonKey & { change: "entered" | "left"; logId: string | null; eventId: string | null })[]
 >`
   select c.bucket, c.person_id, c.change, l.id as log_id,
     case when f.attributes->'last_event'->>'v' ~ '^[0-9a-f-]{36}$'
       then f.attributes->'last_event'->>'v' end as event_id
-  from segments_log c
+  from (
+    select bucket, person_id, change from segments_log
+    where segment_id = ${segmentId} and at = ${at} and cause is null
+      ${after ? tx`and (bucket, person_id) > (${after.bucket}, ${after.personId}::uuid)` : tx``}
+    order by bucket, person_id limit ${limit}
+  ) c
   left join people_profile f on f.bucket = c.bucket and f.person_id = c.person_id
   left join lateral (
     select g.id from people_tag_log g
@@ -249,7 +277,6 @@ export const changedAt = (tx: Tx, segmentId: string, at: Date, tags: readonly st
     -- Of two changes at one instant, the one that stands.
     order by g.at desc, t.log_id is not null desc, g.id desc limit 1
   ) l on true
-  where c.segment_id = ${segmentId} and c.at = ${at} and c.cause is null
   order by c.bucket, c.person_id`;
 export async function setCauses(
   tx: Tx,
@@ -360,10 +387,20 @@ export async function takeSnapshot(
     insert into segments_snapshot_member (bucket, person_id, snapshot_id)
     select bucket, person_id, ${rest.id}::uuid from segments_member
     where segment_id = ${rest.segmentId}`;
+  const companies = await tx`
+    insert into segments_snapshot_company (company_id, snapshot_id)
+    select company_id, ${rest.id}::uuid from segments_company_member
+    where segment_id = ${rest.segmentId}`;
+  const people = kept.count + companies.count; // a segment has the one or the other
   await tx`
-    insert into segments_snapshot
-      ${tx({ ...rest, rule: tx.json(rule as never), people: kept.count })}`;
-  return kept.count;
+    insert into segments_snapshot ${tx({ ...rest, rule: tx.json(rule as never), people })}`;
+  return people;
+}
+export async function snapshot(reader: Reader, id: string): Promise<Snapshot | undefined> {
+  const [row] = await reader<Snapshot[]>`
+    select id, segment_id, name, rule, version, taken_at, people from segments_snapshot
+    where id = ${id}`;
+  return row;
 }
 export const snapshotsOf = (reader: Reader, segmentId: string) => reader<Snapshot[]>`
   select id, segment_id, name, rule, version, taken_at, people from segments_snapshot

@@ -960,6 +960,18 @@ export const companyNames = (reader: Reader, ids: readonly string[]) => reader<
 >`
   select id, coalesce(name, ref) as name from companies_company
   where id = any(${ids as string[]}::uuid[])`;
+/** Who is in any segment, people and companies: a segment has the one or the other. */
+const memberships = (reader: Reader) => reader`(
+  select segment_id, bucket, person_id, since, cause_kind, cause from segments_member
+  union all
+  select segment_id, ${companyKey(reader, reader`company_id`)}, since, cause_kind, cause
+  from segments_company_member) m`;
+/** Who ever came into any segment or left it, the same. */
+const comings = (reader: Reader) => reader`(
+  select segment_id, bucket, person_id, id, version, change, at, cause_kind, cause from segments_log
+  union all
+  select segment_id, ${companyKey(reader, reader`company_id`)}, id, version, change, at, cause_kind, cause
+  from segments_company_log) l`;
 export type Member = PersonKey & {
   since: Date;
   causeKind: "tag" | "event" | null;
@@ -971,7 +983,7 @@ export const members = (
   after: PersonKey | null,
   limit: number,
 ) => reader<Member[]>`
-  select bucket, person_id, since, cause_kind, cause from segments_member
+  select bucket, person_id, since, cause_kind, cause from ${memberships(reader)}
   where segment_id = ${segmentId}
     ${after ? reader`and (bucket, person_id) > (${after.bucket}, ${after.personId}::uuid)` : reader``}
   order by bucket, person_id limit ${limit}`;
@@ -982,25 +994,48 @@ export const perDay = (reader: Reader, segmentId: string, days: readonly Date[],
   select width_bucket(at, ${days.map((day) => day.toISOString())}::text[]::timestamptz[]) as day,
     (count(*) filter (where change = 'entered'))::int as entered,
     (count(*) filter (where change = 'left'))::int as left
-  from segments_log where segment_id = ${segmentId} and at <= ${until}
+  from ${comings(reader)} where segment_id = ${segmentId} and at <= ${until}
   group by 1 order by 1`;
 
 export type Changed = PersonKey & {
+  id: string;
   change: "entered" | "left";
   at: Date;
   version: number;
   causeKind: "tag" | "event" | null;
   cause: string | null;
 };
-export const changes = (reader: Reader, segmentId: string, limit: number) => reader<Changed[]>`
-  select bucket, person_id, change, at, version, cause_kind, cause from segments_log
-  where segment_id = ${segmentId} order by at desc, id desc limit ${limit}`;
+/** The latest first; before a line of the log, or from the last on. */
+export const changes = (
+  reader: Reader,
+  segmentId: string,
+  before: { at: Date; id: string } | null,
+  limit: number,
+) => reader<Changed[]>`
+  select bucket, person_id, id, change, at, version, cause_kind, cause from ${comings(reader)}
+  where segment_id = ${segmentId}
+    ${before ? reader`and (at, id) < (${before.at}, ${before.id}::uuid)` : reader``}
+  order by at desc, id desc limit ${limit}`;
+/** Who is on a list that was kept, a page at a time. */
+export const listed = (
+  reader: Reader,
+  snapshot: string,
+  after: PersonKey | null,
+  limit: number,
+) => reader<PersonKey[]>`
+  select bucket, person_id from (${listOf(reader, { kind: "snapshot", id: snapshot })}) m
+  ${after ? reader`where (bucket, person_id) > (${after.bucket}, ${after.personId}::uuid)` : reader``}
+  order by bucket, person_id limit ${limit}`;
 
 export type Side = { kind: "segment" | "snapshot"; id: string };
 const listOf = (reader: Reader, { kind, id }: Side): Fragment =>
   kind === "segment"
-    ? reader`select bucket, person_id from segments_member where segment_id = ${id}`
-    : reader`select bucket, person_id from segments_snapshot_member where snapshot_id = ${id}`;
+    ? reader`select bucket, person_id from ${memberships(reader)} where segment_id = ${id}`
+    : reader`
+        select bucket, person_id from segments_snapshot_member where snapshot_id = ${id}
+        union all
+        select ${companyKey(reader, reader`company_id`)} from segments_snapshot_company
+        where snapshot_id = ${id}`;
 export async function isThere(reader: Reader, { kind, id }: Side): Promise<boolean> {
   const [row] = await reader<{ there: boolean }[]>`
     select exists (${
@@ -1039,7 +1074,7 @@ export const overlaps = (reader: Reader, ids: readonly string[]) => reader<
   { a: string; b: string; people: number }[]
 >`
   select l.segment_id as a, r.segment_id as b, count(*)::int as people
-  from segments_member l join segments_member r
+  from (select * from ${memberships(reader)}) l join (select * from ${memberships(reader)}) r
     on r.bucket = l.bucket and r.person_id = l.person_id and r.segment_id >= l.segment_id
   where l.segment_id = any(${ids as string[]}::uuid[]) and r.segment_id = any(${ids as string[]}::uuid[])
   group by 1, 2`;
