@@ -36,7 +36,7 @@ export async function removeDemo({
       rows += count!.rows;
     }
     // The columns first: a crash in between leaves the marker, and the same command goes on.
-    for (const table of ["event", "person_node"])
+    for (const table of ["event", "person_node", "person", "company"])
       await house.columns.run(`truncate table if exists ${table}`);
     await owner.begin(async (tx) => {
       await tx`truncate table ${tx(going)}`;

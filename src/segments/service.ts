@@ -39,13 +39,14 @@ type Refused =
   | "segments.level_fixed";
 
 /**
- * Takes away what the columns know of people and lets them be told of everybody again, which is their own work. Nobody
+ * Takes away what the columns know of people and companies and lets them be told of everybody again, which is their own work. Nobody
  * else is there: whoever turned out to be another, or went, is forgotten too. Repeatable; false, and nothing is done,
  * while the columns are being told of people just then.
  */
 export async function retell(house: House): Promise<boolean> {
   const told = await whileHeld(house.sql, columnsLease, async () => {
     await house.columns.run("alter table person delete where 1");
+    await house.columns.run("alter table company delete where 1");
     await house.sql.begin((tx) => store.restale(tx));
     return true;
   });

@@ -458,9 +458,11 @@ export const takeStale = (tx: Tx, limit: number) => tx<{ line: string }[]>`
   -- Whoever was erased is deleted from the columns: nothing more is told of them, not that they are gone either.
   where p.person_id is not null
     or not exists (select from privacy_erasure x where x.person_id = d.person_id)`;
-/** Lets the columns be told of everybody there is again. */
-export const restale = (tx: Tx) => tx`
-  insert into segments_stale (bucket, person_id) select bucket, person_id from people_person`;
+/** Lets the columns be told of everybody there is again, and of every company. */
+export async function restale(tx: Tx): Promise<void> {
+  await tx`insert into segments_stale (bucket, person_id) select bucket, person_id from people_person`;
+  await tx`insert into segments_company_stale (company_id) select id from companies_company`;
+}
 /** The same of companies. */
 export const takeStaleCompanies = (tx: Tx, limit: number) => tx<{ line: string }[]>`
   with picked as materialized (

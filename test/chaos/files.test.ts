@@ -143,7 +143,7 @@ test("killed while it rebuilds, it goes on, and every table of the columns and e
     await digests(opened),
     await tables(opened),
   ]);
-  expect(Object.keys(before[1]!)).toEqual(["event", "person", "person_node"]);
+  expect(Object.keys(before[1]!)).toEqual(["company", "event", "person", "person_node"]);
   const span = ["--from", "2026-01-02 00:00", "--until", "2026-01-04 00:00"];
   for (const [args, points] of [
     [
