@@ -147,7 +147,7 @@ async function whole(house: House, owner: Sql, options: Options, rounds: number,
     await owner`update traits_trait set state = 'filling'`;
     const begun = performance.now();
     const what = whatOf("trait", figure.name);
-    while (await house.sql.begin((tx) => worked(house, tx, what)));
+    while (await house.sql.begin((tx) => worked(house, tx, what, peopleJobs.tellOwn)));
     own.push(performance.now() - begun);
     const again = performance.now();
     await byHand(owner, at);

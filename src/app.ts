@@ -195,7 +195,7 @@ const timersWith = (post: Post | null): readonly TimerKind[] => [
   ...predictJobs.timers,
   ...companiesJobs.timers,
   ...segmentsJobs.timers,
-  ...traitsJobs.timers,
+  ...traitsJobs.timersWith(peopleJobs.tellOwn),
   ...offersJobs.timers,
   ...messagesJobs.timers,
   ...journeysJobs.timers,

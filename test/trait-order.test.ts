@@ -9,9 +9,9 @@ import { routes } from "../src/collect/routes.ts";
 import { accept } from "../src/collect/service.ts";
 import type { PersonKey } from "../src/kernel/sql.ts";
 import { ringDue } from "../src/kernel/timers.ts";
-import { merge } from "../src/people/jobs.ts";
+import { merge, tellOwn } from "../src/people/jobs.ts";
 import * as people from "../src/people/service.ts";
-import { timers } from "../src/traits/jobs.ts";
+import { timersWith } from "../src/traits/jobs.ts";
 import { asks, functions, resultOf, type Trait } from "../src/traits/rules.ts";
 import { declare } from "../src/traits/service.ts";
 import { pieces } from "../src/traits/views.ts";
@@ -81,7 +81,7 @@ test(`${cases} histories in two orders each: one figure, the one of the whole lo
     while ((await merge(house, movers, refolders)) > 0);
   };
   const ring = async () => {
-    while ((await ringDue(house, timers)) > 0);
+    while ((await ringDue(house, timersWith(tellOwn))) > 0);
   };
   await ring();
   let turn = 0;

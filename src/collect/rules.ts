@@ -202,6 +202,15 @@ const snake = (name: string): string =>
     .replaceAll(/([a-z\d])([A-Z])/g, "$1_$2")
     .replaceAll(/[\s.-]+/g, "_")
     .toLowerCase();
+/** What a sealed event says under the trait of this name, however it is spelt: the name itself before other spellings. */
+export const traitNamed = (
+  direct: Readonly<Record<string, string>>,
+  name: string,
+): string | undefined =>
+  direct[`traits.${name}`] ??
+  Object.entries(direct).find(
+    ([place]) => place.startsWith("traits.") && snake(place.slice(7)) === name,
+  )?.[1];
 /** Names come again and again, and reading how one is spelt costs more than all the rest of a small event. */
 const namesRead = new Map<string, DirectField | null>();
 const namesReadLimit = 10_000;

@@ -70,6 +70,21 @@ export const failures = {
     zh: "属性的类型定好后不能改，请用新的代码另建一项。",
     en: "The type of an attribute stays as it is. Declare another one under a new code.",
   },
+  "traits.attribute_unknown": {
+    status: 404,
+    zh: "没有这项自定义属性。",
+    en: "There is no such attribute.",
+  },
+  "traits.attribute_going": {
+    status: 409,
+    zh: "同名的属性正在删除，请稍后再试。",
+    en: "An attribute of this name is still being deleted. Try again in a moment.",
+  },
+  "traits.attribute_used": {
+    status: 409,
+    zh: "还有人群、表单或特征在用这项属性，请先改掉它们。",
+    en: "Segments, forms or traits still ask for this attribute. Change those first.",
+  },
   "traits.tag_unknown": { status: 404, zh: "没有这个标签。", en: "There is no such tag." },
   "traits.tag_going": {
     status: 409,

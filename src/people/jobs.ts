@@ -9,7 +9,7 @@ import { bigintList, type PersonKey, type Tx } from "#kernel/sql.ts";
 import { isDerived, isDirect } from "#privacy/rules.ts";
 import * as privacy from "#privacy/service.ts";
 import { at as saidAt } from "#segments/rules.ts";
-import { ownValue } from "#traits/rules.ts";
+import { ownTold, ownValue } from "#traits/rules.ts";
 import * as traits from "#traits/service.ts";
 import * as events from "./events.ts";
 import { changes } from "./model/changes.ts";
@@ -71,6 +71,24 @@ export async function refold(house: House, tx: Tx, people: PersonKey[]): Promise
   await tell(house, tx, await open(house, tx, await views.identifiedOf(tx, people)));
 }
 
+/** Tells anew what was said of these people under the name of an attribute of the shop's own; nothing where it is going. */
+export async function tellOwn(
+  house: House,
+  tx: Tx,
+  people: readonly PersonKey[],
+  name: string,
+): Promise<void> {
+  const rows = people.flatMap(({ bucket, personId }) =>
+    [source, selfSaid].map((by) => ({ person: { bucket, personId }, name, source: by })),
+  );
+  await service.dropAttributes(tx, rows, house.clocks.shop());
+  const { owns } = await traits.declared(house, tx);
+  if (!owns.some((own) => own.name === name)) return;
+  const { attributes } = await open(house, tx, await views.identifiedOf(tx, people));
+  const own = attributes.filter((one) => one.name === name);
+  await tell(house, tx, { fields: [], attributes: own });
+}
+
 type Told = PersonKey & { weight: number; at: Date; id: string; source: string };
 type Opened = {
   fields: (Told & { field: string; value: string } & views.Whose)[];
@@ -80,7 +98,8 @@ type Opened = {
 async function open(house: House, tx: Tx, said: readonly views.Said[]): Promise<Opened> {
   const found: Opened = { fields: [], attributes: [], asked: [] };
   if (said.length === 0) return found;
-  const owns = said.some(({ answers }) => answers !== null) ? await traits.owns(tx) : [];
+  // As it is declared until this transaction ends.
+  const { owns } = await traits.declared(house, tx);
   const keys = await privacy.nodeKeys(
     house,
     tx,
@@ -114,6 +133,12 @@ async function open(house: House, tx: Tx, said: readonly views.Said[]): Promise<
     const key = keys.get(nodeId);
     if (!key || !event.sealed || sourceKind === "public") continue;
     const direct = collect.openDirect(key, nodeId, event.sealed);
+    // What the shop declares itself is on no list of ours: its server says it under a name like any other's.
+    for (const one of owns) {
+      const text = collectRules.traitNamed(direct, one.name);
+      const value = text === undefined ? undefined : ownTold(one, text, house.clocks.timeZone);
+      if (value !== undefined) found.attributes.push({ ...told, name: one.name, value });
+    }
     for (const [name, value] of Object.entries(direct)) {
       const field = name.startsWith("traits.") ? name.slice(7) : "";
       const reaches = own && (reachable as readonly string[]).includes(field);
@@ -145,7 +170,11 @@ async function owned(tx: Tx, { fields, attributes, asked }: Opened): Promise<Ope
   return { fields: fields.flatMap(own), attributes: attributes.flatMap(own), asked };
 }
 /** Writes what outweighs what is there: the shop's word before a claim, then the later in order of (time, event). */
-async function tell(house: House, tx: Tx, { fields, attributes }: Opened): Promise<void> {
+async function tell(
+  house: House,
+  tx: Tx,
+  { fields, attributes }: Omit<Opened, "asked">,
+): Promise<void> {
   const best = <T extends Told>(rows: readonly T[], name: (row: T) => string): T[] => {
     const kept = new Map<string, T>();
     for (const row of rows) {

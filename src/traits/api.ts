@@ -131,7 +131,23 @@ export const attributes = endpoint({
   permission: "traits:read",
   summary: { zh: "店铺自定义的会员属性", en: "Attributes that the shop declared itself" },
   input: z.strictObject({}),
-  output: z.object({ attributes: z.array(own), most: z.int() }),
+  output: z.object({
+    attributes: z.array(
+      own.extend({
+        /** filling: people are being gone through; going: it is being deleted. */
+        state: z.enum(["filling", "ready", "going"]),
+        done: z.number(), // people gone through
+        total: z.number(),
+        /** What asks for it; while anything does it cannot be deleted. */
+        uses: z.object({
+          segments: z.array(z.object({ id: z.uuid(), name: sentence })),
+          forms: z.array(z.object({ id: z.uuid(), slug: z.string(), title: sentence })),
+          traits: z.array(z.object({ name: z.string(), label: sentence })),
+        }),
+      }),
+    ),
+    most: z.int(),
+  }),
   failures: [],
 });
 export const declareAttribute = endpoint({
@@ -139,8 +155,8 @@ export const declareAttribute = endpoint({
   path: "/v1/attributes/:attribute",
   permission: "traits:write",
   summary: {
-    zh: "定义一项会员属性：登记表单里同名的题目会填上它，会员本人能看到、能更正",
-    en: "Declare an attribute: a form’s question of that name fills it, and members see and correct theirs",
+    zh: "定义一项会员属性：登记表单里同名的题目、店铺服务端 identify 的同名资料都会填上它，会员本人能看到、能更正",
+    en: "Declare an attribute: a form’s question or a server’s identify of that name fills it, and members see and correct theirs",
   },
   input: z
     .strictObject({
@@ -155,7 +171,24 @@ export const declareAttribute = endpoint({
       path: ["options"],
     }),
   output: z.object({ name: z.string() }),
-  failures: ["traits.name_taken", "traits.too_many_attributes", "traits.attribute_type"],
+  failures: [
+    "traits.name_taken",
+    "traits.too_many_attributes",
+    "traits.attribute_type",
+    "traits.attribute_going",
+  ],
+});
+export const removeAttribute = endpoint({
+  method: "DELETE",
+  path: "/v1/attributes/:attribute",
+  permission: "traits:write",
+  summary: {
+    zh: "删除一项自定义属性，会员资料里的值一并删除；还有人群、表单或特征在用时不能删",
+    en: "Delete an attribute with its values in every profile; refused while a segment, a form or a trait asks for it",
+  },
+  input: z.strictObject({ attribute: code }),
+  output: z.object({}),
+  failures: ["traits.attribute_unknown", "traits.attribute_used"],
 });
 
 // ── what people are drawn to ──

@@ -17,6 +17,7 @@ import * as store from "./store.ts";
 import * as views from "./views.ts";
 
 const hour = 3_600_000;
+const timers = jobs.timersWith(peopleJobs.tellOwn);
 const trait = (more: Partial<Trait> = {}): Trait => ({
   name: "spent_30d",
   label: { zh: "花费", en: "Spent" },
@@ -62,7 +63,7 @@ const declare = async ({ house, sql }: World, one: Trait) => {
 const rowOf = async ({ sql }: World) =>
   (await store.all(sql)).find((one) => one.name === "spent_30d");
 const ring = async ({ house }: World) => {
-  while ((await ringDue(house, jobs.timers)) > 0);
+  while ((await ringDue(house, timers)) > 0);
 };
 const attributes = async (here: World, user: string) => {
   const { personId } = await personOf(here, user);
@@ -230,7 +231,7 @@ test("a change goes through everybody again; taken away, the figures go; both go
   );
   await folded(house);
   await declare(here, trait());
-  await ringDue(house, jobs.timers); // one helping
+  await ringDue(house, timers); // one helping
   expect((await rowOf(here))!).toMatchObject({
     state: "filling",
     done: 2000n,

@@ -308,8 +308,20 @@ export async function refold(house: House, tx: Tx, those: PersonKey[]): Promise<
 
 /** So many people in one transaction, after a declaration. */
 const helping = 2000;
+/** Says anew in these people's profiles what was told of them under this name. */
+export type TellOwn = (
+  house: House,
+  tx: Tx,
+  people: readonly PersonKey[],
+  name: string,
+) => Promise<void>;
 /** The next helping of what follows from a declaration. Says whether there is more. */
-export async function fill(house: House, tx: Tx, what: store.What): Promise<boolean> {
+export async function fill(
+  house: House,
+  tx: Tx,
+  what: store.What,
+  tellOwn: TellOwn,
+): Promise<boolean> {
   const { traits, tags } = await service.declared(house, tx);
   const row = await store.held(tx, what);
   if (!row || row.state === "ready") return false;
@@ -332,6 +344,10 @@ export async function fill(house: House, tx: Tx, what: store.What): Promise<bool
   } else if (what.kind === "behaviour") {
     if (row.afterBucket < 0) await learn(house, tx);
     await behave(house, tx, those);
+  } else if (what.kind === "attribute") {
+    // Of one that is going nothing is told any more, so that it is taken away alone.
+    await store.lockPeople(tx, those);
+    await tellOwn(house, tx, those, name);
   } else if (what.kind === "tag") {
     const tag = tags.filter((one) => one.tag === name);
     await (going ? service.untag(house, tx, name, those) : service.retag(house, tx, tag, those));
@@ -350,7 +366,7 @@ export async function fill(house: House, tx: Tx, what: store.What): Promise<bool
   return true;
 }
 
-export const timers: TimerKind[] = [
+export const timersWith = (tellOwn: TellOwn): TimerKind[] => [
   {
     kind: turn,
     clock: "shop",
@@ -388,7 +404,7 @@ export const timers: TimerKind[] = [
     ring: async (house, tx, due) => {
       for (const { data } of due) {
         const what = store.whatOf(data["kind"] as store.Kind, String(data["name"]));
-        if (await fill(house, tx, what)) await service.setFill(house, tx, what);
+        if (await fill(house, tx, what, tellOwn)) await service.setFill(house, tx, what);
       }
     },
   },

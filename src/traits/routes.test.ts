@@ -666,6 +666,137 @@ test("what the shop asks itself: a form fills it, segments ask it, the person se
   });
 });
 
+test("what the shop's server says fills an attribute, before and after it is declared; deleted, it goes unless it is asked for", async () => {
+  await using here = await opened();
+  const both = (text: string) => ({ zh: text, en: text });
+  const skins = ["dry", "oily"].map((value) => ({ value, label: both(value) }));
+  const put = (name: string, body: object) =>
+    here.ask("PUT", `/v1/attributes/${name}`, { ...as(here), body });
+  const drop = (name: string) => here.ask("DELETE", `/v1/attributes/${name}`, as(here));
+  const skin = { label: both("Skin"), type: "choice", options: skins };
+  const told = (user: string, hours: number, traits: object) => ({
+    ...{ name: "identify", user, at: ago(here, hours), traits },
+  });
+  const own = async (user: string) =>
+    Object.fromEntries(
+      (await tagsOf(here, user)).attributes.map(({ name, value }) => [name, value]),
+    );
+  await send(here, [
+    told("u1", 9, { skinType: "dry", children: "2", due: "2026-05-01T00:00:00.000Z", pets: true }),
+    told("u2", 8, { skin_type: "purple", children: "many", due: "2026-02-30", pets: "perhaps" }),
+  ]);
+  expect(await own("u1")).toEqual({});
+  // How somebody is reached is sealed, whatever is declared under its name.
+  for (const name of ["phone", "email", "mobile", "full_name"])
+    expect((await put(name, { label: both("x"), type: "number" })).body["code"]).toBe(
+      "traits.name_taken",
+    );
+  await put("skin_type", skin);
+  for (const [name, type] of [
+    ["children", "number"],
+    ["due", "date"],
+    ["pets", "truth"],
+  ] as const)
+    expect((await put(name, { label: both(name), type })).status).toBe(200);
+  await settled(here);
+  expect(await own("u1")).toEqual({
+    ...{ skin_type: "dry", children: 2, due: "2026-05-01", pets: "yes" },
+  });
+  // What is no value of it is no word, and a page's word is none either.
+  expect(await own("u2")).toEqual({});
+  await send(here, [told("u2", 7, { skin_type: "oily", pets: "no" })]);
+  expect(await own("u2")).toEqual({ skin_type: "oily", pets: "no" });
+  const claim = { events: [{ ...told("u2", 1, { skin_type: "dry" }), key: "claim" }] };
+  await here.ask("POST", "/v1/events", { headers: here.as.page, body: claim });
+  await settled(here);
+  expect((await own("u2"))["skin_type"]).toBe("oily");
+  // Nothing of it stands in clear before it is declared, nor of what is none.
+  const [clear] = await here.sql<{ n: number }[]>`
+    select count(*)::int as n from collect_event where data::text like '%purple%' or data::text like '%perhaps%'`;
+  expect(clear!.n).toBe(0);
+
+  // An option that is no more goes out of the profiles; a new name alone changes nobody.
+  await put("skin_type", { ...skin, options: skins.slice(0, 1) });
+  await settled(here);
+  expect([(await own("u1"))["skin_type"], (await own("u2"))["skin_type"]]).toEqual([
+    "dry",
+    undefined,
+  ]);
+  await put("skin_type", skin);
+  await settled(here);
+  expect((await own("u2"))["skin_type"]).toBe("oily");
+  await put("skin_type", { ...skin, label: both("Skin type") });
+  const list = async () =>
+    (await here.ask("GET", "/v1/attributes", as(here))).body["attributes"] as {
+      name: string;
+      state: string;
+      uses: Record<string, unknown[]>;
+    }[];
+  expect((await list()).find(({ name }) => name === "skin_type")).toMatchObject({
+    ...{ state: "ready", done: 2, label: { en: "Skin type" } },
+    uses: { segments: [], forms: [], traits: [] },
+  });
+
+  // A segment, a form and a trait ask for it: each is named, and it stays.
+  const rule = { kind: "text", attribute: "skin_type", in: ["dry"] };
+  const segment = await here.ask("POST", "/v1/segments", {
+    ...as(here),
+    body: { name: both("Dry skin"), purpose: "analysis", rule },
+  });
+  expect(segment.status).toBe(200);
+  const question = { name: "skin_type", type: "choice", options: skins, label: both("Skin?") };
+  const form = await here.ask("POST", "/v1/forms", {
+    ...as(here),
+    body: {
+      slug: "skin",
+      definition: {
+        ...{ title: both("You"), intro: both("-"), thanks: both("Thanks"), perStep: 5 },
+        fields: [{ ...question, required: false, sensitive: false }],
+        ...{ consents: [], doubleOptIn: false },
+      },
+    },
+  });
+  expect(form.status).toBe(200);
+  const asking = { ...spent, name: "last_skin", fn: "last", event: "identify", unit: undefined };
+  const trait = { ...asking, property: "answers.skin_type", hours: null };
+  expect((await here.ask("POST", "/v1/traits", { ...as(here), body: trait })).status).toBe(200);
+  const refused = await drop("skin_type");
+  expect(refused.body).toMatchObject({
+    ...{ status: 409, code: "traits.attribute_used" },
+    ...{ segments: [segment.body["id"]], forms: ["skin"], traits: ["last_skin"] },
+  });
+  expect((await list()).find(({ name }) => name === "skin_type")!.uses).toMatchObject({
+    segments: [{ name: { en: "Dry skin" } }],
+    forms: [{ slug: "skin", title: { en: "You" } }],
+    traits: [{ name: "last_skin" }],
+  });
+  expect((await own("u1"))["skin_type"]).toBe("dry");
+
+  // Nothing asks for it any more: it goes from everybody, and its name is free again, for another type too.
+  const changed = await here.ask("POST", "/v1/segments", {
+    ...as(here),
+    body: {
+      ...{ id: segment.body["id"], name: both("All"), purpose: "analysis" },
+      rule: { kind: "everybody" },
+    },
+  });
+  expect(changed.status).toBe(200);
+  await here.ask("POST", `/v1/forms/${String(form.body["id"])}/state`, {
+    ...as(here),
+    body: { state: "closed", origins: [] },
+  });
+  await here.ask("DELETE", "/v1/traits/last_skin", as(here));
+  expect((await drop("skin_type")).status).toBe(200);
+  expect((await put("skin_type", skin)).body["code"]).toBe("traits.attribute_going");
+  await send(here, [told("u2", 1, { skin_type: "dry" })]);
+  expect([(await own("u1"))["skin_type"], (await own("u2"))["skin_type"]]).toEqual([
+    ...[undefined, undefined],
+  ]);
+  expect((await own("u1"))["children"]).toBe(2);
+  expect((await drop("skin_type")).body["code"]).toBe("traits.attribute_unknown");
+  expect((await put("skin_type", { label: both("x"), type: "number" })).status).toBe(200);
+});
+
 test("how fast an interest fades is the shop's to say, and everybody is worked out again", async () => {
   await using here = await opened();
   const day = 24 * hour;

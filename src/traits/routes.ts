@@ -3,11 +3,13 @@ import { addDays, instantOf } from "#kernel/clock.ts";
 import { fail, ok } from "#kernel/result.ts";
 import * as people from "#people/service.ts";
 import { shownUserId } from "#people/rules.ts";
+import { dependsOn } from "#segments/rules.ts";
 import * as segments from "#segments/service.ts";
 import * as api from "./api.ts";
 import { sentenceOf } from "./model/sentence.ts";
 import { halfLifeDays } from "./model/preference.ts";
 import {
+  asksAnswer,
   halfLifeLimits,
   laterSeconds,
   ownLimit,
@@ -66,9 +68,55 @@ const preview = answer(api.preview, async ({ house, actor, now }, trait) => {
   });
 });
 
-const attributes = answer(api.attributes, async ({ house }) =>
-  ok({ attributes: await service.owns(house.sql), most: ownLimit }),
-);
+const attributes = answer(api.attributes, async ({ house }) => {
+  const [all, standing, rules, traits] = await Promise.all([
+    service.allOwns(house.sql),
+    views.forms(house.sql),
+    segments.all(house.sql),
+    store.all(house.sql),
+  ]);
+  return ok({
+    most: ownLimit,
+    attributes: all.map(({ name, definition, state, done, total }) => ({
+      ...definition,
+      ...{ state, done: Number(done), total: Math.max(Number(total), Number(done)) },
+      uses: usesOf(name, { segments: rules, forms: standing, traits }),
+    })),
+  });
+});
+type Standing = {
+  segments: Awaited<ReturnType<typeof segments.all>>;
+  forms: Awaited<ReturnType<typeof views.forms>>;
+  traits: Awaited<ReturnType<typeof store.all>>;
+};
+/** Whatever asks for an attribute: rules of segments, questions of forms that are open, traits of what was answered. */
+const usesOf = (name: string, all: Standing) => ({
+  segments: all.segments.flatMap(({ id, name: label, rule, level }) => {
+    const { own, people: theirs } = dependsOn(rule, level);
+    return own.attributes.has(name) || theirs.attributes.has(name) ? [{ id, name: label }] : [];
+  }),
+  forms: all.forms.flatMap(({ id, slug, title, names }) =>
+    names.includes(name) ? [{ id, slug, title }] : [],
+  ),
+  traits: all.traits.flatMap(({ definition, state }) =>
+    state !== "going" && asksAnswer(definition, name)
+      ? [{ name: definition.name, label: definition.label }]
+      : [],
+  ),
+});
+const removeAttribute = implement(api.removeAttribute, async (context, { attribute: name }) => {
+  const { tx } = context;
+  const uses = usesOf(name, {
+    segments: await segments.all(tx),
+    forms: await views.forms(tx),
+    traits: await store.all(tx),
+  });
+  return service.removeOwn(context, name, {
+    segments: uses.segments.map(({ id }) => id),
+    forms: uses.forms.map(({ slug }) => slug),
+    traits: uses.traits.map((one) => one.name),
+  });
+});
 const preference = answer(api.preference, async ({ house }) => {
   const { definition, state, done, total } = await store.preference(house.sql);
   return ok({
@@ -202,6 +250,7 @@ export const routes = [
   implement(api.declareAttribute, (context, { attribute, ...own }) =>
     service.declareOwn(context, { name: attribute, ...own }),
   ),
+  removeAttribute,
   preference,
   implement(api.setPreference, service.setHalfLife),
   list,

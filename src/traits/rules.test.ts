@@ -3,7 +3,17 @@ import { expect, test } from "vitest";
 import { historyOf, piecesOf, type Happened } from "./model/evaluate.ts";
 import { sentenceOf } from "./model/sentence.ts";
 import { at } from "#segments/rules.ts";
-import { decimalOf, decimalText, isPath, keyOf, resultOf, valueOf, type Trait } from "./rules.ts";
+import {
+  decimalOf,
+  decimalText,
+  isPath,
+  keyOf,
+  ownTold,
+  resultOf,
+  valueOf,
+  type Own,
+  type Trait,
+} from "./rules.ts";
 
 const hour = 3_600_000;
 const now = Date.UTC(2026, 2, 1, 4);
@@ -165,6 +175,29 @@ test("paths: names and places in a list", () => {
   for (const path of ["a", "价格", "a.0", "a b", "a.1st"]) expect(isPath(path)).toBe(true);
   for (const path of ["", "a.", "$traits.city", "a.-1", "a.01", "a.b.c.d.e.f"])
     expect(isPath(path)).toBe(false);
+});
+
+test("what a server said as text fits an attribute's type or is no word of it", () => {
+  const own = (type: Own["type"], values: string[] = []): Own => ({
+    ...{ name: "x", label: base.label, type },
+    options: values.map((value) => ({ value, label: base.label })),
+  });
+  const told = (one: Own, ...texts: string[]) => texts.map((text) => ownTold(one, text, zone));
+  expect(told(own("choice", ["dry", "1"]), "dry", " dry ", "1", "Dry", "")).toEqual([
+    ...["dry", "dry", "1", undefined, undefined],
+  ]);
+  expect(told(own("number"), "2", "-3.50", "1e3", "two", "", "1234567890123456")).toEqual([
+    ...[2, -3.5, undefined, undefined, undefined, undefined],
+  ]);
+  const day = "2026-04-30T16:00:00.000Z";
+  expect(
+    told(own("date"), "2026-05-01", "2026-05-01T00:00:00Z", "2026-05-01T23:59:59+08:00"),
+  ).toEqual([day, day, day]);
+  for (const text of ["2026-02-30", "2026-5-1", "20260501", "1777593600", "tomorrow"])
+    expect(ownTold(own("date"), text, zone)).toBeUndefined();
+  expect(told(own("truth"), "true", "No", "yes", "FALSE", "1", "maybe")).toEqual([
+    ...["yes", "no", "yes", "no", undefined, undefined],
+  ]);
 });
 
 test("filters compare alike with alike", () => {

@@ -30,6 +30,7 @@ export {
   optionsLimit,
   ownLimit,
   ownSaid,
+  ownTold,
   ownTypes,
   ownValue,
   type Own,
@@ -72,6 +73,10 @@ export type Trait = {
   unit?: string | undefined;
 };
 
+/** Does a trait ask for what people answered under this name? */
+export const asksAnswer = ({ event, property, where = [] }: Trait, name: string): boolean =>
+  event === "identify" &&
+  [property, ...where.map((one) => one.property)].some((path) => path === `answers.${name}`);
 export { isPath } from "#segments/rules.ts";
 /** Two years and a day. */
 export const hoursLimit = 731 * 24;

@@ -1,4 +1,5 @@
 // What a caller can ask of traits and of tags that follow from rules. Each function works in the transaction it is given.
+import { directName } from "#collect/rules.ts";
 import { acceptOwn, fieldIn, knownSource } from "#collect/service.ts";
 import type { Context, House } from "#kernel/endpoint.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
@@ -81,6 +82,8 @@ export type Declarations = {
   tags: readonly (TagDefinition & { circular: boolean; asks: ReadonlySet<string> })[];
   segmentNames: ReadonlyMap<string, Sentence>;
   weighed: store.Weighed;
+  /** Attributes of the shop's own. */
+  owns: readonly Own[];
 };
 const kept = new WeakMap<object, Declarations>();
 export async function declared(house: House, tx: Tx): Promise<Declarations> {
@@ -104,6 +107,7 @@ export async function declared(house: House, tx: Tx): Promise<Declarations> {
     })),
     segmentNames: new Map(all.map(({ id, name }) => [id, name])),
     weighed: weighedBy((await store.preference(tx)).definition.halfLifeDays ?? halfLifeDays),
+    owns: await store.owns(tx),
   };
   kept.set(house, read);
   return read;
@@ -148,9 +152,9 @@ export async function declare(
   trait: Trait,
 ): Promise<Result<{ name: string; version: number; sentence: Sentence }, Refused>> {
   if (taken.has(trait.name)) return fail("traits.name_taken");
-  if ((await store.owns(tx)).some(({ name }) => name === trait.name))
-    return fail("traits.name_taken");
   await store.nextGeneration(tx);
+  if ((await store.allOwns(tx)).some(({ name }) => name === trait.name))
+    return fail("traits.name_taken");
   const all = await store.all(tx);
   const had = all.find(({ name }) => name === trait.name);
   if (had?.state === "going") return fail("traits.going");
@@ -201,28 +205,56 @@ export async function hows(
 // ── attributes of the shop's own ───────────────────────────────────────────────────────────────────────────────────
 
 export const { owns } = store;
+export const { allOwns } = store;
 /**
  * Declares an attribute that people are asked about, or changes its name and options. Its type stays: what is there
- * already would be read wrongly.
+ * already would be read wrongly. Everybody is then gone through, so that what was said before fills it too, and what is
+ * no option any more goes.
  */
 export async function declareOwn(
-  { tx, at, actor }: Context,
+  { tx, house, at, actor }: Context,
   own: Own,
 ): Promise<
   Result<
     { name: string },
-    "traits.name_taken" | "traits.too_many_attributes" | "traits.attribute_type"
+    | "traits.name_taken"
+    | "traits.too_many_attributes"
+    | "traits.attribute_type"
+    | "traits.attribute_going"
   >
 > {
-  if (taken.has(own.name)) return fail("traits.name_taken");
+  // How somebody is called or reached is sealed, whatever a shop declares.
+  if (taken.has(own.name) || directName(own.name) !== null) return fail("traits.name_taken");
   await store.nextGeneration(tx);
   if ((await store.all(tx)).some(({ name }) => name === own.name)) return fail("traits.name_taken");
-  const all = await store.owns(tx);
+  const all = await store.allOwns(tx);
   const had = all.find(({ name }) => name === own.name);
+  if (had?.state === "going") return fail("traits.attribute_going");
   if (!had && all.length >= ownLimit) return fail("traits.too_many_attributes");
-  if (had && had.type !== own.type) return fail("traits.attribute_type");
-  await store.putOwn(tx, own, at, actor.id);
+  if (had && had.definition.type !== own.type) return fail("traits.attribute_type");
+  const values = ({ options }: Own) => options.map(({ value }) => value).join("\n");
+  if (had && values(had.definition) === values(own)) {
+    await store.renameOwn(tx, own, at, actor.id);
+    return ok({ name: own.name });
+  }
+  const version = (had?.version ?? 0) + 1;
+  const total = await store.everybodyCount(tx);
+  const what = store.whatOf("attribute", own.name);
+  await store.put(tx, what, { version, by: actor.id, declaredAt: at, total }, own);
+  await setFill(house, tx, what);
   return ok({ name: own.name });
+}
+/** What asks for an attribute: ids of segments, slugs of forms, names of traits. */
+export type Uses = { segments: string[]; forms: string[]; traits: string[] };
+/** Deletes an attribute with everybody's answers in their profiles, unless something still asks for it. */
+export async function removeOwn(
+  context: Context,
+  name: string,
+  { segments: bySegments, forms, traits }: Uses,
+): Promise<Result<Record<string, never>, "traits.attribute_unknown" | "traits.attribute_used">> {
+  if (bySegments.length + forms.length + traits.length > 0)
+    return fail("traits.attribute_used", { segments: bySegments, forms, traits });
+  return leave(context, store.whatOf("attribute", name), "traits.attribute_unknown");
 }
 
 // ── tags that follow from rules ────────────────────────────────────────────────────────────────────────────────────

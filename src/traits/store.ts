@@ -19,27 +19,32 @@ export const all = (reader: Reader) => reader<Declared[]>`select * from traits_t
 export const allTags = (reader: Reader) =>
   reader<DeclaredTag[]>`select * from traits_tag order by tag`;
 
+export type DeclaredOwn = Progress & { name: string; definition: Own };
 /** Attributes of the shop's own, by name. */
-export const owns = async (reader: Reader): Promise<Own[]> => {
-  const rows = await reader<{ definition: Own }[]>`
-    select definition from traits_attribute order by name`;
-  return rows.map(({ definition }) => definition);
-};
-export const putOwn = (tx: Tx, own: Own, at: Date, by: string) => tx`
-  insert into traits_attribute (name, definition, declared_at, by)
-  values (${own.name}, ${tx.json(own)}, ${at}, ${by})
-  on conflict (name) do update set definition = excluded.definition, declared_at = excluded.declared_at,
-    by = excluded.by`;
+export const allOwns = (reader: Reader) =>
+  reader<DeclaredOwn[]>`select * from traits_attribute order by name`;
+/** Those that are not being deleted. */
+export const owns = async (reader: Reader): Promise<Own[]> =>
+  (await allOwns(reader)).flatMap(({ state, definition }) =>
+    state === "going" ? [] : [definition],
+  );
+/** Calls one otherwise; nobody has to be gone through. */
+export const renameOwn = (tx: Tx, own: Own, at: Date, by: string) => tx`
+  update traits_attribute set definition = ${tx.json(own)}, version = version + 1, declared_at = ${at},
+    by = ${by}
+  where name = ${own.name}`;
 
 /** What is gone through in helpings: a trait or a tag that was declared, or what is worked out without that. */
-export type Kind = "trait" | "tag" | "preference" | "behaviour";
+export type Kind = "trait" | "tag" | "attribute" | "preference" | "behaviour";
 export type What = { kind: Kind; name: string; table: string; key: "name" | "tag" };
 export const whatOf = (kind: Kind, name: string): What =>
   kind === "trait"
     ? { kind, name, table: "traits_trait", key: "name" }
     : kind === "tag"
       ? { kind, name, table: "traits_tag", key: "tag" }
-      : { kind, name, table: "traits_learned", key: "name" };
+      : kind === "attribute"
+        ? { kind, name, table: "traits_attribute", key: "name" }
+        : { kind, name, table: "traits_learned", key: "name" };
 
 /** Locked, so that its helpings go one after the other. */
 export async function held(tx: Tx, { table, key, name }: What): Promise<Progress | undefined> {

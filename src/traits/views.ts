@@ -214,6 +214,15 @@ export const latestOf = (reader: Reader, event: string, now: Date, limit: number
     group by 1, 2
   ) o order by at desc, person_id limit ${limit}`;
 
+/** Forms that are open or not yet, with the names of what they ask. */
+export const forms = (reader: Reader) => reader<
+  { id: string; slug: string; title: { zh: string; en: string }; names: string[] }[]
+>`
+  select f.id, f.slug, v.definition->'title' as title,
+    array(select one->>'name' from jsonb_array_elements(v.definition->'fields') one) as names
+  from forms_form f join forms_version v on v.form_id = f.id and v.version = f.version
+  where f.state <> 'closed' order by f.slug`;
+
 // ── tags ──
 
 /** How many have each value of each tag, and how it came about. */

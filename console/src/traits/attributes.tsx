@@ -2,19 +2,23 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
-import { ownTypes, type Own } from "../../../src/traits/rules.ts";
+import { ownTypes } from "../../../src/traits/rules.ts";
 import { Options } from "../forms/options.tsx";
-import { api, call } from "../ui/call.ts";
+import { api, call, type Answer } from "../ui/call.ts";
 import { Choice, Field, Form } from "../ui/form.tsx";
 import { Broken, Empty, Page, Part, Wait } from "../ui/page.tsx";
 import { useCall, useMay } from "../ui/session.tsx";
 import { useFormat, useSaid, useWords } from "../ui/words.tsx";
+import { Remove } from "./remove.tsx";
+import { Progress } from "./traits.tsx";
+
+type Own = Answer<typeof api.traits.attributes>["attributes"][number];
 
 export function Attributes() {
   const { t } = useWords();
   const format = useFormat();
   const may = useMay();
-  const { data, error, refetch } = useCall(api.traits.attributes, {});
+  const { data, error, refetch } = useCall(api.traits.attributes, {}, { refetchMs: 3000 });
   const [editing, setEditing] = useState<Own | null>(null);
   return (
     <Page
@@ -65,16 +69,64 @@ function Declared({ all, edit }: { all: readonly Own[]; edit: ((own: Own) => voi
                   </>
                 )}
               </p>
+              <UsedBy uses={own.uses} />
+              {own.state !== "ready" && <Progress of={own} />}
             </div>
-            {edit && (
-              <button type="button" className="plain" onClick={() => edit(own)}>
-                {t.ownAttributes.changeOne(said(own.label))}
-              </button>
+            {edit && own.state !== "going" && (
+              <span className="acts">
+                <button type="button" className="plain" onClick={() => edit(own)}>
+                  {t.ownAttributes.changeOne(said(own.label))}
+                </button>
+                {isFree(own) && (
+                  <Remove
+                    words={{
+                      ask: t.ownAttributes.remove(said(own.label)),
+                      sure: t.ownAttributes.removeSure,
+                    }}
+                    act={(key) =>
+                      call(api.traits.removeAttribute, { attribute: own.name }, { key })
+                    }
+                    then="/attributes"
+                  />
+                )}
+              </span>
             )}
           </li>
         ))}
       </ul>
     </Part>
+  );
+}
+
+const isFree = ({ uses }: Own) =>
+  uses.segments.length + uses.forms.length + uses.traits.length === 0;
+/** What asks for an attribute, each with the way to it: it cannot be deleted before they are changed. */
+function UsedBy({ uses: { segments, forms, traits } }: Pick<Own, "uses">) {
+  const { t } = useWords();
+  const said = useSaid();
+  const all = [
+    ...segments.map(({ id, name }) => (
+      <Link key={id} to="/segments/$segment" params={{ segment: id }}>
+        {said(name)}
+      </Link>
+    )),
+    ...forms.map(({ id, title }) => (
+      <Link key={id} to="/forms/$form" params={{ form: id }}>
+        {said(title)}
+      </Link>
+    )),
+    ...traits.map(({ name, label }) => (
+      <Link key={name} to="/traits/edit" search={{ trait: name }}>
+        {said(label)}
+      </Link>
+    )),
+  ];
+  if (all.length === 0) return null;
+  return (
+    <p className="quiet">
+      {t.ownAttributes.usedBy}
+      {all.map((link, i) => [i > 0 && t.ownAttributes.comma, link])}
+    </p>
   );
 }
 
@@ -144,6 +196,7 @@ function Declare({ had, done }: { had: Own | null; done: () => void }) {
         />
       )}
       {type === "choice" && <Options value={options} onChange={setOptions} />}
+      {had && type === "choice" && <p className="hint">{words.optionGone}</p>}
       {type === "truth" && <p className="hint">{words.truthSays}</p>}
     </Form>
   );

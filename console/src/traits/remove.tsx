@@ -12,7 +12,7 @@ export function Remove({
 }: {
   words: { ask: string; sure: string };
   act: (key: string) => Promise<unknown>;
-  then: "/traits" | "/tags";
+  then: "/traits" | "/tags" | "/attributes";
 }) {
   const { t } = useWords();
   const queries = useQueryClient();

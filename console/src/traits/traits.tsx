@@ -8,7 +8,11 @@ import { Preference } from "./preference.tsx";
 type Trait = Answer<typeof api.traits.list>["traits"][number];
 
 /** How far everybody was gone through: in words, and as a bar that says the same. */
-function Progress({ of: { state, done, total } }: { of: Trait }) {
+export function Progress({
+  of: { state, done, total },
+}: {
+  of: Pick<Trait, "state" | "done" | "total">;
+}) {
   const { t } = useWords();
   const format = useFormat();
   const counts = [format.number(done), format.number(total)] as const;

@@ -1,6 +1,7 @@
 // Attributes of the shop's own: what it asks people about itself, "skin type", "birthday of the child", with a type each.
 // Whoever answers a form's question of that name has it in the profile, and sees and corrects it there.
 import { dayOf, instantOf } from "#kernel/clock.ts";
+import { isDecimal } from "#segments/rules.ts";
 
 export const ownTypes = ["choice", "number", "date", "truth"] as const;
 type Sentence = { zh: string; en: string };
@@ -39,6 +40,33 @@ export function ownValue(
         : said === false || said === "no"
           ? "no"
           : undefined;
+  }
+}
+/**
+ * The same of what the shop's server said of somebody, which was kept as text: a number in digits, a date as its day or
+ * as an instant, whose day is the one written, and a truth as yes, no, true or false.
+ */
+export function ownTold(own: Own, text: string, timeZone: string): string | number | undefined {
+  const said = text.trim();
+  switch (own.type) {
+    case "choice":
+      return ownValue(own, said, timeZone);
+    case "number":
+      return isDecimal(said) ? Number(said) : undefined;
+    case "date":
+      return ownValue(
+        own,
+        /^(\d{4}-\d\d-\d\d)(T[\d:.]+(Z|[+-]\d\d:?\d\d)?)?$/.exec(said)?.[1],
+        timeZone,
+      );
+    case "truth": {
+      const word = said.toLowerCase();
+      return word === "yes" || word === "true"
+        ? "yes"
+        : word === "no" || word === "false"
+          ? "no"
+          : undefined;
+    }
   }
 }
 /** What the profile keeps as it was answered: of an instant its day. */
