@@ -117,7 +117,7 @@ async function start(config: Config): Promise<void> {
     let ready = false;
     const running = serves ? await listen(opened, async () => ready) : null;
     if (running) closers.push(running.stop);
-    const worker = values.role === "api" ? null : await startWork(opened);
+    const worker = values.role === "api" ? null : await startWork(opened, serves);
     if (worker) closers.push(worker.stop);
     ready = true;
     if (running) {

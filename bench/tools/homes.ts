@@ -85,7 +85,7 @@ export const fill = (
     await clock.move(instantOf(demo.start, timeZone));
     Object.assign(house.clocks, { timeZone });
     house.settings.currency = currency;
-    const worker = await startWork(opened);
+    const worker = await startWork(opened, true);
     try {
       let last: Stage | null = null;
       const told = (stage: Stage) => {
