@@ -120,7 +120,7 @@ describe.skipIf(noBrowser)("in Chromium", () => {
         "content-security-policy": `default-src 'none'; script-src ${home}; connect-src ${home}; style-src 'self'`,
       });
       response.end(
-        `<!doctype html><html lang="en"><title>Shop</title><main><h1>Shop</h1><liuke-form form="join"></liuke-form><p id="below">Below</p></main><script type="module" src="${home}/widgets/form.js"></script>`,
+        `<!doctype html><html lang="en"><title>Shop</title><main><h1>Shop</h1><liuke-form form="join"><a href="${home}/f/join">Join us</a></liuke-form><p id="below">Below</p></main><script type="module" src="${home}/widgets/form.js"></script>`,
       );
     }).listen(0, "127.0.0.1");
     await once(other, "listening");
@@ -237,6 +237,45 @@ describe.skipIf(noBrowser)("in Chromium", () => {
     expect(await below()).toBe(at);
     expect(errors).toEqual([]);
     expect(await refused()).toEqual([]);
+    await context.close();
+  });
+
+  test("where no script runs the element is a link to the page, and two clicks there are one answer", async () => {
+    const context = await browser.newContext({ javaScriptEnabled: false, locale: "en" });
+    const page = await context.newPage();
+    await page.goto(site);
+    await page.getByRole("link", { name: "Join us" }).click();
+    await page.getByLabel("Name").fill("Cat");
+    const before = await submissions();
+    await page.getByRole("button", { name: "Send" }).dblclick();
+    await page.getByRole("status").waitFor();
+    expect(await page.getByRole("status").textContent()).toBe("We have it. Thank you!");
+    expect(await submissions()).toBe(before + 1);
+    await context.close();
+  });
+
+  test("an answer that was lost on its way back is sent again and counts once", async () => {
+    const context = await browser.newContext({ viewport: { width: 800, height: 900 } });
+    const page = await context.newPage();
+    await page.goto(site);
+    // With the element no link is shown.
+    await page.getByLabel("Name").waitFor();
+    expect(await page.getByRole("link", { name: "Join us" }).isVisible()).toBe(false);
+    const before = await submissions();
+    let lost = 0;
+    await page.route("**/answers", async (route) => {
+      if (lost++ > 0) return route.continue();
+      await route.fetch();
+      await route.abort();
+    });
+    await page.getByLabel("Name").fill("Dan");
+    await page.getByRole("button", { name: "Send" }).click();
+    await page.getByText("This cannot be opened just now.", { exact: false }).waitFor();
+    expect(await submissions()).toBe(before + 1);
+    expect(await page.getByLabel("Name").inputValue()).toBe("Dan");
+    await page.getByRole("button", { name: "Send" }).click();
+    await page.getByText("We have it. Thank you!").waitFor();
+    expect(await submissions()).toBe(before + 1);
     await context.close();
   });
 

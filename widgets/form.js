@@ -1,6 +1,7 @@
 // <liuke-form form="welcome" lang="zh" token="…"></liuke-form>: a registration form on any page that may show it.
 // Give the element its height in the page itself, so that nothing moves when it is there:
-//   <liuke-form form="welcome" style="display:block;height:600px"></liuke-form>
+//   <liuke-form form="welcome" style="display:block;height:600px"><a href="https://…/f/welcome">…</a></liuke-form>
+// What stands within it is shown where no script runs.
 //   <script type="module" src="https://…/widgets/form.js"></script>
 const home = new URL(import.meta.url).origin;
 const words = {
@@ -134,7 +135,7 @@ class LiukeForm extends HTMLElement {
     const status = h("p", { role: "status", class: "wrong" });
     const form = h(
       "form",
-      { novalidate: true, on: { submit: (event) => void this.#send(event, status) } },
+      { novalidate: true, on: { submit: (event) => void this.#send(event, status, step) } },
       h(
         "div",
         { class: "trap", "aria-hidden": "true" },
@@ -192,7 +193,7 @@ class LiukeForm extends HTMLElement {
       h("p", { class: "wrong", id: `${id}-wrong`, hidden: true }),
     );
   }
-  async #send(event, status) {
+  async #send(event, status, { sending, version }) {
     event.preventDefault();
     const language = this.#language;
     const t = words[language];
@@ -208,6 +209,8 @@ class LiukeForm extends HTMLElement {
         answers: Object.fromEntries(sent),
         consents,
         language,
+        sending,
+        version,
       });
       const wrong = Object.entries(answer.wrong);
       for (const says of form.querySelectorAll(".field .wrong")) says.hidden = true;

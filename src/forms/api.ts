@@ -139,6 +139,8 @@ const shown = z.object({
   consents: z.array(z.unknown()),
   complete: z.boolean(),
   visitor: z.string().nullable(),
+  /** Goes along with the answers: sent twice, they are taken once. */
+  sending: z.uuid(),
 });
 /** Read as JSON whatever the content type says: a widget on another site sends text/plain, which asks for no leave first. */
 export const next = endpoint({
@@ -162,6 +164,14 @@ export const answersBody = z.strictObject({
   answers: z.record(z.string().max(40), z.string().max(2000)),
   consents: z.array(z.string().max(40)).max(consentsLimit).default([]),
   language: z.enum(["zh", "en"]).optional(),
+  /** As `next` gave them: which sending this is, and which version of the form its words were. */
+  sending: z.uuid().optional(),
+  version: z.int().min(1).max(1_000_000).optional(),
+});
+/** The same of the hosted page; one that says nothing of it, or nonsense, is taken as it is. */
+export const pageSaid = z.object({
+  sending: z.uuid().optional().catch(undefined),
+  version: z.coerce.number().int().min(1).max(1_000_000).optional().catch(undefined),
 });
 export const answers = endpoint({
   method: "POST",

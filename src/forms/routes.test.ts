@@ -156,6 +156,90 @@ test("what is missing, does not fit, or needs an agreement is named; a machine's
   expect((await answer({ answers: { city: "Bath" } })).status).toBe(404);
 });
 
+test("sent twice it is taken once; two at the same time as well", async () => {
+  await using here = await world();
+  const { answer, ask, ring, mails } = await open(here);
+  const step = (await ask("POST", "/v1/forms/welcome/next", { body: {} })).body;
+  const body = {
+    ...{ visitor: step["visitor"], sending: step["sending"], version: step["version"] },
+    answers: { email: "twice@mail.example", city: "Bath", skin: "dry" },
+    consents: ["marketing email", "marketing inapp"],
+  };
+  const said = await Promise.all([answer(body), answer(body), answer(body)]);
+  const again = await answer(body);
+  for (const one of [...said, again])
+    expect(one.body).toMatchObject({ thanks: { en: "Thank you" }, wrong: {}, more: true });
+  while ((await ring()) > 0);
+  const counted = async () => ({
+    submissions: (await here.sql`select from forms_submission`).count,
+    events: (await here.sql`select from collect_event`).count,
+    consents: (await here.sql`select from messages_consent`).count,
+    mails: mails.length,
+  });
+  expect(await counted()).toEqual({ submissions: 1, events: 1, consents: 1, mails: 1 });
+  // The next step is another sending; somebody else's with the same number is theirs.
+  const next = (await ask("POST", "/v1/forms/welcome/next", { body: { visitor: step["visitor"] } }))
+    .body;
+  expect(next["sending"]).not.toBe(step["sending"]);
+  await answer({ visitor: step["visitor"], sending: next["sending"], answers: { city: "York" } });
+  const other = (await ask("POST", "/v1/forms/welcome/next", { body: {} })).body;
+  await answer({ ...body, visitor: other["visitor"], consents: [] });
+  expect(await counted()).toMatchObject({ submissions: 3, events: 3 });
+  // The page without a script says the same; what it says of versions and sendings may be nonsense.
+  const third = (await ask("POST", "/v1/forms/welcome/next", { body: {} })).body;
+  const form = new URLSearchParams({ city: "Bath" });
+  for (const name of ["visitor", "sending", "version"]) form.set(name, String(third[name]));
+  const post = (text: string) =>
+    ask("POST", "/f/welcome", {
+      headers: { "content-type": "application/x-www-form-urlencoded" },
+      text,
+    });
+  for (const one of await Promise.all([post(form.toString()), post(form.toString())]))
+    expect(one.status).toBe(200);
+  expect(await counted()).toMatchObject({ submissions: 4, events: 4 });
+  form.set("sending", "<x>");
+  form.set("version", "-1");
+  expect((await post(form.toString())).status).toBe(200);
+  expect(await counted()).toMatchObject({ submissions: 5, events: 5 });
+});
+
+test("what was agreed to is what was read, also where the form says something else by now", async () => {
+  await using here = await world();
+  const { answer, ask, headers, id, consents } = await open(here);
+  const step = (await ask("POST", "/v1/forms/welcome/next", { body: {} })).body;
+  expect(step["version"]).toBe(1);
+  const changed = {
+    ...definition,
+    fields: definition.fields.slice(0, 3),
+    consents: [
+      { purpose: "marketing", channel: "inapp", text: words("别的", "Something else altogether") },
+    ],
+  };
+  const put = await ask("PUT", `/v1/forms/${id}`, { headers, body: { definition: changed } });
+  expect(put.body).toEqual({ version: 2 });
+  const taken = await answer({
+    ...{ visitor: step["visitor"], sending: step["sending"], version: step["version"] },
+    answers: { city: "Bath", due_date: "2026-05-01" },
+    consents: ["marketing inapp", "sensitive use"],
+  });
+  expect(taken.body).toMatchObject({ wrong: {} });
+  expect(await consents()).toMatchObject([
+    { kind: "marketing inapp", textVersion: "welcome.1" },
+    { kind: "sensitive use", textVersion: "welcome.1" },
+  ]);
+  // A version that never was is none; of the form as it is now the other one cannot be agreed to.
+  const now = await answer({
+    ...{ version: 77, answers: { city: "Bath" } },
+    consents: ["marketing inapp", "sensitive use"],
+  });
+  expect(now.body).toMatchObject({ wrong: {} });
+  const lines = await consents();
+  expect(lines.filter(({ textVersion }) => textVersion === "welcome.2")).toMatchObject([
+    { kind: "marketing inapp" },
+  ]);
+  expect(lines).toHaveLength(3);
+});
+
 test("mail counts once its link was followed; the answer does not tell whether an address is known", async () => {
   await using here = await world();
   const { answer, ask, mails, ring, consents } = await open(here);

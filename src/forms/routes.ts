@@ -6,7 +6,7 @@ import { parseJson } from "#kernel/json.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
 import * as api from "./api.ts";
 import { closedPage, confirmPage, formPage, style, thanksPage } from "./model/page.ts";
-import { bodyLimitBytes, type Language } from "./rules.ts";
+import { bodyLimitBytes, pageFields, type Language } from "./rules.ts";
 import * as service from "./service.ts";
 import * as store from "./store.ts";
 import * as views from "./views.ts";
@@ -139,11 +139,12 @@ export const routes: Route[] = [
     const visitor = sent.get("visitor") ?? "";
     const consents = sent.getAll("consent");
     const answers = Object.fromEntries(
-      [...sent].filter(([name]) => name !== "visitor" && name !== "consent"),
+      [...sent].filter(([name]) => !(pageFields as readonly string[]).includes(name)),
     );
     if (/[\0\uD800-\uDFFF]/u.test(Object.values(answers).join("")))
       return page(formPage(language, definition, await stepOf(asked, form, visitor)), 422);
-    const said = { visitor, answers, consents, language };
+    const { sending, version } = api.pageSaid.parse(Object.fromEntries(sent));
+    const said = { visitor, answers, consents, language, sending, version };
     const taken = await service.submit(asked.house, form, asked.remote, said);
     if (!taken.ok)
       return taken.code === "request.too_many"

@@ -35,6 +35,9 @@ test("a form that does not fit together names what does not", () => {
   expect(unfitIn(form({ consents: [] }))).toEqual(["fields.3.sensitive"]);
   const twice = form({ fields: [field("wish"), field("wish")], consents: [] });
   expect(unfitIn(twice)).toEqual(["fields.1.name"]);
+  // What the page itself sends: a question of such a name would be taken for that, or its answer for a machine's.
+  for (const name of ["website", "visitor", "consent", "sending", "version"])
+    expect(unfitIn(form({ fields: [field(name)], consents: [] }))).toEqual(["fields.0.name"]);
   expect(unfitIn(form({ fields: [field("a", "choice"), field("email")], consents: [] }))).toEqual([
     "fields.0.options",
     "fields.1.type",

@@ -43,7 +43,7 @@ export function unfitIn(form: Definition): string[] {
   const wrong: string[] = [];
   const names = form.fields.map(({ name }) => name);
   form.fields.forEach(({ name, type, sensitive, options }, i) => {
-    if (names.indexOf(name) !== i) wrong.push(`fields.${i}.name`);
+    if (names.indexOf(name) !== i || pageNames.has(name)) wrong.push(`fields.${i}.name`);
     if ((type === "choice") !== options.length > 0) wrong.push(`fields.${i}.options`);
     if (new Set(options.map(({ value }) => value)).size !== options.length)
       wrong.push(`fields.${i}.options`);
@@ -72,8 +72,6 @@ export type Judged = {
   values: Record<string, string | number>;
   wrong: Record<string, Wrong>;
 };
-const monthDay = (month: number): number =>
-  [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month - 1]!;
 /** The value of one answer, or undefined where it does not fit. */
 function valueOf({ name, type, options }: Field, text: string): string | number | undefined {
   if (text.length > textLimit) return undefined;
@@ -81,9 +79,12 @@ function valueOf({ name, type, options }: Field, text: string): string | number 
     case "choice":
       return options.some(({ value }) => value === text) ? text : undefined;
     case "date": {
-      const [, , month = "", day = ""] = /^(\d{4})-(\d\d)-(\d\d)$/.exec(text) ?? [];
-      const fits = Number(month) >= 1 && Number(month) <= 12 && Number(day) >= 1;
-      return fits && Number(day) <= monthDay(Number(month)) ? text : undefined;
+      if (!/^\d{4}-\d\d-\d\d$/.test(text)) return undefined;
+      // The 30th of February reads as the 2nd of March.
+      const read = new Date(`${text}T00:00:00Z`);
+      return !Number.isNaN(read.getTime()) && read.toISOString().startsWith(text)
+        ? text
+        : undefined;
     }
     case "number": {
       const number = Number(text);
@@ -164,6 +165,9 @@ export function eventOf(
 
 /** The field no person sees: whoever fills it is a machine. */
 export const honeypot = "website";
+/** What a page sends beside the answers: no question has such a name, or its answer would be taken for that. */
+export const pageFields = ["visitor", "consent", "sending", "version"] as const;
+const pageNames: ReadonlySet<string> = new Set([honeypot, ...pageFields]);
 /** A body of answers is at most so long. */
 export const bodyLimitBytes = 16 * 1024;
 /** A link in a mail is good for so long, on the machine's clock. */

@@ -165,6 +165,7 @@ const stepOf = (
   /** Nothing is left to ask. */
   complete: definition.fields.every(({ name }) => known.has(name)),
   visitor: who.own ? null : marked(house, visitorMark, who.sender.value),
+  sending: house.newId(),
 });
 const kindOf = ({ purpose, channel }: { purpose: string; channel: string }) =>
   `${purpose} ${channel}`;
@@ -174,6 +175,10 @@ export type Submitted = Whoever & {
   /** What was ticked, as "purpose channel". */
   consents: readonly string[];
   language: Language;
+  /** Which sending this is: the same again is taken once. */
+  sending?: string | undefined;
+  /** The version whose words were read: what was agreed to is that, whatever the form says by now. */
+  version?: number | undefined;
 };
 export type Taken =
   | { ok: true; thanks: Definition["thanks"]; visitor: string | null; more: boolean }
@@ -184,15 +189,20 @@ export type Taken =
  */
 export async function submit(
   house: House,
-  form: FormRow,
+  current: FormRow,
   remote: string,
   said: Submitted,
 ): Promise<Result<Taken, "request.unauthenticated" | "request.too_many">> {
   const held = await access.braked(house, [[answersBrake, `form|${neighbourhood(remote)}`]]);
   if (!held.ok) return held;
-  const asks = await whoIs(house, form, said);
+  const asks = await whoIs(house, current, said);
   if (!asks.ok) return asks;
   const who = asks.value;
+  const read =
+    said.version === undefined || said.version === current.version
+      ? null
+      : await store.definitionOf(house.sql, current.id, said.version);
+  const form = read ? { ...current, version: said.version!, definition: read } : current;
   const { definition } = form;
   const visitor = who.own ? null : marked(house, visitorMark, who.sender.value);
   if ((said.answers[honeypot] ?? "") !== "")
@@ -211,7 +221,7 @@ export async function submit(
     waits.length > 0 &&
     (await access.braked(house, [[mailsBrake, `form mail|${String(email).toLowerCase()}`]])).ok;
   await house.sql.begin(async (tx) => {
-    const person = await write(house, tx, form, who, values, known);
+    const person = await write(house, tx, form, who, values, known, said.sending);
     if (!person) return;
     const now = house.clocks.shop();
     const line = {
@@ -243,7 +253,7 @@ export async function submit(
 const textVersionOf = ({ slug, version }: Pick<FormRow, "slug" | "version">) =>
   `${slug}.${version}`;
 
-/** The event, and that it was answered. Null where whoever it is of was erased after it. */
+/** The event, and that it was answered. Null where whoever it is of was erased after it, or it was sent before. */
 async function write(
   house: House,
   tx: Tx,
@@ -251,6 +261,7 @@ async function write(
   who: Who,
   values: Record<string, string | number>,
   known: ReadonlySet<string>,
+  sending: string | undefined,
 ): Promise<PersonKey | null> {
   const { definition, slug, version } = form;
   const id = house.newId();
@@ -258,7 +269,7 @@ async function write(
   const emailConfirmed = !definition.doubleOptIn;
   const { traits, answers, direct } = eventOf(definition, values, { own: who.own, emailConfirmed });
   const event: Incoming = {
-    key: `form|${id}`,
+    key: `form|${sending === undefined ? id : sentAs(form.id, who.sender.value, sending)}`,
     name: identify,
     at,
     data: {
@@ -271,7 +282,7 @@ async function write(
     sender: who.sender,
   };
   const [verdict] = await collect.accept(house, tx, who.source, [event]);
-  if (verdict === "erased") return null;
+  if (verdict === "erased" || verdict === "double") return null;
   const nodes = await people.nodesFor(house, tx, who.source.id, [{ ...who.sender, at }]);
   const node = nodes.get(people.senderKey(who.sender));
   if (!node) return null;
@@ -284,6 +295,10 @@ async function write(
   });
   return person;
 }
+
+/** Nobody else's sending is the same, whatever they say it is. */
+const sentAs = (form: string, sender: string, sending: string): string =>
+  sha256(`${form}|${sender}|${sending}`).toString("base64url").slice(0, 32);
 
 // ── double opt-in ──────────────────────────────────────────────────────────────────────────────────────────────────
 

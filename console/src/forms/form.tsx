@@ -47,11 +47,15 @@ export function FormPage() {
   );
 }
 
+/** As text within a page. */
+const escaped = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+
 function Publish({ form }: { form: Shown }) {
+  const said = useSaid();
   const { t } = useWords();
   const may = useMay();
   const queries = useQueryClient();
-  const element = `<liuke-form form="${form.slug}" style="display:block;height:600px"></liuke-form>\n<script type="module" src="${location.origin}/widgets/form.js"></script>`;
+  const element = `<liuke-form form="${form.slug}" style="display:block;height:600px"><a href="${location.origin}/f/${form.slug}">${escaped(said(form.definition.title))}</a></liuke-form>\n<script type="module" src="${location.origin}/widgets/form.js"></script>`;
   return (
     <Part title={t.forms.publish} says={t.forms.states[form.state]}>
       {form.state === "live" && (

@@ -7,6 +7,7 @@ import {
   type Field,
   type Language,
   type Wrong,
+  type pageFields,
 } from "../rules.ts";
 
 const escape = (text: string): string =>
@@ -79,17 +80,22 @@ function control(
   return `<div class="field"><label for="${id}">${escape(label[language])}${hint}</label>${input}${says}</div>`;
 }
 
+const hidden = (name: (typeof pageFields)[number], value: string): string =>
+  `<input type="hidden" name="${name}" value="${escape(value)}">`;
+
 export type Step = {
   form: string;
   fields: Field[];
   consents: Definition["consents"];
   visitor: string | null;
+  version: number;
+  sending: string;
 };
 /** The page to fill in; with what was typed and what is wrong with it, where it comes back. */
 export function formPage(
   language: Language,
   { title, intro }: Pick<Definition, "title" | "intro">,
-  { form, fields, consents, visitor }: Step,
+  { form, fields, consents, visitor, version, sending }: Step,
   answers: Answers = {},
   wrong: Record<string, Wrong> = {},
 ): string {
@@ -111,7 +117,7 @@ export function formPage(
     .join("");
   const agree = ticks ? `<fieldset><legend>${t.agree}</legend>${ticks}</fieldset>` : "";
   const trap = `<div class="trap" aria-hidden="true"><label for="f-${honeypot}">${honeypot}</label><input id="f-${honeypot}" name="${honeypot}" tabindex="-1" autocomplete="off"></div>`;
-  const main = `<p class="intro">${escape(intro[language])}</p>${summary}<form method="post" action="/f/${form}?lang=${language}" novalidate>${trap}<input type="hidden" name="visitor" value="${escape(visitor ?? "")}">${fields
+  const main = `<p class="intro">${escape(intro[language])}</p>${summary}<form method="post" action="/f/${form}?lang=${language}" novalidate>${trap}${hidden("visitor", visitor ?? "")}${hidden("version", String(version))}${hidden("sending", sending)}${fields
     .map((field) => control(field, language, answers[field.name] ?? "", wrong[field.name]))
     .join("")}${agree}<button>${t.send}</button></form>`;
   return shell(language, title[language], main, langs);
