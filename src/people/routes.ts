@@ -213,7 +213,10 @@ const timeline = answer(api.timeline, async (reading, { person: personId, after,
   const { house, now } = reading;
   const person = await seen(reading, personId);
   if (!person.ok) return person;
-  const rows = await views.timeline(house.sql, person.value, now, momentOf(after), limit + 1);
+  const [rows, labels] = await Promise.all([
+    views.timeline(house.sql, person.value, now, momentOf(after), limit + 1),
+    traits.tagLabels(house.sql),
+  ]);
   const page = rows.slice(0, limit);
   return ok({
     entries: page.map(({ id, kind, at, event, data }) => ({
@@ -221,7 +224,7 @@ const timeline = answer(api.timeline, async (reading, { person: personId, after,
       kind,
       at: at.toISOString(),
       event,
-      sentence: entrySentence(kind, data),
+      sentence: entrySentence(kind, data, labels),
     })),
     next: rows.length > limit ? cursorOf(page.at(-1)!) : null,
   });
@@ -232,11 +235,12 @@ const tagHistory = answer(api.tagHistory, async (reading, { person: personId, ta
   const person = await seen(reading, personId);
   if (!person.ok) return person;
   const lines = await views.tagHistory(house.sql, person.value, tag);
+  const label = (await traits.tagLabels(house.sql)).get(tag)?.label;
   return ok({
     changes: lines.map(({ at, ...line }) => ({
       ...line,
       at: at.toISOString(),
-      sentence: changeSentence(tag, line.before, line.after),
+      sentence: changeSentence(tag, line.before, line.after, label),
     })),
   });
 });

@@ -331,10 +331,19 @@ export const suggest = endpoint({
         ),
       }),
     ),
+    /** `label`: what the shop calls it, where it declared it; declared ones stand here before anybody has them. */
     attributes: z.array(
-      z.object({ name: z.string(), type: z.enum(["text", "number", "instant"]) }),
+      z.object({
+        name: z.string(),
+        type: z.enum(["text", "number", "instant"]),
+        label: sentence.nullable(),
+        /** Of one that has some only. */
+        values: z.array(z.object({ value: z.string(), label: sentence })),
+      }),
     ),
-    tags: z.array(z.object({ name: z.string(), values: z.array(z.string()) })),
+    tags: z.array(
+      z.object({ name: z.string(), values: z.array(z.string()), label: sentence.nullable() }),
+    ),
   }),
   failures: [],
 });

@@ -193,13 +193,31 @@ async function sampleOf(house: House, rule: Rule, clock: Clock, fit: number): Pr
 
 /** What a rule may be helped with, of each kind at most. */
 const suggested = { names: 500, properties: 5000, among: 20_000 };
+/** Of which traits the figure is a number; what others say follows from what was said. */
+const isNumber = (fn: string): boolean =>
+  ["count", "sum", "average", "min", "max", "days_since"].includes(fn);
 const suggest = answer(api.suggest, async ({ house }) => {
-  const [names, properties, attributes, tags] = await Promise.all([
+  const [names, properties, attributes, tags, declared] = await Promise.all([
     views.eventNames(house.sql, suggested.names),
     views.propertyNames(house.sql, suggested.properties),
     views.attributeNames(house.sql, suggested.among, suggested.names),
     views.tagNames(house.sql, suggested.among, suggested.names),
+    store.declared(house.sql),
   ]);
+  const named = service.namedOf(declared);
+  const seen = new Set(attributes.map(({ name }) => name));
+  const unseen = declared.flatMap(({ kind, name, type, fn }) =>
+    kind === "attribute" && !seen.has(name) && fn !== "distinct"
+      ? [
+          {
+            name,
+            type: type === "number" || (fn !== null && isNumber(fn)) ? "number" : "string",
+            instants: type === "date",
+          },
+        ]
+      : [],
+  );
+  const values = new Map(tags.map((one) => [one.name, one.values]));
   const byEvent = Map.groupBy(properties, ({ event }) => event);
   return ok({
     events: names.map(({ name }) => ({
@@ -210,8 +228,13 @@ const suggest = answer(api.suggest, async ({ house }) => {
           types & 1 ? ("text" as const) : types & 2 ? ("number" as const) : ("boolean" as const),
       })),
     })),
-    attributes: attributes.map(({ name, type, instants }) => ({
+    attributes: [...attributes, ...unseen].map(({ name, type, instants }) => ({
       name,
+      label: named.attributes.get(name)?.label ?? null,
+      values: [...(named.attributes.get(name)?.values ?? [])].map(([value, label]) => ({
+        value,
+        label,
+      })),
       type:
         type === "number"
           ? ("number" as const)
@@ -219,7 +242,11 @@ const suggest = answer(api.suggest, async ({ house }) => {
             ? ("instant" as const)
             : ("text" as const),
     })),
-    tags: [...tags],
+    tags: [...new Set([...values.keys(), ...named.tags.keys()])].map((name) => ({
+      name,
+      values: values.get(name) ?? [],
+      label: named.tags.get(name) ?? null,
+    })),
   });
 });
 

@@ -346,6 +346,15 @@ export type Words = {
   segments: ReadonlyMap<string, Sentence>;
   /** What the roles within a company are called, by code. */
   roles?: ReadonlyMap<string, Sentence>;
+  /** What the shop calls traits, attributes and tags of people that it declared, by code. */
+  named?: OwnNames;
+};
+export type OwnNames = {
+  attributes: ReadonlyMap<
+    string,
+    { label: Sentence; unit: string | null; values: ReadonlyMap<string, Sentence> }
+  >;
+  tags: ReadonlyMap<string, Sentence>;
 };
 
 /**

@@ -19,6 +19,7 @@ import {
   segmentsOf,
   type Known,
   type Level,
+  type OwnNames,
   type Rule,
   type Sentence,
 } from "./rules.ts";
@@ -181,15 +182,34 @@ export async function reading(
   reader: Reader,
   all: readonly store.Segment[],
 ): Promise<(rule: Rule, level: Level) => Sentence> {
-  const named = await store.roles(reader);
+  const [named, declared] = [await store.roles(reader), await store.declared(reader)];
   const words = {
     currency: house.settings.currency,
     timeZone: house.clocks.timeZone,
     segments: new Map(all.map(({ id, name }) => [id, name])),
     roles: new Map(named.map(({ code, zh, en }) => [code, { zh, en }])),
+    named: namedOf(declared),
   };
   return (rule, level) => sentenceOf(rule, words, level);
 }
+
+const yesNo = [
+  ["yes", { zh: "是", en: "yes" }],
+  ["no", { zh: "否", en: "no" }],
+] as const;
+/** What is declared, as sentences call it. */
+export const namedOf = (rows: Awaited<ReturnType<typeof store.declared>>): OwnNames => ({
+  attributes: new Map(
+    rows.flatMap(({ kind, name, label, unit, type, options }) => {
+      if (kind !== "attribute") return [];
+      const values = new Map<string, Sentence>(
+        type === "truth" ? yesNo : (options ?? []).map((one) => [one.value, one.label]),
+      );
+      return [[name, { label, unit, values }] as const];
+    }),
+  ),
+  tags: new Map(rows.flatMap(({ kind, name, label }) => (kind === "tag" ? [[name, label]] : []))),
+});
 
 /** "Dormant, worth winning back": made once, then the shop's to change. Its id. */
 export async function seedDormantWorth(house: House, tx: Tx): Promise<string> {

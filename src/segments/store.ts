@@ -515,6 +515,28 @@ export const whose = (reader: Reader, blinds: readonly string[]) => reader<
 export const roles = (reader: Reader) =>
   reader<{ code: string; zh: string; en: string }[]>`select code, zh, en from companies_role`;
 
+/** What the shop calls what it declared of people: traits with their unit, attributes with their options, tags. */
+export const declared = (reader: Reader) => reader<
+  {
+    kind: "attribute" | "tag";
+    name: string;
+    label: { zh: string; en: string };
+    unit: string | null;
+    type: string | null; // of an attribute of its own
+    options: { value: string; label: { zh: string; en: string } }[] | null;
+    fn: string | null; // of a trait
+  }[]
+>`
+  select 'attribute' as kind, name, definition->'label' as label, definition->>'unit' as unit, null as type,
+    null::jsonb as options, definition->>'fn' as fn
+  from traits_trait where state <> 'going'
+  union all
+  select 'attribute', name, definition->'label', null, definition->>'type', definition->'options', null
+  from traits_attribute where state <> 'going'
+  union all
+  select 'tag', tag, definition->'label', null, null, null, null from traits_tag where state <> 'going'
+  order by 1, 2`;
+
 /** Who is in a segment, by bucket and id. */
 export const members = (reader: Reader, segmentId: string) => reader<PersonKey[]>`
   select bucket, person_id from segments_member where segment_id = ${segmentId}

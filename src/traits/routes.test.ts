@@ -797,6 +797,97 @@ test("what the shop's server says fills an attribute, before and after it is dec
   expect((await put("skin_type", { label: both("x"), type: "number" })).status).toBe(200);
 });
 
+test("what the shop calls traits, attributes and tags is what its rules are read as, and what they are offered as", async () => {
+  await using here = await opened();
+  const say = (zh: string, en: string) => ({ zh, en });
+  await here.ask("POST", "/v1/traits", {
+    ...as(here),
+    body: { ...spent, label: say("一天花费", "Spent in a day"), unit: "元" },
+  });
+  await here.ask("PUT", "/v1/attributes/skin", {
+    ...as(here),
+    body: {
+      ...{ label: say("肤质", "Skin type"), type: "choice" },
+      options: [{ value: "dry", label: say("干性", "Dry") }],
+    },
+  });
+  await here.ask("PUT", "/v1/attributes/pets", {
+    ...as(here),
+    body: { label: say("养宠物", "Has pets"), type: "truth" },
+  });
+  const tag = await here.ask("PUT", "/v1/tags/big", {
+    ...as(here),
+    body: {
+      ...{ label: say("大客户", "Big spender"), shown: false },
+      rules: [{ value: "gold", when: { attribute: "spent_day", is: "ge", value: 500 } }],
+    },
+  });
+  expect(tag.status).toBe(200);
+  await settled(here);
+  const read = async (rule: object) => {
+    const { body } = await here.ask("POST", "/v1/segments/preview", {
+      ...as(here),
+      body: { rule },
+    });
+    return body["sentence"];
+  };
+  expect(await read({ kind: "number", attribute: "spent_day", is: "ge", value: 50 })).toEqual({
+    zh: "“一天花费”不低于 50 元的人。",
+    en: "People whose “Spent in a day” is at least 50 元.",
+  });
+  expect(await read({ kind: "text", attribute: "skin", in: ["dry", "x"] })).toEqual({
+    zh: "“肤质”为“干性”或“x”的人。",
+    en: "People whose “Skin type” is “Dry” or “x”.",
+  });
+  expect(await read({ kind: "text", attribute: "pets", in: ["yes"] })).toEqual({
+    zh: "“养宠物”为“是”的人。",
+    en: "People whose “Has pets” is “yes”.",
+  });
+  expect(await read({ kind: "tag", tag: "big", in: ["gold"] })).toEqual({
+    zh: "标签“大客户”为“gold”的人。",
+    en: "People whose tag “Big spender” is “gold”.",
+  });
+  expect(await read({ kind: "known", attribute: "top_category" })).toEqual({
+    zh: "最偏好的品类已知的人。",
+    en: "People whose favourite category is known.",
+  });
+  // A company's own attribute of that name is another; of its people it is theirs again.
+  const inCompany = { kind: "text", attribute: "skin", in: ["dry"] };
+  expect(await read({ kind: "company", roles: [], fits: inCompany })).toMatchObject({
+    zh: "所属公司属性“skin”为“dry”的人。",
+  });
+
+  // Declared is offered by its name, before anybody has it.
+  const { body } = await here.ask("GET", "/v1/segments/suggestions", as(here));
+  const offered = body as unknown as {
+    attributes: { name: string; type: string; label: unknown; values: object[] }[];
+    tags: { name: string; label: unknown }[];
+  };
+  expect(offered.attributes.find(({ name }) => name === "spent_day")).toEqual({
+    ...{ name: "spent_day", type: "number", values: [] },
+    label: say("一天花费", "Spent in a day"),
+  });
+  expect(offered.attributes.find(({ name }) => name === "skin")).toEqual({
+    ...{ name: "skin", type: "text", label: say("肤质", "Skin type") },
+    values: [{ value: "dry", label: say("干性", "Dry") }],
+  });
+  expect(offered.tags.find(({ name }) => name === "big")).toMatchObject({
+    label: say("大客户", "Big spender"),
+  });
+
+  // A tag's changes say its name too.
+  await did(here, "u1", 600);
+  const { personId } = await tagsOf(here, "u1");
+  const said = "Big spender: first seen as gold";
+  const changes = async (path: string, list: string) =>
+    ((await here.ask("GET", path, as(here))).body[list] as { sentence: { en: string } }[]).map(
+      ({ sentence }) => sentence.en,
+    );
+  expect(await changes("/v1/tags/big", "changes")).toEqual([said]);
+  expect(await changes(`/v1/members/${personId}/tags/big/history`, "changes")).toEqual([said]);
+  expect(await changes(`/v1/members/${personId}/timeline`, "entries")).toContain(said);
+});
+
 test("how fast an interest fades is the shop's to say, and everybody is worked out again", async () => {
   await using here = await opened();
   const day = 24 * hour;

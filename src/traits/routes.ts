@@ -209,7 +209,7 @@ const showTag = answer(api.showTag, async ({ house, actor, now, today }, { tag, 
         ...{ id, before, after, source, cause },
         personId,
         userId: name === undefined ? null : shownUserId(name, may),
-        sentence: people.changeSentence(tag, line.before, line.after),
+        sentence: people.changeSentence(tag, line.before, line.after, row?.definition.label),
         why: people.whySentence(why, house.settings.currency),
         at: at.toISOString(),
       };

@@ -95,7 +95,11 @@ function Parts({
   const said = useSaid();
   const words = t.segments.builder;
   const { suggested, others } = helped;
-  const attributes = suggested.attributes.map(({ name }) => name);
+  const called = ({ name, label }: { name: string; label: { zh: string; en: string } | null }) => {
+    const own = label ? said(label) : t.attributes[name];
+    return own ? ([name, `${own} (${name})`] as const) : name;
+  };
+  const attributes = suggested.attributes.map(called);
   switch (rule.kind) {
     case "events":
       return (
@@ -167,7 +171,7 @@ function Parts({
           <Text
             label={words.tag}
             value={rule.tag}
-            options={suggested.tags.map(({ name }) => name)}
+            options={suggested.tags.map(called)}
             onChange={(tag) => onChange({ ...rule, tag })}
           />
           <Text
@@ -212,7 +216,9 @@ function Parts({
           <Text
             label={words.value}
             value={rule.in.join(", ")}
-            options={[]}
+            options={(
+              suggested.attributes.find(({ name }) => name === rule.attribute)?.values ?? []
+            ).map((one) => [one.value, said(one.label)] as const)}
             onChange={(text) => onChange({ ...rule, in: listOf(text) })}
           />
         </>

@@ -39,7 +39,8 @@ export function Text({
 }: {
   label: string;
   value: string;
-  options: readonly string[];
+  /** What may be chosen, as it is or with what it is called. */
+  options: readonly (string | readonly [string, string])[];
   onChange: (value: string) => void;
 }) {
   const id = useId();
@@ -54,9 +55,13 @@ export function Text({
         onChange={(event) => onChange(event.target.value)}
       />
       <datalist id={`${id}-list`}>
-        {options.map((one) => (
-          <option key={one} value={one} />
-        ))}
+        {options.map((one) =>
+          typeof one === "string" ? (
+            <option key={one} value={one} />
+          ) : (
+            <option key={one[0]} value={one[0]} label={one[1]} />
+          ),
+        )}
       </datalist>
     </Labelled>
   );

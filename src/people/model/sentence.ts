@@ -189,9 +189,11 @@ export const changeSentence = (
   tag: string,
   before: string | null,
   after: string | null,
+  /** What the shop calls the tag, where it has a name. */
+  label: Sentence = tagName(tag),
 ): Sentence =>
   both((language) => {
-    const [name, from, to] = [tagName(tag), valueName(tag, before), valueName(tag, after)];
+    const [name, from, to] = [label, valueName(tag, before), valueName(tag, after)];
     if (before === null)
       return language === "zh"
         ? `${name.zh}：首次识别为${/^\w/.test(to.zh) ? " " : ""}${to.zh}`
@@ -225,7 +227,11 @@ const events: Record<string, Sentence> = {
 };
 
 /** One entry of a timeline. `data` is what its view gives for the kind. */
-export function entrySentence(kind: string, data: Record<string, unknown>): Sentence {
+export function entrySentence(
+  kind: string,
+  data: Record<string, unknown>,
+  labels: ReadonlyMap<string, { label: Sentence }> = new Map(),
+): Sentence {
   const text = (name: string) => String(data[name] ?? "");
   const name = data["name"] as Sentence | string;
   switch (kind) {
@@ -247,6 +253,7 @@ export function entrySentence(kind: string, data: Record<string, unknown>): Sent
         text("tag"),
         (data["before"] as string | null) ?? null,
         (data["after"] as string | null) ?? null,
+        labels.get(text("tag"))?.label,
       );
     case "segment":
       return data["change"] === "entered"

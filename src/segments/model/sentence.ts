@@ -13,7 +13,7 @@ export function sentenceOf(rule: Rule, words: Words, level: Level = "person"): S
     return person
       ? { zh: "所有人。", en: "Everybody." }
       : { zh: "所有公司。", en: "Every company." };
-  const { zh, en } = read(rule, words, false);
+  const { zh, en } = read(rule, words, false, level);
   // Between figures or Latin letters and Chinese ones there is a blank.
   return {
     zh: `${zh}${/\w$/.test(zh) ? " " : ""}的${person ? "人" : "公司"}。`,
@@ -21,24 +21,30 @@ export function sentenceOf(rule: Rule, words: Words, level: Level = "person"): S
   };
 }
 
-function read(rule: Rule, words: Words, nested: boolean): Sentence {
+/** `level`: whom this part of the rule asks about; only what people have is called as the shop calls it. */
+function read(rule: Rule, words: Words, nested: boolean, level: Level): Sentence {
+  const attribute = (name: string): Sentence => {
+    const label = own(words, level)?.attributes.get(name)?.label;
+    return label ? { zh: `“${label.zh}”`, en: `“${label.en}”` } : attributeLabel(name);
+  };
   switch (rule.kind) {
     case "everybody":
       return { zh: "任意", en: "whoever they are" };
     case "and":
     case "or": {
-      const parts = rule.of.map((one) => read(one, words, rule.of.length > 1));
+      const parts = rule.of.map((one) => read(one, words, rule.of.length > 1, level));
       if (parts.length === 1) return parts[0]!;
       const [zh, en] = rule.kind === "and" ? ["，并且", " and "] : ["，或者", " or "];
       const all = { zh: parts.map((p) => p.zh).join(zh), en: parts.map((p) => p.en).join(en) };
       return nested ? { zh: `（${all.zh}）`, en: `(${all.en})` } : all;
     }
     case "not": {
-      const { zh, en } = read(rule.of, words, true);
+      const { zh, en } = read(rule.of, words, true, level);
       return { zh: `并非${zh}`, en: `other than those ${en}` };
     }
     case "tag": {
-      const label = tagLabels[rule.tag] ?? { zh: `标签“${rule.tag}”`, en: `tag “${rule.tag}”` };
+      const name = own(words, level)?.tags.get(rule.tag) ?? { zh: rule.tag, en: rule.tag };
+      const label = tagLabels[rule.tag] ?? { zh: `标签“${name.zh}”`, en: `tag “${name.en}”` };
       const values = rule.in.map(
         (value) => valueLabels[rule.tag]?.[value] ?? { zh: value, en: value },
       );
@@ -48,33 +54,36 @@ function read(rule: Rule, words: Words, nested: boolean): Sentence {
       };
     }
     case "known": {
-      const { zh, en } = attributeLabel(rule.attribute);
+      const { zh, en } = attribute(rule.attribute);
       return { zh: `${zh}已知`, en: `whose ${en} is known` };
     }
     case "number": {
-      const { zh, en } = attributeLabel(rule.attribute);
-      const value = figure(rule.attribute, rule.value, words.currency);
+      const { zh, en } = attribute(rule.attribute);
+      const unit = own(words, level)?.attributes.get(rule.attribute)?.unit;
+      const value = `${figure(rule.attribute, rule.value, words.currency)}${unit ? ` ${unit}` : ""}`;
       return {
         zh: `${zh}${comparisons[rule.is].zh} ${value}`,
         en: `whose ${en} is ${comparisons[rule.is].en} ${value}`,
       };
     }
     case "text": {
-      const { zh, en } = attributeLabel(rule.attribute);
+      const { zh, en } = attribute(rule.attribute);
+      const names = own(words, level)?.attributes.get(rule.attribute)?.values;
+      const values = rule.in.map((value) => names?.get(value) ?? { zh: value, en: value });
       return {
-        zh: `${zh}为${rule.in.map((value) => `“${value}”`).join("或")}`,
-        en: `whose ${en} is ${rule.in.map((value) => `“${value}”`).join(" or ")}`,
+        zh: `${zh}为${values.map((one) => `“${one.zh}”`).join("或")}`,
+        en: `whose ${en} is ${values.map((one) => `“${one.en}”`).join(" or ")}`,
       };
     }
     case "instant": {
-      const { zh, en } = attributeLabel(rule.attribute);
+      const { zh, en } = attribute(rule.attribute);
       const at = wall(rule.at, words.timeZone);
       return rule.is === "before"
         ? { zh: `${zh}早于 ${at}`, en: `whose ${en} is before ${at}` }
         : { zh: `${zh}不早于 ${at}`, en: `whose ${en} is ${at} or later` };
     }
     case "days_since": {
-      const { zh, en } = attributeLabel(rule.attribute);
+      const { zh, en } = attribute(rule.attribute);
       const n = `${rule.days} ${rule.days === 1 ? "day" : "days"}`;
       const [first, last] = {
         ge: ["至少", `at least ${n}`],
@@ -157,7 +166,7 @@ function read(rule: Rule, words: Words, nested: boolean): Sentence {
     case "company": {
       const role = rolesOf(rule.roles, words);
       const any = rule.fits.kind === "everybody";
-      const { zh, en } = read(rule.fits, words, true);
+      const { zh, en } = read(rule.fits, words, true, "company");
       return {
         zh: `${role ? `担任${role.zh}的公司` : "所属公司"}${any ? "至少有一家" : zh}`,
         en: `who ${role ? `are ${role.en} at` : "belong to"} a company${any ? "" : ` ${en}`}`,
@@ -166,7 +175,7 @@ function read(rule: Rule, words: Words, nested: boolean): Sentence {
     case "staff": {
       const role = rolesOf(rule.roles, words);
       const any = rule.fits.kind === "everybody";
-      const { zh, en } = read(rule.fits, words, true);
+      const { zh, en } = read(rule.fits, words, true, "person");
       const who = {
         zh: role ? `角色为${role.zh}的成员` : "成员",
         en: role ? ` in the role ${role.en}` : "",
@@ -185,6 +194,7 @@ function read(rule: Rule, words: Words, nested: boolean): Sentence {
     }
   }
 }
+const own = ({ named }: Words, level: Level) => (level === "person" ? named : undefined);
 const rolesOf = (roles: readonly string[], words: Words): Sentence | null => {
   if (roles.length === 0) return null;
   const names = roles.map((code) => words.roles?.get(code) ?? { zh: code, en: code });
@@ -242,11 +252,22 @@ const tagLabels: Record<string, Sentence> = {
   lifecycle: { zh: "生命周期阶段", en: "lifecycle stage" },
   rfm: { zh: "RFM 得分", en: "RFM score" },
   rfm_segment: { zh: "RFM 分群", en: "RFM group" },
+  price_sensitivity: { zh: "价格敏感度", en: "price sensitivity" },
+  brand_loyalty: { zh: "品牌忠诚度", en: "brand loyalty" },
+  share_willingness: { zh: "分享意愿", en: "willingness to share" },
   company_orders: { zh: "公司订单档", en: "company’s order band" },
+};
+const levelNames: Record<string, Sentence> = {
+  high: { zh: "高", en: "high" },
+  medium: { zh: "中", en: "medium" },
+  low: { zh: "低", en: "low" },
 };
 const valueLabels: Record<string, Record<string, Sentence>> = {
   lifecycle: stageNames,
   rfm_segment: segmentNames,
+  price_sensitivity: levelNames,
+  brand_loyalty: levelNames,
+  share_willingness: levelNames,
 };
 const attributeLabels: Record<string, Sentence> = {
   orders: { zh: "订单数", en: "number of orders" },
@@ -261,6 +282,12 @@ const attributeLabels: Record<string, Sentence> = {
   order_chance_90d: { zh: "90 天内下单的概率", en: "chance of an order within 90 days" },
   expected_orders_90d: { zh: "90 天内的预期订单数", en: "expected number of orders in 90 days" },
   p_alive: { zh: "仍是客人的概率", en: "chance of still being a customer" },
+  city: { zh: "城市", en: "city" },
+  gender: { zh: "性别", en: "gender" },
+  age_band: { zh: "年龄段", en: "age band" },
+  birth_month: { zh: "生日月份", en: "month of birth" },
+  birth_day: { zh: "生日日期", en: "day of birth" },
+  top_category: { zh: "最偏好的品类", en: "favourite category" },
   country: { zh: "国家或地区", en: "country or region" },
   currency: { zh: "币种", en: "currency" },
   language: { zh: "语言", en: "language" },
