@@ -1,5 +1,5 @@
 // Every SQL statement that writes companies, their members, figures and tags, and their own reads.
-import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
+import { nodesOf, ownerAt, type PersonKey, type Reader, type Tx } from "#kernel/sql.ts";
 import type { Fact, Profile, Span } from "./rules.ts";
 
 const bucketsOf = (rows: readonly PersonKey[]) => rows.map(({ bucket }) => bucket);
@@ -60,8 +60,7 @@ export const addFacts = (tx: Tx, rows: readonly FactRow[]) => tx<PersonKey[]>`
     on conflict do nothing returning *
   )
   select distinct o.person_bucket as bucket, o.person_id from said f
-  join people_owner o on o.bucket = f.bucket and o.node_id = f.node_id
-    and (f.at, f.id) >= (o.from_at, o.from_id) and (f.at, f.id) < (o.until_at, o.until_id)`;
+  cross join ${ownerAt(tx, "f")} o`;
 
 /** Holds these people, in one order for everybody, so that their membership is worked out by one at a time. */
 export const holdPeople = (tx: Tx, people: readonly PersonKey[]) => tx`
@@ -73,7 +72,7 @@ export const factsOf = (tx: Tx, people: readonly PersonKey[]) => tx<
 >`
   select o.person_bucket as bucket, o.person_id, f.company_id, f.id, f.act, f.roles, f.at
   from ${whose(tx, people)}
-  join people_owner o on o.person_bucket = p.bucket and o.person_id = p.person_id
+  cross join ${nodesOf(tx)} o
   join companies_fact f on f.bucket = o.bucket and f.node_id = o.node_id
     and (f.at, f.id) >= (o.from_at, o.from_id) and (f.at, f.id) < (o.until_at, o.until_id)`;
 

@@ -1,5 +1,5 @@
 // Reads for files that go out, a page at a time by key, so that a million rows need no more room than one page.
-import type { PersonKey, Reader } from "#kernel/sql.ts";
+import { ownerAt, type PersonKey, type Reader } from "#kernel/sql.ts";
 import { relationNames, type Act } from "#relations/rules.ts";
 import { marketTold, type FileStage, type MarketKind, type MarketRow } from "./rules.ts";
 
@@ -71,11 +71,7 @@ export const nodes = (reader: Reader, of: readonly { bucket: number; nodeId: str
 const stands = (reader: Reader) => reader`
       (f.act = 'block' or not exists (
         select from (values (f.bucket, f.node_id), (f.other_bucket, f.other_node_id)) n (bucket, node_id)
-        cross join lateral (
-          select o.person_bucket, o.person_id from people_owner o
-          where o.bucket = n.bucket and o.node_id = n.node_id
-            and (f.at, f.id) >= (o.from_at, o.from_id) and (f.at, f.id) < (o.until_at, o.until_id)
-          limit 1) o
+        cross join ${ownerAt(reader, "f", ["n.bucket", "n.node_id"])} o
         join relations_person p on p.bucket = o.person_bucket and p.person_id = o.person_id
         where f.at < p.counts_from or (p.counts_from is null and exists (
           select from messages_consent c

@@ -1,7 +1,7 @@
 // Reads for the screens that look back: retention from either engine, and the people behind its cells.
 import type { Columns } from "#kernel/columns.ts";
 import { nobody } from "#kernel/ids.ts";
-import type { PersonKey, Reader } from "#kernel/sql.ts";
+import { ownerAt, type PersonKey, type Reader } from "#kernel/sql.ts";
 import type { Cell, Story } from "./rules.ts";
 
 /**
@@ -192,12 +192,6 @@ export const programmes = (reader: Reader, since: Date) =>
     where r.state = 'running' or r.until_at >= ${since}
     order by r.from_at desc, p.key limit 20`;
 
-/** Who had the node of an event `e` by its time. */
-const ownerOf = (reader: Reader) => reader`
-  select o.person_bucket, o.person_id from people_owner o
-  where o.bucket = e.bucket and o.node_id = e.node_id
-    and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
-  limit 1`;
 /** Whose event it is; null where there is none. An event that speaks of nobody has no person. */
 export async function eventOwner(
   reader: Reader,
@@ -216,7 +210,7 @@ export async function eventOwner(
   if (!place) return null;
   const [row] = await reader<{ bucket: number | null; personId: string | null }[]>`
     select o.person_bucket as bucket, o.person_id from collect_event e
-    left join lateral (${ownerOf(reader)}) o on true
+    left join ${ownerAt(reader)} o on true
     where e.bucket = ${place.bucket} and e."offset" = ${place.offset}::bigint and e.id = ${eventId}`;
   if (!row) return null;
   const { bucket, personId } = row;
@@ -248,7 +242,7 @@ export async function event(
       where person_bucket = ${bucket} and person_id = ${personId}
     ) n
     join collect_event e on e.bucket = n.bucket and e.node_id = n.node_id and e.id = ${eventId}
-    cross join lateral (${ownerOf(reader)}) p
+    cross join ${ownerAt(reader)} p
     left join orders_line l
       on l.bucket = p.person_bucket and l.person_id = p.person_id and l.event_id = e.id
     left join orders_order o on (o.bucket, o.person_id, o.source_id, o.ref, o.kind)

@@ -59,6 +59,38 @@ export type Tx = Driver.TransactionSql<{ bigint: bigint; day: string }>;
 /** Whatever can be asked: a transaction, or the pool. Views take this and never write. */
 export type Reader = Sql | Tx;
 
+// ── whose a node of the log is ─────────────────────────────────────────────────────────────────────────────────────
+// The view people_owner is asked by key, for one event or one person at a time, whatever the planner knows of tables that
+// are being filled: joined as a whole it is read once for each row.
+
+type Column = `${string}.${string}`;
+/**
+ * To be joined: (person_bucket, person_id) of whoever a node belonged to at an event's place in time; nothing where it
+ * was nobody's. `event` is the alias of a row with `at` and `id`, and `node` where its node stands.
+ */
+export const ownerAt = (
+  reader: Reader,
+  event = "e",
+  node: [Column, Column] = [`${event}.bucket`, `${event}.node_id`],
+) => {
+  const at = reader`(${reader(`${event}.at`)}, ${reader(`${event}.id`)})`;
+  return reader`lateral (
+    select o.person_bucket, o.person_id from people_owner o
+    where o.bucket = ${reader(node[0])} and o.node_id = ${reader(node[1])}
+      and ${at} >= (o.from_at, o.from_id) and ${at} < (o.until_at, o.until_id)
+    limit 1
+  )`;
+};
+/** To be joined: the nodes that are a person's, each with the span over which it is. `person` has `bucket`, `person_id`. */
+export const nodesOf = (
+  reader: Reader,
+  person: [Column, Column] = ["p.bucket", "p.person_id"],
+) => reader`lateral (
+    select * from people_owner o
+    where o.person_bucket = ${reader(person[0])} and o.person_id = ${reader(person[1])}
+    offset 0
+  )`;
+
 /** Lists as parameters, where the driver would take the first element for the whole: bytes go as `::text[]::bytea[]`. */
 export const byteList = (list: readonly Buffer[]): string[] =>
   list.map((bytes) => `\\x${bytes.toString("hex")}`);

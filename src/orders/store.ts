@@ -1,5 +1,5 @@
 // Every SQL statement that writes orders. Lines come from the log in slices and never leave the database on their way.
-import { bigintList, type PersonKey, type Tx } from "#kernel/sql.ts";
+import { bigintList, nodesOf, ownerAt, type PersonKey, type Tx } from "#kernel/sql.ts";
 import { nobody } from "#kernel/ids.ts";
 import type { Told, ToldLine, Worked } from "./rules.ts";
 
@@ -13,17 +13,8 @@ const from = (tx: Tx, { buckets, froms, tos }: Slice) => tx`
   from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[]) as s(bucket, "from", "to")
   join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
     and e.flags & ${leftOut} = 0`;
-/**
- * Whose an event is: who the node belonged to at its place in time. One look by key an event, whatever the planner knows
- * of tables that are being filled: joined as a whole, the view was read once for each event.
- */
-const owner = (tx: Tx) => tx`
-  left join lateral (
-    select o.person_bucket, o.person_id from people_owner o
-    where o.bucket = e.bucket and o.node_id = e.node_id
-      and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
-    limit 1
-  ) w on true`;
+/** Whose an event is, null where it is nobody's. */
+const owner = (tx: Tx) => tx`left join ${ownerAt(tx)} w on true`;
 
 export type Ref = { sourceId: string; ref: string };
 /**
@@ -242,15 +233,15 @@ export async function moveLines(tx: Tx, people: readonly PersonKey[]): Promise<P
       where not l.told and l.node_id is not null
       union
       select l.bucket, l.person_id, l.event_id, l.n from ${personList(tx, people)}
-      join people_owner w on (w.person_bucket, w.person_id) = (p.bucket, p.person_id)
+      cross join ${nodesOf(tx)} w
       join orders_line l on (l.node_bucket, l.node_id) = (w.bucket, w.node_id)
       where not l.told
     )
     select l.bucket, l.person_id, l.event_id, l.n, l.source_id, l.ref, w.person_bucket as to_bucket,
       w.person_id as to_person
     from mine join orders_line l using (bucket, person_id, event_id, n)
-    join people_owner w on (w.bucket, w.node_id) = (l.node_bucket, l.node_id)
-      and (l.at, l.event_id) >= (w.from_at, w.from_id) and (l.at, l.event_id) < (w.until_at, w.until_id)
+    cross join lateral (select l.at, l.event_id as id) e
+    cross join ${ownerAt(tx, "e", ["l.node_bucket", "l.node_id"])} w
     where (w.person_bucket, w.person_id) <> (l.bucket, l.person_id)`;
   if (moves.length === 0) return [];
   await tx`
@@ -272,7 +263,7 @@ export async function moveLines(tx: Tx, people: readonly PersonKey[]): Promise<P
 /** Orders told whole by these people's nodes, or counted as theirs. */
 export const toldBy = (tx: Tx, people: readonly PersonKey[]) => tx<Ref[]>`
   select t.source_id, t.ref from ${personList(tx, people)}
-  join people_owner w on (w.person_bucket, w.person_id) = (p.bucket, p.person_id)
+  cross join ${nodesOf(tx)} w
   join orders_told t on (t.bucket, t.node_id) = (w.bucket, w.node_id) and not t.claim
   union
   select l.source_id, l.ref from ${personList(tx, people)}
@@ -356,7 +347,7 @@ type Country = PersonKey & { country: string; at: Date };
 export const countriesOfPeople = (tx: Tx, people: readonly PersonKey[]) => tx<Country[]>`
   select distinct on (p.bucket, p.person_id) p.bucket, p.person_id, e.data->>'country' as country, e.at
   from ${personList(tx, people)}
-  join people_owner w on (w.person_bucket, w.person_id) = (p.bucket, p.person_id)
+  cross join ${nodesOf(tx)} w
   join collect_event e on (e.bucket, e.node_id) = (w.bucket, w.node_id)
     and (e.at, e.id) >= (w.from_at, w.from_id) and (e.at, e.id) < (w.until_at, w.until_id)
   left join people_profile f on f.bucket = p.bucket and f.person_id = p.person_id

@@ -1,6 +1,6 @@
 // Reads for the pages of members: lists, one member, and what happened with them. They never write.
 import { flag, leftOut } from "#collect/rules.ts";
-import type { PersonKey, Reader } from "#kernel/sql.ts";
+import { nodesOf, ownerAt, type PersonKey, type Reader } from "#kernel/sql.ts";
 import type { Profile, TagKind } from "./rules.ts";
 
 export type Filters = {
@@ -257,8 +257,7 @@ export async function ownersAt(reader: Reader, all: readonly Whose[]) {
     from unnest(${words.map((w) => w.nodeBucket)}::smallint[], ${words.map((w) => w.nodeId)}::uuid[],
       ${words.map((w) => w.at.toISOString())}::timestamptz[], ${words.map((w) => w.id)}::uuid[])
       as e(bucket, node_id, at, id)
-    join people_owner o on o.bucket = e.bucket and o.node_id = e.node_id
-      and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)`;
+    cross join ${ownerAt(reader)} o`;
   return new Map(
     rows.map(({ bucket, personId, ...word }) => [wordKey(word), { bucket, personId }] as const),
   );
@@ -270,7 +269,7 @@ export const identifiedOf = (reader: Reader, people: readonly PersonKey[]) => re
     o.bucket as node_bucket, o.node_id, e.data->'$traits' as traits, e.data->'answers' as answers, e.sealed
   from unnest(${people.map(({ bucket }) => bucket)}::smallint[],
     ${people.map(({ personId }) => personId)}::uuid[]) as p(bucket, person_id)
-  join people_owner o on o.person_bucket = p.bucket and o.person_id = p.person_id
+  cross join ${nodesOf(reader)} o
   join collect_event e on e.bucket = o.bucket and e.node_id = o.node_id and e.name = 'identify'
     and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
   join collect_source c on c.id = e.source_id

@@ -1,5 +1,5 @@
 // Every SQL statement that writes facts and edges, and their own reads.
-import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
+import { nodesOf, ownerAt, type PersonKey, type Reader, type Tx } from "#kernel/sql.ts";
 import type { Act, Edge, EdgeKind, Fact, SaidSocial } from "./rules.ts";
 
 const bucketsOf = (rows: readonly PersonKey[]) => rows.map(({ bucket }) => bucket);
@@ -29,10 +29,8 @@ export const addFacts = (tx: Tx, rows: readonly NewFact[]) => tx<Pair[]>`
   ), between as (
     select distinct o.person_bucket, o.person_id, t.person_bucket as other_bucket, t.person_id as other_person_id
     from said f
-    join people_owner o on o.bucket = f.bucket and o.node_id = f.node_id
-      and (f.at, f.id) >= (o.from_at, o.from_id) and (f.at, f.id) < (o.until_at, o.until_id)
-    join people_owner t on t.bucket = f.other_bucket and t.node_id = f.other_node_id
-      and (f.at, f.id) >= (t.from_at, t.from_id) and (f.at, f.id) < (t.until_at, t.until_id)
+    cross join ${ownerAt(tx, "f")} o
+    cross join ${ownerAt(tx, "f", ["f.other_bucket", "f.other_node_id"])} t
     where t.person_id <> o.person_id
   )
   select person_bucket as bucket, person_id, other_bucket, other_person_id from between
@@ -60,10 +58,9 @@ export const setStanding = (tx: Tx, rows: readonly (PersonKey & { from: Date | n
 export const dropFacts = (tx: Tx, rows: readonly (PersonKey & { until: Date })[]) => {
   const gone = tx`
     with gone as (
-      select o.*, p.until from people_owner o
-      join unnest(${bucketsOf(rows)}::smallint[], ${peopleOf(rows)}::uuid[],
+      select o.*, p.until from unnest(${bucketsOf(rows)}::smallint[], ${peopleOf(rows)}::uuid[],
         ${rows.map(({ until }) => until.toISOString())}::text[]::timestamptz[]) as p (bucket, person_id, until)
-        on o.person_bucket = p.bucket and o.person_id = p.person_id
+      cross join ${nodesOf(tx)} o
     )`;
   return tx`
     ${gone}, sent as (
@@ -82,9 +79,8 @@ type FactRow = Pair & Fact & { mineFrom: Date | null; otherFrom: Date | null };
 /** Everything told between these people and anybody, as they see it, with what both have agreed to. */
 export const factsOf = (tx: Tx, people: readonly PersonKey[]) => tx<FactRow[]>`
   with own as materialized (
-    select o.* from people_owner o
-    join unnest(${bucketsOf(people)}::smallint[], ${peopleOf(people)}::uuid[]) as p (bucket, person_id)
-      on o.person_bucket = p.bucket and o.person_id = p.person_id
+    select o.* from unnest(${bucketsOf(people)}::smallint[], ${peopleOf(people)}::uuid[]) as p (bucket, person_id)
+    cross join ${nodesOf(tx)} o
   ), told as (
     select own.person_bucket as bucket, own.person_id, f.id, f.act, f.item, f.at, true as mine,
       f.other_bucket as node_bucket, f.other_node_id as node_id
@@ -98,8 +94,7 @@ export const factsOf = (tx: Tx, people: readonly PersonKey[]) => tx<FactRow[]>`
   select told.bucket, told.person_id, t.person_bucket as other_bucket, t.person_id as other_person_id,
     told.id, told.act, told.item, told.at, told.mine, m.counts_from as mine_from, s.counts_from as other_from
   from told
-  join people_owner t on t.bucket = told.node_bucket and t.node_id = told.node_id
-    and (told.at, told.id) >= (t.from_at, t.from_id) and (told.at, told.id) < (t.until_at, t.until_id)
+  cross join ${ownerAt(tx, "told", ["told.node_bucket", "told.node_id"])} t
   left join relations_person m on m.bucket = told.bucket and m.person_id = told.person_id
   left join relations_person s on s.bucket = t.person_bucket and s.person_id = t.person_id
   where t.person_id <> told.person_id`;
@@ -114,8 +109,8 @@ export const factsBetween = (tx: Tx, pairs: readonly Pair[]) => {
         a.until_at as a_until, a.until_id as a_until_id, b.bucket as b_bucket, b.node_id as b_node,
         b.from_at as b_from, b.from_id as b_from_id, b.until_at as b_until, b.until_id as b_until_id
       from ${asked}
-      join people_owner a on a.person_bucket = p.bucket and a.person_id = p.person_id
-      join people_owner b on b.person_bucket = p.other_bucket and b.person_id = p.other_person_id
+      cross join ${nodesOf(tx)} a
+      cross join ${nodesOf(tx, ["p.other_bucket", "p.other_person_id"])} b
     ), told as (
       select n.*, f.id, f.act, f.item, f.at, true as mine from nodes n
       join relations_fact f on (f.bucket, f.node_id, f.other_bucket, f.other_node_id)

@@ -7,7 +7,7 @@
 // people, many rules are asked at once, and each person's own rows are looked up: what all the rules ask of the log is one
 // walk over what that person did.
 import type { Fragment } from "postgres";
-import { bigintList, type PersonKey, type Reader } from "#kernel/sql.ts";
+import { bigintList, ownerAt, type PersonKey, type Reader } from "#kernel/sql.ts";
 import {
   partsOf,
   sampleModulus,
@@ -761,8 +761,10 @@ export const facts = (
       where s.bucket = p.bucket and s.person_id = p.person_id
     ), '[]') as segments,
     coalesce((
-      select jsonb_object_agg(t.key, t.due_at) from timer t
-      where t.bucket = p.bucket and t.person_id = p.person_id and t.kind = 'segments.turn'
+      -- By person first, whatever is known of the kinds of a new installation's timers.
+      select jsonb_object_agg(t.key, t.due_at) from (
+        select * from timer t where t.bucket = p.bucket and t.person_id = p.person_id offset 0
+      ) t where t.kind = 'segments.turn'
     ), '{}') as turns
   from ${these(reader, people)} w
   join people_person p on p.bucket = w.bucket and p.person_id = w.person_id
@@ -833,14 +835,8 @@ export const namesInSlice = (
   from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[])
     as r(bucket, "from", "to")
   join collect_event e on e.bucket = r.bucket and e."offset" between r."from" and r."to"`;
-/** Whose an event is: one look by key an event. Joined as a whole, the view is read once for each of them. */
-const owner = (reader: Reader) => reader`
-  cross join lateral (
-    select o.person_bucket, o.person_id from people_owner o
-    where o.bucket = e.bucket and o.node_id = e.node_id
-      and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
-    limit 1
-  ) o`;
+/** Whose an event is. */
+const owner = (reader: Reader) => reader`cross join ${ownerAt(reader)} o`;
 /** What somebody did in a slice of the log, of these names. `data` where `told` names the event. */
 export const inSlice = (
   reader: Reader,

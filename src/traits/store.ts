@@ -1,6 +1,6 @@
 // Every SQL statement that writes what is declared of traits and tags, and its own reads.
 import { nobody } from "#kernel/ids.ts";
-import { bigintList, type PersonKey, type Reader, type Tx } from "#kernel/sql.ts";
+import { bigintList, nodesOf, ownerAt, type PersonKey, type Reader, type Tx } from "#kernel/sql.ts";
 import type { Own, Shop, TagDefinition, Trait } from "./rules.ts";
 
 type Progress = {
@@ -179,12 +179,7 @@ export const addPreferences = (tx: Tx, { buckets, froms, tos }: Slice, weighed: 
     from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[])
       as s(bucket, "from", "to")
     join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
-    cross join lateral (
-      select o.person_bucket, o.person_id from people_owner o
-      where o.bucket = e.bucket and o.node_id = e.node_id
-        and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
-      limit 1
-    ) o
+    cross join ${ownerAt(tx)} o
     ${sightings(tx, weighed)}`,
   );
 /** Works out anew what these people are drawn to, from everything that is theirs. */
@@ -202,8 +197,7 @@ export async function remakePreferences(
     tx`
     select ${columns(tx)}
     from (
-      select o.* from ${list}
-      join people_owner o on o.person_bucket = w.bucket and o.person_id = w.person_id
+      select o.* from ${list} cross join ${nodesOf(tx, ["w.bucket", "w.person_id"])} o
     ) o
     join collect_event e on e.bucket = o.bucket and e.node_id = o.node_id
       and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
@@ -233,7 +227,7 @@ export const told = (reader: Reader, people: readonly PersonKey[], name: string,
       e.data->>'word' as word, e.at, e.id
     from unnest(${people.map((p) => p.bucket)}::smallint[], ${people.map((p) => p.personId)}::uuid[])
       as w(bucket, person_id)
-    join people_owner o on o.person_bucket = w.bucket and o.person_id = w.person_id
+    cross join ${nodesOf(reader, ["w.bucket", "w.person_id"])} o
     join collect_event e on e.bucket = o.bucket and e.node_id = o.node_id and e.name = ${name}
       and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
     where e.source_id = ${source}`;

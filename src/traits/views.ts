@@ -1,7 +1,7 @@
 // Reads over people and the log: what traits come to, for everybody at once or for these people. Values are bound, all of
 // them. rules.ts says what a trait is, model/evaluate.ts the same of one person.
 import type { Fragment } from "postgres";
-import { bigintList, type PersonKey, type Reader } from "#kernel/sql.ts";
+import { bigintList, ownerAt, type PersonKey, type Reader } from "#kernel/sql.ts";
 import type { TagKind } from "#people/rules.ts";
 import { filtered, saidAt } from "#segments/views.ts";
 import { asks, distinctLimit } from "./rules.ts";
@@ -141,8 +141,10 @@ export const waiting = (reader: Reader, people: readonly PersonKey[], kind: stri
     select t.bucket, t.person_id, t.key as event
     from unnest(${people.map((one) => one.bucket)}::smallint[],
       ${people.map((one) => one.personId)}::uuid[]) as w(bucket, person_id)
-    join timer t on t.bucket = w.bucket and t.person_id = w.person_id and t.kind = ${kind}
-      and t.attempts = 0`;
+    cross join lateral (
+      select * from timer t where t.bucket = w.bucket and t.person_id = w.person_id offset 0
+    ) t
+    where t.kind = ${kind} and t.attempts = 0`;
 export async function waitingCount(reader: Reader, kind: string): Promise<number> {
   const [row] = await reader<{ people: number }[]>`
     select count(distinct person_id)::int as people from timer where kind = ${kind}`;
@@ -160,12 +162,7 @@ export const touched = (
     as s(bucket, "from", "to")
   join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
     and e.name = any(${names as string[]}::text[]) and ${unflagged(reader)}
-  cross join lateral (
-    select o.person_bucket, o.person_id from people_owner o
-    where o.bucket = e.bucket and o.node_id = e.node_id
-      and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
-    limit 1
-  ) o`;
+  cross join ${ownerAt(reader)} o`;
 
 type Said = { v: unknown; s: string; at: string; id?: string };
 /** What these people's profiles say under these names. */
@@ -204,12 +201,7 @@ export const latestOf = (reader: Reader, event: string, now: Date, limit: number
       select * from collect_event
       where name = ${event} and node_id is not null and at <= ${now} order by at desc limit 500
     ) e
-    cross join lateral (
-      select o.person_bucket, o.person_id from people_owner o
-      where o.bucket = e.bucket and o.node_id = e.node_id
-        and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
-      limit 1
-    ) o
+    cross join ${ownerAt(reader)} o
     where ${unflagged(reader)}
     group by 1, 2
   ) o order by at desc, person_id limit ${limit}`;
