@@ -339,6 +339,17 @@ export function misplaced(rule: Rule, level: Level, inside = false): string[] | 
   return null;
 }
 
+/** Is a comparison of counts true of whoever has none? */
+export const holdsOfNone = (is: Comparison, count: number): boolean =>
+  is === "le" ||
+  (is === "eq"
+    ? count === 0
+    : is === "ne"
+      ? count !== 0
+      : is === "lt"
+        ? count > 0
+        : is === "ge" && count === 0);
+
 export type Sentence = { zh: string; en: string };
 export type Words = {
   currency: string;

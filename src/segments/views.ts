@@ -9,6 +9,7 @@
 import type { Fragment } from "postgres";
 import { bigintList, ownerAt, type PersonKey, type Reader } from "#kernel/sql.ts";
 import {
+  holdsOfNone,
   partsOf,
   sampleModulus,
   type Comparison,
@@ -364,11 +365,11 @@ function needs(rule: RuleNow, source: Source, { of }: Sources): boolean {
     case "or":
       return rule.of.every((one) => needs(one, source, { all: [], of }));
     case "count":
-      return of.get(rule)?.source === source && !fitsNone(rule);
+      return of.get(rule)?.source === source && !holdsOfNone(rule.is, rule.count);
     case "staff":
       return (
         of.get(rule)?.source === source &&
-        (rule.are === "every" || !fitsNone({ is: rule.are, count: rule.count }))
+        (rule.are === "every" || !holdsOfNone(rule.are, rule.count))
       );
     case "not":
     case "everybody":
@@ -379,24 +380,6 @@ function needs(rule: RuleNow, source: Source, { of }: Sources): boolean {
       return of.get(rule)?.source === source;
   }
 }
-/** Is a comparison of counts true of whoever has none? */
-function fitsNone({ is, count }: { is: Comparison; count: number }): boolean {
-  switch (is) {
-    case "eq":
-      return count === 0;
-    case "ne":
-      return count !== 0;
-    case "lt":
-      return count > 0;
-    case "le":
-      return true;
-    case "gt":
-      return false;
-    case "ge":
-      return count === 0;
-  }
-}
-
 /** Where a source's rows of everybody come from, or of every company. */
 function from(reader: Reader, source: Source, at: Date, level: Level): Fragment {
   const company = companyKey(reader, reader`company_id`);

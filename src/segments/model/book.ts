@@ -7,9 +7,9 @@ import {
   dayStart,
   dependsOn,
   eventsOf,
+  holdsOfNone,
   inOrder,
   type Clock,
-  type Comparison,
   type Level,
   type Rule,
   type Span,
@@ -155,16 +155,6 @@ export function mayFitNobody(rule: Rule): { true: boolean; false: boolean } {
       return no;
   }
 }
-const holdsOfNone = (is: Comparison, count: number): boolean =>
-  is === "le" ||
-  (is === "eq"
-    ? count === 0
-    : is === "ne"
-      ? count !== 0
-      : is === "lt"
-        ? count > 0
-        : is === "ge" && count === 0);
-
 /** Something of people that time moves into or out of a rule's windows between now and `until`. */
 export type Moving =
   | { kind: "events"; what: What; span: Span; due: { afterMs: number } | { at: Date } }

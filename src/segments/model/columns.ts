@@ -5,6 +5,7 @@
 // told to nobody twice.
 import {
   digitsLimit,
+  holdsOfNone,
   isPlace,
   partsOf,
   plainDecimal,
@@ -72,15 +73,35 @@ const operators: Record<Comparison, string> = {
   gt: ">",
   ge: ">=",
 };
-/** Whose each node is. One that several people used is each one's for spans of its events, in the order of (at, id). */
+/**
+ * Whose a node is that several people used: each one's for spans of its events, in the order of (at, id). Few have one,
+ * and only they are read to the end.
+ */
 const split = `select person_id, arrayJoin(spans) as span from person final
-  where gone = 0 and notEmpty(spans)`;
-const owners = `
-  select node_id, person_id, 1 as whole, toDateTime64(0, 3, 'UTC') as from_at, '' as from_id,
-    toDateTime64(0, 3, 'UTC') as until_at, '' as until_id
-  from person_node final where node_id not in (select span.1 from (${split}))
-  union all
-  select span.1, person_id, 0, span.2, span.3, span.4, span.5 from (${split})`;
+  where gone = 0 and person_id in (select person_id from person where notEmpty(spans))`;
+const spans = `select person_id, span.1 as node_id, span.2 as from_at, span.3 as from_id, span.4 as until_at,
+  span.5 as until_id from (${split})`;
+const isSplit = `node_id in (select span.1 from (${split}))`;
+const inSpan = `(at, toString(id)) >= (s.from_at, s.from_id) and (at, toString(id)) < (s.until_at, s.until_id)`;
+/** Everybody else's. */
+const nodes = "select node_id, person_id from person_node final";
+
+/** Is a rule false of everybody who did nothing that it asks about? */
+function needsDeeds(rule: RuleNow): boolean {
+  switch (rule.kind) {
+    case "and":
+      return rule.of.some(needsDeeds);
+    case "or":
+      return rule.of.every(needsDeeds);
+    case "count":
+      return !holdsOfNone(rule.is, rule.count);
+    case "first":
+    case "sequence":
+      return true;
+    default:
+      return false;
+  }
+}
 
 /** Who belongs or belonged to which company, one row a role and a stretch. */
 const belonging = `select person_id, arrayJoin(companies) as m from person final
@@ -158,37 +179,51 @@ function selectOf(rule: RuleNow, at: Date, level: Level, values: Statement["valu
   const such = (what: What, span: Span) => `(${isSuch(what)} and ${during(span)})`;
 
   // Sources with at most one row a person, as in PostgreSQL.
-  const counts: { column: string; condition: string }[] = [];
+  const counts: { column: string; sum: string; condition: string }[] = [];
   const sequences: { alias: string; query: string }[] = [];
   const countOf = (what: What, span: Span, first: boolean): string => {
     const column = `c${counts.length}`;
     const condition = such(what, span);
     counts.push({
-      column: first
-        ? `minIf(toNullable(at), ${condition}) as ${column}`
-        : `countIf(${condition}) as ${column}`,
+      column: first ? `minIf(toNullable(at), ${condition})` : `countIf(${condition})`,
+      sum: first ? "min" : "sum",
       condition,
     });
     return `c.${column}`;
   };
-  const people = (columns: string, where: string, group: string) => `(
-    select o.person_id as person_id, ${columns}
-    from event e inner join (${owners}) o on e.node_id = o.node_id
-    where bitAnd(flags, 67) = 0 and (${where}) and (o.whole
-      or ((at, toString(id)) >= (o.from_at, o.from_id) and (at, toString(id)) < (o.until_at, o.until_id)))
-    ${group})`;
+  /**
+   * What each person did, together: first by node, of which an event says, so that far fewer rows ask whose they are.
+   * `parts` is what is kept of a node's events, `whole` what comes of several nodes' parts.
+   */
+  const people = (parts: string, whole: string, where: string) => `(
+    select person_id, ${whole} from (
+      select o.person_id as person_id, n.* except node_id
+      from (${nodes}) o inner join (
+        select node_id, ${parts} from event
+        where bitAnd(flags, 67) = 0 and (${where}) and not (${isSplit})
+        group by node_id) n on n.node_id = o.node_id
+      union all
+      select s.person_id as person_id, ${parts} from event e inner join (${spans}) s on s.node_id = e.node_id
+      where bitAnd(flags, 67) = 0 and (${where}) and ${isSplit.replace("node_id", "e.node_id")} and ${inSpan}
+      group by s.person_id)
+    group by person_id)`;
+  /** The same, an event a row. */
+  const each = (columns: string, where: string) => `(
+    select o.person_id as person_id, ${columns} from event e inner join (${nodes}) o on o.node_id = e.node_id
+    where bitAnd(flags, 67) = 0 and (${where}) and not (${isSplit.replace("node_id", "e.node_id")})
+    union all
+    select s.person_id as person_id, ${columns} from event e inner join (${spans}) s on s.node_id = e.node_id
+    where bitAnd(flags, 67) = 0 and (${where}) and ${inSpan})`;
   /** Of each event every company that its person belonged to then, each once. */
-  const companies = (columns: string, where: string, group: string) => `(
+  const companies = (columns: string, where: string, group = "") => `(
     select company_id as person_id, ${columns}
     from (
       select e.*, arrayJoin(arrayDistinct(arrayMap(x -> x.1,
         arrayFilter(x -> x.3 <= e.at and x.4 > e.at, m.companies)))) as company_id
-      from ${people("name, at, id, data", where, "")} e
+      from ${each("name, at, id, data", where)} e
       inner join (select person_id, companies from person final where gone = 0 and notEmpty(companies)) m
         on m.person_id = e.person_id)
     ${group})`;
-  const owned = (columns: string, where: string, group = "") =>
-    level === "person" ? people(columns, where, group) : companies(columns, where, group);
   const inRole = (roles: readonly string[]) =>
     `m.3 <= ${instant(at.getTime())} and m.4 > ${instant(at.getTime())}${
       roles.length > 0 ? ` and has(${texts(roles)}, m.2)` : ""
@@ -215,10 +250,24 @@ function selectOf(rule: RuleNow, at: Date, level: Level, values: Statement["valu
   };
   const sequenceOf = ({ steps, withinMs, span }: Extract<RuleNow, { kind: "sequence" }>) => {
     const alias = `q${sequences.length}`;
-    const marks = steps.map((step, i) => `(${isSuch(step)}) as m${i}`).join(", ");
-    const any = steps.map((step) => `(${isSuch(step)})`).join(" or ");
-    let chained = `select *, if(m0, toNullable(at), null) as s0
-      from ${owned(`at, toString(id) as sort, ${marks}`, `${during(span)} and (${any})`)}`;
+    const marks = steps.map((step) => `(${isSuch(step)})`);
+    const any = `${during(span)} and (${marks.join(" or ")})`;
+    const names = steps.map((_, i) => `m${i}`);
+    // Only of whom there is each of the steps is anything put in order.
+    const some = `select person_id, arrayJoin(all) as one from ${people(
+      `groupArray((at, id, ${marks.join(", ")})) as part`,
+      `groupArrayArray(part) as all`,
+      any,
+    )} where ${names.map((_, i) => `arrayExists(x -> x.${i + 3}, all)`).join(" and ")}`;
+    const rows =
+      level === "person"
+        ? `(select person_id, one.1 as at, toString(one.2) as sort,
+            ${names.map((name, i) => `one.${i + 3} as ${name}`).join(", ")} from (${some}))`
+        : companies(
+            `at, toString(id) as sort, ${names.map((name, i) => `${marks[i]} as ${name}`).join(", ")}`,
+            any,
+          );
+    let chained = `select *, if(m0, toNullable(at), null) as s0 from ${rows}`;
     for (let i = 1; i < steps.length; i++)
       chained = `select *, if(m${i}, max(s${i - 1}) over (partition by person_id order by at, sort
         rows between unbounded preceding and 1 preceding), null) as s${i} from (${chained})`;
@@ -295,17 +344,31 @@ function selectOf(rule: RuleNow, at: Date, level: Level, values: Statement["valu
     .filter(([, name]) => where.includes(name))
     .map(([name]) => name);
   const id = level === "person" ? "person_id" : "company_id as person_id";
-  const from = `(select ${[id, ...used].join(", ")} from ${level} final where gone = 0) p`;
+  const everybody = `(select ${[id, ...used].join(", ")} from ${level} final where gone = 0) p`;
+  const did = counts.map(({ condition }) => condition).join(" or ");
+  const named = (what: (one: (typeof counts)[number], i: number) => string) =>
+    counts.map((one, i) => `${what(one, i)}`).join(", ");
   const counted =
-    counts.length === 0
-      ? ""
-      : `left join ${owned(
-          counts.map(({ column }) => column).join(", "),
-          counts.map(({ condition }) => condition).join(" or "),
-          level === "person" ? "group by o.person_id" : "group by company_id",
-        )} c on c.person_id = p.person_id`;
-  const joins = sequences
-    .map(({ alias, query }) => `left join (${query}) ${alias} on ${alias}.person_id = p.person_id`)
-    .join("\n");
-  return `select p.person_id as person_id from ${from} ${counted} ${joins} where ${where}`;
+    level === "person"
+      ? people(
+          named(({ column }, i) => `${column} as n${i}`),
+          named(({ sum }, i) => `${sum}(n${i}) as c${i}`),
+          did,
+        )
+      : companies(
+          named(({ column }, i) => `${column} as c${i}`),
+          did,
+          "group by company_id",
+        );
+  const joins = [
+    ...(counts.length > 0 ? [{ alias: "c", query: counted }] : []),
+    ...sequences.map(({ alias, query }) => ({ alias, query: `(${query})` })),
+  ];
+  // Whoever has to have done something is somebody: where nothing else is asked, nobody's profile is read.
+  const [only, ...others] = joins;
+  if (only && others.length === 0 && !where.includes("p.") && needsDeeds(rule))
+    return `select ${only.alias}.person_id as person_id from ${only.query} ${only.alias} where ${where}`;
+  return `select p.person_id as person_id from ${everybody} ${joins
+    .map(({ alias, query }) => `left join ${query} ${alias} on ${alias}.person_id = p.person_id`)
+    .join("\n")} where ${where}`;
 }
