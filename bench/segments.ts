@@ -134,6 +134,12 @@ export async function run(report: (measured: Measured) => void, options: Options
       if (there!.people === 0) await fill(owner, howMany, each, at);
       else if (there!.people !== howMany) throw new Error(`--home holds ${there!.people} people`);
       await tell(house);
+      // What an earlier run of the same home defined would be looked at beside.
+      await owner.unsafe(`
+        truncate segments_segment, segments_member, segments_log, segments_interest, bench_member;
+        delete from timer where kind like 'segments.%';
+        update segments_state set generation = generation + 1`);
+      await owner.unsafe("vacuum (analyze) timer");
       const ids = [];
       for (const { name, rule } of questions) {
         const made = await house.sql.begin((tx) =>
@@ -217,7 +223,10 @@ export async function run(report: (measured: Measured) => void, options: Options
           };
           const { ms, value } = await timed(
             async () =>
-              (await preview.run(reading as never, { rule } as never)) as Result<unknown, string>,
+              (await preview.run(reading as never, { rule, level: "person" } as never)) as Result<
+                unknown,
+                string
+              >,
           );
           taken.push(ms);
           if (!value.ok) throw new Error(value.code);

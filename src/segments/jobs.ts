@@ -122,6 +122,7 @@ async function refreshIn(
     tx,
     { segmentId, version, at: now.at },
     fit as unknown as Parameters<typeof store.replaceMembers>[2],
+    segment.refreshedAt !== null && segment.refreshedAt >= segment.definedAt,
   );
   if (unforeseen) await store.asksEverybody(tx, false);
   const changed = made.entered + made.left;

@@ -156,25 +156,46 @@ export const asksEverybody = (tx: Tx, unforeseen: boolean) => tx`
     set_config('enable_nestloop', ${unforeseen ? "off" : "on"}, true)`;
 
 type Part = ReturnType<typeof columns>;
+/** So many who come and go are written from a list; more of them without leaving the engine. */
+const listed = 20_000;
 /**
  * Everybody whom `fit` names is in, and nobody else; a line of the log for each change. `fit` is a query of
- * (bucket, person_id).
+ * (bucket, person_id). `few`: most stay where they are. Then who does not is asked first, by a statement that writes
+ * nothing: only such a one may use more than one process.
  */
 export async function replaceMembers(
   tx: Tx,
-  { segmentId, version, at }: { segmentId: string; version: number; at: Date },
+  of: { segmentId: string; version: number; at: Date },
   fit: Part,
+  few: boolean,
+): Promise<{ entered: number; left: number }> {
+  const changed = tx`
+    select coalesce(f.bucket, h.bucket) as bucket, coalesce(f.person_id, h.person_id) as person_id,
+      case when h.person_id is null then 'entered' else 'left' end as change
+    from (${fit}) f full join (
+      select bucket, person_id from segments_member where segment_id = ${of.segmentId}
+    ) h on h.bucket = f.bucket and h.person_id = f.person_id
+    where h.person_id is null or f.person_id is null`;
+  if (!few) return writeChanged(tx, of, changed);
+  const some = await tx<(PersonKey & { change: string })[]>`
+    select * from (${changed}) c order by bucket, person_id limit ${listed + 1}`;
+  if (some.length === 0) return { entered: 0, left: 0 };
+  if (some.length > listed) return writeChanged(tx, of, changed);
+  return writeChanged(
+    tx,
+    of,
+    tx`select * from unnest(${some.map((one) => one.bucket)}::smallint[],
+      ${some.map((one) => one.personId)}::uuid[], ${some.map((one) => one.change)}::text[])
+      as c(bucket, person_id, change)`,
+  );
+}
+async function writeChanged(
+  tx: Tx,
+  { segmentId, version, at }: { segmentId: string; version: number; at: Date },
+  changed: Part,
 ): Promise<{ entered: number; left: number }> {
   const [row] = await tx<{ entered: number; left: number }[]>`
-    with fit as materialized (${fit}),
-    had as materialized (
-      select bucket, person_id from segments_member where segment_id = ${segmentId}
-    ), changed as materialized (
-      select coalesce(f.bucket, h.bucket) as bucket, coalesce(f.person_id, h.person_id) as person_id,
-        case when h.person_id is null then 'entered' else 'left' end as change
-      from fit f full join had h on h.bucket = f.bucket and h.person_id = f.person_id
-      where h.person_id is null or f.person_id is null
-    ), gone as (
+    with changed as materialized (${changed}), gone as (
       delete from segments_member m using changed c
       where c.change = 'left' and m.segment_id = ${segmentId}
         and m.bucket = c.bucket and m.person_id = c.person_id
