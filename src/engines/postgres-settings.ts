@@ -1,7 +1,20 @@
 // How the embedded PostgreSQL is set: for two cores and little memory, quiet when nothing happens, durable always.
 
-/** Command-line settings of the server. `major` is PostgreSQL's major version (15 and up). */
-export function serverSettings(major: number, port: number): string[] {
+const mebibyte = 2 ** 20;
+/**
+ * What the server keeps of its data in memory of its own, in MiB: a quarter of the data, a power of two, at least 128 and
+ * at most an eighth of the machine. A small installation stays small, and a large one finds single people without
+ * asking the system for each page (docs/decisions/0019).
+ */
+export function sharedMebibytes(dataBytes: number, machineBytes: number): number {
+  const most = Math.min(dataBytes / 4, machineBytes / 8) / mebibyte;
+  return Math.max(128, 2 ** Math.floor(Math.log2(Math.max(most, 1))));
+}
+
+/**
+ * Command-line settings of the server. `major` is PostgreSQL's major version (15 and up), `shared` its own memory in MiB.
+ */
+export function serverSettings(major: number, port: number, shared: number): string[] {
   const settings: Record<string, string> = {
     listen_addresses: "127.0.0.1",
     port: String(port),
@@ -9,8 +22,8 @@ export function serverSettings(major: number, port: number): string[] {
     unix_socket_directories: "",
     max_connections: "60",
     superuser_reserved_connections: "3",
-    shared_buffers: "128MB",
-    effective_cache_size: "512MB",
+    shared_buffers: `${shared}MB`,
+    effective_cache_size: `${4 * shared}MB`,
     work_mem: "8MB",
     maintenance_work_mem: "64MB",
     max_wal_size: "1GB",

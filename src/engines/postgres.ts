@@ -5,6 +5,7 @@ import {
   chown,
   mkdir,
   open,
+  readdir,
   readFile,
   rename,
   rm,
@@ -12,11 +13,12 @@ import {
   truncate,
   writeFile,
 } from "node:fs/promises";
+import { totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { freePort } from "./ports.ts";
 import { packagedBinaries, placeBinaries, placeData } from "./postgres-place.ts";
 import { passwordStatements, setupStatements } from "./postgres-roles.ts";
-import { access, initSettings, serverSettings } from "./postgres-settings.ts";
+import { access, initSettings, serverSettings, sharedMebibytes } from "./postgres-settings.ts";
 import type { User } from "./postgres-user.ts";
 import { processesIn, signal, startOf, waitFor } from "./processes.ts";
 import { hasSecret, secret } from "./secrets.ts";
@@ -113,6 +115,17 @@ async function endOrphans(place: Place, log: EngineLog): Promise<void> {
     await rm(pidFile, { force: true });
 }
 
+/** Bytes of all files below a folder; what goes away meanwhile counts nothing. */
+async function sizeOf(folder: string): Promise<number> {
+  const found = await readdir(folder, { recursive: true, withFileTypes: true });
+  const sizes = found.map(async (one) =>
+    one.isFile()
+      ? ((await stat(join(one.parentPath, one.name)).catch(() => undefined))?.size ?? 0)
+      : 0,
+  );
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+}
+
 async function startPostmaster(
   place: Place,
   port: number,
@@ -124,7 +137,11 @@ async function startPostmaster(
   if (logged !== undefined && logged.size > logLimitBytes) await truncate(file, 0);
   const output = await open(file, "a", 0o600);
   const before = (await output.stat()).size;
-  const args = ["-D", place.data, ...serverSettings(place.major, port), ...flags];
+  const shared = sharedMebibytes(
+    await sizeOf(join(place.data, "base")),
+    Math.min(totalmem(), process.constrainedMemory() || Infinity),
+  );
+  const args = ["-D", place.data, ...serverSettings(place.major, port, shared), ...flags];
   const child = spawn(join(place.bin, "bin", "postgres"), args, {
     ...place.user,
     cwd: "/",
