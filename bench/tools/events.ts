@@ -41,17 +41,29 @@ export function eventOf(n: number, people: number, fresh: number): Told {
     },
   };
 }
-/** `at`: when all of them happened; null where that follows from their numbers. */
-export function eventsBody(
+export type Visit = Omit<Told, "user"> & { user?: string; anonymous?: string };
+/**
+ * The same with visitors who turn out to be members: of ten events three are of visitors nobody has named, three say who
+ * the visitors of the ten before are, and four are of members.
+ */
+export function visitOf(n: number, people: number): Visit {
+  const { user, ...told } = eventOf(n, people, 0);
+  const nth = n % 10;
+  const visitor = Math.floor(n / 10) * 3 + (nth % 3);
+  if (nth < 3) return { ...told, anonymous: `a-${visitor}` };
+  if (nth >= 6) return { ...told, user };
+  return { ...told, name: "identify", anonymous: `a-${visitor - 3}`, user };
+}
+/** Of these numbers. `at`: when all of them happened; null where that follows from their numbers. */
+export function bodyOf(
   from: number,
   count: number,
-  people: number,
-  fresh: number,
+  event: (n: number) => Told | Visit,
   at: string | null = null,
 ): string {
-  const events: Told[] = [];
+  const events: (Told | Visit)[] = [];
   for (let n = from; n < from + count; n++) {
-    const told = eventOf(n, people, fresh);
+    const told = event(n);
     events.push(at === null ? told : { ...told, at });
   }
   return JSON.stringify({ events });

@@ -7,7 +7,7 @@
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import { eventsBody } from "./events.ts";
+import { bodyOf, eventOf, visitOf } from "./events.ts";
 
 export type Order = {
   port: number;
@@ -26,6 +26,8 @@ export type Order = {
   fresh: number;
   /** Are events dated now? Else their times follow from their numbers. */
   live?: boolean;
+  /** With visitors who turn out to be members (`fresh` says nothing then). */
+  visits?: boolean;
 };
 export type Loaded = {
   requests: number;
@@ -113,13 +115,9 @@ async function load(order: Order): Promise<Loaded> {
   let next = order.from;
   let [requests, events, refused, failed] = [0, 0, 0, 0];
   const body = () => {
-    const text = eventsBody(
-      next,
-      order.batch,
-      order.people,
-      order.fresh,
-      order.live ? new Date().toISOString() : null,
-    );
+    const event = (n: number) =>
+      order.visits ? visitOf(n, order.people) : eventOf(n, order.people, order.fresh);
+    const text = bodyOf(next, order.batch, event, order.live ? new Date().toISOString() : null);
     next += order.batch;
     return requestOf(order, text);
   };

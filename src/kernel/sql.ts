@@ -75,9 +75,9 @@ export const ownerAt = (
 ) => {
   const at = reader`(${reader(`${event}.at`)}, ${reader(`${event}.id`)})`;
   return reader`lateral (
-    select o.person_bucket, o.person_id from people_owner o
-    where o.bucket = ${reader(node[0])} and o.node_id = ${reader(node[1])}
-      and ${at} >= (o.from_at, o.from_id) and ${at} < (o.until_at, o.until_id)
+    select whose.person_bucket, whose.person_id from people_owner whose
+    where whose.bucket = ${reader(node[0])} and whose.node_id = ${reader(node[1])}
+      and ${at} >= (whose.from_at, whose.from_id) and ${at} < (whose.until_at, whose.until_id)
     limit 1
   )`;
 };
@@ -86,9 +86,23 @@ export const nodesOf = (
   reader: Reader,
   person: [Column, Column] = ["p.bucket", "p.person_id"],
 ) => reader`lateral (
-    select * from people_owner o
-    where o.person_bucket = ${reader(person[0])} and o.person_id = ${reader(person[1])}
+    select * from people_owner whose
+    where whose.person_bucket = ${reader(person[0])} and whose.person_id = ${reader(person[1])}
     offset 0
+  )`;
+/** To be joined: what a person did of these names, node by node, never by name. */
+export const eventsOf = (
+  reader: Reader,
+  names: readonly string[],
+  person?: [Column, Column],
+) => reader`lateral (
+    select did.* from ${nodesOf(reader, person)} node
+    cross join lateral (
+      select * from collect_event x
+      where x.bucket = node.bucket and x.node_id = node.node_id and x.name = any(${names as string[]}::text[])
+        and (x.at, x.id) >= (node.from_at, node.from_id) and (x.at, x.id) < (node.until_at, node.until_id)
+      offset 0
+    ) did
   )`;
 
 /** Lists as parameters, where the driver would take the first element for the whole: bytes go as `::text[]::bytea[]`. */

@@ -1,5 +1,5 @@
 // Every SQL statement that writes orders. Lines come from the log in slices and never leave the database on their way.
-import { bigintList, nodesOf, ownerAt, type PersonKey, type Tx } from "#kernel/sql.ts";
+import { bigintList, eventsOf, nodesOf, ownerAt, type PersonKey, type Tx } from "#kernel/sql.ts";
 import { nobody } from "#kernel/ids.ts";
 import type { Told, ToldLine, Worked } from "./rules.ts";
 
@@ -347,12 +347,9 @@ type Country = PersonKey & { country: string; at: Date };
 export const countriesOfPeople = (tx: Tx, people: readonly PersonKey[]) => tx<Country[]>`
   select distinct on (p.bucket, p.person_id) p.bucket, p.person_id, e.data->>'country' as country, e.at
   from ${personList(tx, people)}
-  cross join ${nodesOf(tx)} w
-  join collect_event e on (e.bucket, e.node_id) = (w.bucket, w.node_id)
-    and (e.at, e.id) >= (w.from_at, w.from_id) and (e.at, e.id) < (w.until_at, w.until_id)
+  cross join ${eventsOf(tx, [lineName])} e
   left join people_profile f on f.bucket = p.bucket and f.person_id = p.person_id
-  where e.name = ${lineName} and e.data ? 'country' and e.flags & ${leftOut} = 0
-    and ${isNews(tx)}
+  where e.data ? 'country' and e.flags & ${leftOut} = 0 and ${isNews(tx)}
   order by p.bucket, p.person_id, e.at desc, e.data->>'country' collate "C"`;
 
 export async function eraseRows(

@@ -1,6 +1,6 @@
 // Reads for the pages of members: lists, one member, and what happened with them. They never write.
 import { flag, leftOut } from "#collect/rules.ts";
-import { nodesOf, ownerAt, type PersonKey, type Reader } from "#kernel/sql.ts";
+import { eventsOf, ownerAt, type PersonKey, type Reader } from "#kernel/sql.ts";
 import type { Profile, TagKind } from "./rules.ts";
 
 export type Filters = {
@@ -264,14 +264,12 @@ export async function ownersAt(reader: Reader, all: readonly Whose[]) {
 }
 /** Everything that was said of who these people are. */
 export const identifiedOf = (reader: Reader, people: readonly PersonKey[]) => reader<Said[]>`
-  select o.person_bucket as bucket, o.person_id, e.id, e.at, e.source_id,
+  select p.bucket, p.person_id, e.id, e.at, e.source_id,
     case when e.flags & ${flag.page} = 0 then c.kind else 'public' end as source_kind,
-    o.bucket as node_bucket, o.node_id, e.data->'$traits' as traits, e.data->'answers' as answers, e.sealed
+    e.bucket as node_bucket, e.node_id, e.data->'$traits' as traits, e.data->'answers' as answers, e.sealed
   from unnest(${people.map(({ bucket }) => bucket)}::smallint[],
     ${people.map(({ personId }) => personId)}::uuid[]) as p(bucket, person_id)
-  cross join ${nodesOf(reader)} o
-  join collect_event e on e.bucket = o.bucket and e.node_id = o.node_id and e.name = 'identify'
-    and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
+  cross join ${eventsOf(reader, ["identify"])} e
   join collect_source c on c.id = e.source_id
   where e.flags & ${leftOut} = 0
   order by e.at, e.id`;

@@ -1,6 +1,13 @@
 // Every SQL statement that writes what is declared of traits and tags, and its own reads.
 import { nobody } from "#kernel/ids.ts";
-import { bigintList, nodesOf, ownerAt, type PersonKey, type Reader, type Tx } from "#kernel/sql.ts";
+import {
+  bigintList,
+  eventsOf,
+  ownerAt,
+  type PersonKey,
+  type Reader,
+  type Tx,
+} from "#kernel/sql.ts";
 import type { Own, Shop, TagDefinition, Trait } from "./rules.ts";
 
 type Progress = {
@@ -196,12 +203,8 @@ export async function remakePreferences(
     tx,
     tx`
     select ${columns(tx)}
-    from (
-      select o.* from ${list} cross join ${nodesOf(tx, ["w.bucket", "w.person_id"])} o
-    ) o
-    join collect_event e on e.bucket = o.bucket and e.node_id = o.node_id
-      and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
-      and e.name = any(${weighed.names as string[]}::text[])
+    from (select w.bucket as person_bucket, w.person_id from ${list}) o
+    cross join ${eventsOf(tx, weighed.names, ["o.person_bucket", "o.person_id"])} e
     ${sightings(tx, weighed)}`,
   );
 }
@@ -223,13 +226,11 @@ export type ToldRow = PersonKey & { category: string; word: string; at: Date; id
 /** What these people said of themselves that they like or not. */
 export const told = (reader: Reader, people: readonly PersonKey[], name: string, source: string) =>
   reader<ToldRow[]>`
-    select o.person_bucket as bucket, o.person_id, e.data->>'category' as category,
+    select p.bucket, p.person_id, e.data->>'category' as category,
       e.data->>'word' as word, e.at, e.id
     from unnest(${people.map((p) => p.bucket)}::smallint[], ${people.map((p) => p.personId)}::uuid[])
-      as w(bucket, person_id)
-    cross join ${nodesOf(reader, ["w.bucket", "w.person_id"])} o
-    join collect_event e on e.bucket = o.bucket and e.node_id = o.node_id and e.name = ${name}
-      and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
+      as p(bucket, person_id)
+    cross join ${eventsOf(reader, [name])} e
     where e.source_id = ${source}`;
 export const erasePerson = (tx: Tx, { bucket, personId }: PersonKey) =>
   tx`delete from traits_preference where bucket = ${bucket} and person_id = ${personId}`;
