@@ -7,6 +7,7 @@ import {
   fileStages,
   formats,
   isCurrency,
+  isTimed,
   isTimeZone,
   kinds,
   marketKinds,
@@ -27,12 +28,20 @@ export const exported = endpoint({
     zh: "导出为 CSV 或 JSON Lines；没有查找会员的权限时，能指认客人的字段留空",
     en: "Export as CSV or JSON Lines; without the permission to find members, what names a guest is left empty",
   },
-  input: z.strictObject({
-    kind: z.enum(outKinds),
-    format: z.enum(formats).default("csv"),
-    purpose: z.enum(purposes),
-    segment: z.uuid().optional(), // of the kind "segment"
-  }),
+  input: z
+    .strictObject({
+      kind: z.enum(outKinds),
+      format: z.enum(formats).default("csv"),
+      purpose: z.enum(purposes),
+      segment: z.uuid().optional(), // of the kind "segment"
+      from: instant.optional(), // of orders and events: what happened then or later
+      until: instant.optional(), // and before then
+    })
+    .refine(({ kind, from }) => from === undefined || isTimed(kind), { path: ["from"] })
+    .refine(({ kind, until }) => until === undefined || isTimed(kind), { path: ["until"] })
+    .refine(({ from, until }) => !from || !until || Date.parse(from) < Date.parse(until), {
+      path: ["until"],
+    }),
   output: z.string(), // text/csv or application/jsonl, streamed
   failures: ["exchange.no_segment"],
 });

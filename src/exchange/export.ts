@@ -14,6 +14,9 @@ export type Asked = {
   kind: OutKind;
   format: Format;
   segment?: string | undefined;
+  /** Of orders and events: only what happened then or later, and before `until`. */
+  from?: Date | undefined;
+  until?: Date | undefined;
   /** May what names a guest be in it? Otherwise it is left empty. */
   names: boolean;
 };
@@ -37,7 +40,10 @@ const only = (row: Cells, fields: readonly string[]): Cells => {
 const columnsOf = (kind: OutKind): readonly string[] =>
   fieldsOf[kind === "segment" ? "people" : kind].fields;
 
-async function* pagesOf(house: House, { kind, segment, names }: Asked): AsyncGenerator<Cells[]> {
+async function* pagesOf(
+  house: House,
+  { kind, segment, names, from, until }: Asked,
+): AsyncGenerator<Cells[]> {
   const { sql } = house;
   if (kind === "products" || kind === "stock") {
     for await (const page of paged((after: views.ProductRow | undefined) =>
@@ -60,7 +66,7 @@ async function* pagesOf(house: House, { kind, segment, names }: Asked): AsyncGen
       }));
   } else
     for await (const page of paged((after: views.LogRow | undefined) =>
-      views.log(sql, kind, after, pageRows),
+      views.log(sql, kind, { from, until }, after, pageRows),
     ))
       yield await logCells(house, page, kind, names);
   if (kind === "relations")

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { pumps, refolders } from "../app.ts";
 import * as collect from "#collect/service.ts";
 import { open } from "../../test/files.ts";
+import { exportText } from "./export.ts";
 import { rebuild } from "./jobs.ts";
 import type { Kind } from "./rules.ts";
 
@@ -116,6 +117,50 @@ test("an export says its purpose, is in the audit, and names nobody to who may n
   const [line] = await here.sql<{ target: unknown }[]>`
     select target from audit where endpoint = 'GET /v1/exports/:kind'`;
   expect(line!.target).toMatchObject({ kind: "people", purpose: "analysis", names: true });
+});
+
+test("orders and events go out of an interval; what has no instant is not asked for one", async () => {
+  await using here = await open();
+  const day = (n: number) => `2026-01-0${n}T00:00:00.000Z`;
+  const lines = [1, 2, 3].map((n) => ({ key: `e${n}`, name: "Tasted", user: "u1", at: day(n) }));
+  await here.take("events", lines.map((line) => JSON.stringify(line)).join("\n"), "e.jsonl");
+  await here.take("orders", files.orders, "o.csv");
+  const asked = async (kind: string, more: string) => {
+    const path = `/v1/exports/${kind}?format=jsonl&purpose=analysis${more}`;
+    return here.ask("GET", path, { headers: here.as.owner });
+  };
+  const told = async (kind: "events" | "orders", from?: Date, until?: Date) => {
+    let text = "";
+    const part = { kind, format: "jsonl", names: true, from, until } as const;
+    for await (const piece of exportText(here.house, part)) text += piece;
+    return text
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => (JSON.parse(line) as { at: string }).at)
+      .toSorted();
+  };
+  expect(await told("events")).toEqual([day(1), day(2), day(3)]);
+  // From its first instant on, and without the last.
+  expect(await told("events", new Date(day(2)))).toEqual([day(2), day(3)]);
+  expect(await told("events", undefined, new Date(day(2)))).toEqual([day(1)]);
+  expect(await told("events", new Date(day(2)), new Date(day(3)))).toEqual([day(2)]);
+  const all = await told("orders");
+  const last = all.at(-1)!;
+  expect(await told("orders", new Date(last))).toEqual(all.filter((at) => at >= last));
+  expect((await asked("events", `&from=${day(2)}&until=${day(3)}`)).status).toBe(200);
+  const [line] = await here.sql<{ target: unknown }[]>`
+    select target from audit where endpoint = 'GET /v1/exports/:kind'`;
+  expect(line!.target).toMatchObject({ kind: "events", from: day(2), until: day(3) });
+  for (const [kind, more, field] of [
+    ["people", `&from=${day(2)}`, "from"],
+    ["products", `&until=${day(2)}`, "until"],
+    ["events", `&from=${day(3)}&until=${day(2)}`, "until"],
+    ["events", "&from=yesterday", "from"],
+  ] as const) {
+    const { status, body } = await asked(kind, more);
+    expect(status).toBe(400);
+    expect(JSON.stringify(body)).toContain(`"${field}"`);
+  }
 });
 
 test("people worked out anew are as they were, and so are the columns", async () => {

@@ -18,7 +18,7 @@ const lineOf = (
 
 const types = { csv: "text/csv; charset=utf-8", jsonl: "application/jsonl; charset=utf-8" };
 const exported = direct(api.exported, async ({ house, actor, at }, asked) => {
-  const { kind, format, purpose, segment } = asked;
+  const { kind, format, purpose, segment, from, until } = asked;
   if (kind === "segment" && !(segment && (await views.hasSegment(house.sql, segment))))
     return fail("exchange.no_segment");
   const names = actor.permissions.has("members:find");
@@ -28,10 +28,16 @@ const exported = direct(api.exported, async ({ house, actor, at }, asked) => {
       lineOf(api.exported, actor.id, at, {
         ...{ kind, format, purpose, names },
         ...(segment ? { segment } : {}),
+        ...(from ? { from } : {}),
+        ...(until ? { until } : {}),
       }),
     ]),
   );
-  const pieces = exportText(house, { kind, format, segment, names });
+  const pieces = exportText(house, {
+    ...{ kind, format, segment, names },
+    from: from === undefined ? undefined : new Date(from),
+    until: until === undefined ? undefined : new Date(until),
+  });
   const encoder = new TextEncoder();
   const body = new ReadableStream<Uint8Array>({
     pull: async (to) => {

@@ -38,6 +38,8 @@ export const isKind = (text: string): text is Kind => (kinds as readonly string[
 export const outKinds = [...kinds, "segment"] as const;
 export const isTrust = (text: string): text is Trust => text === "shop" || text === "page";
 export type OutKind = (typeof outKinds)[number];
+/** What is taken out of an interval where one is named: what happened at an instant. */
+export const isTimed = (kind: OutKind): boolean => kind === "orders" || kind === "events";
 export const formats = ["csv", "jsonl"] as const;
 export type Format = (typeof formats)[number];
 /** For what a file is taken out; it stands in the audit. */

@@ -84,6 +84,7 @@ const isKept = (reader: Reader) => reader`
 export const log = (
   reader: Reader,
   part: "orders" | "relations" | "events",
+  { from, until }: { from?: Date | undefined; until?: Date | undefined },
   after: LogRow | undefined,
   limit: number,
 ) => reader<LogRow[]>`
@@ -97,6 +98,7 @@ export const log = (
   from collect_event e join collect_source s on s.id = e.source_id
   left join people_node n on n.bucket = e.bucket and n.node_id = e.node_id
   where (e.bucket, e."offset") > (${after?.bucket ?? -1}, ${String(after?.offset ?? 0)}::bigint)
+    ${from ? reader`and e.at >= ${from}` : reader``} ${until ? reader`and e.at < ${until}` : reader``}
     and ${
       part === "orders"
         ? reader`e.name = ${lines}`
