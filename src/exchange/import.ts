@@ -110,6 +110,7 @@ export async function* records(
   const given: number[] = [];
   const skipped: FileRecord[] = [];
   let lastSkipped = -1;
+  let lost = false;
   const parser = parse({
     bom: true,
     relax_column_count: true,
@@ -121,6 +122,8 @@ export async function* records(
       return fields;
     },
     on_skip: (error) => {
+      // The parser finds no next record after one that is too long: going on would drop the rest in silence.
+      lost ||= error?.code === "CSV_MAX_RECORD_SIZE";
       // One broken record may be complained of more than once.
       const at = Number(error?.["lines"] ?? -1);
       if (at !== lastSkipped || at === -1) skipped.push({ number: ++number, fields: null });
@@ -142,6 +145,10 @@ export async function* records(
   }
   some.push(...skipped);
   if (some.length > 0) yield some;
+  if (lost) {
+    const where = `after record ${number}`;
+    throw new Error(`A line is longer than 1 MiB; nothing ${where} was read.`, { cause: "import" });
+  }
 }
 type Origin = { stored?: Stored | undefined; encoding?: Mapping["encoding"] | undefined };
 /** The file's text in UTF-8, unpacked. `broken` is told what goes wrong on the way. */

@@ -259,3 +259,19 @@ test("lines of a file keep the day's limits of the list, and what nobody touches
   expect(await shown(at, owner, idle)).toMatchObject({ stage: "cancelled" });
   expect((await at.sql`select count(*)::int as n from exchange_piece`)[0]).toEqual({ n: 0 });
 }, 120_000);
+
+test("a line too long to be read ends the file with its reason: what follows is not left out in silence", async () => {
+  await using at = await stage();
+  const owner = await ownerOf(at);
+  const text = heading + line(1) + line(2, "1".repeat(1024 * 1024)) + line(3);
+  const id = await upload(at, owner, "long.csv", Buffer.from(text));
+  const columns = {
+    ...{ order: "订单号", sku: "货号", name: "品名", quantity: "数量", unitPrice: "单价" },
+    ...{ at: "下单时间", customer: "买家" },
+  };
+  const mapping = { columns, currency: "CNY", timeZone: "Asia/Shanghai" };
+  await move(at, owner, id, { to: "running", kind: "orders", mapping, source: "till" });
+  const files = reader(at.house);
+  while ((await files.run()) > 0);
+  expect(await shown(at, owner, id)).toMatchObject({ stage: "failed", fault: "line" });
+});

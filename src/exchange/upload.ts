@@ -189,6 +189,7 @@ function faultOf(thrown: unknown): string | null {
     return "packed";
   if (code === "ERR_ENCODING_INVALID_ENCODED_DATA") return "encoding";
   if (cause !== "import") return null;
+  if (/longer than 1 MiB/.test(message)) return "line";
   return /column/.test(message) ? "column" : /larger|20 GiB/.test(message) ? "large" : "gone";
 }
 

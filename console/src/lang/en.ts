@@ -316,6 +316,7 @@ export const en = {
       column: "A column of the mapping is not in the file. Check the mapping.",
       packed: "The gzip archive is incomplete. Compress the file again and upload it.",
       encoding: "The file is not in the chosen encoding.",
+      line: "A line is longer than 1 MiB, so what follows it could not be read. Check for a missing closing quote, correct the file and upload it again.",
       large: "Uncompressed, the file is larger than 20 GiB. Split it.",
       gone: "The file’s contents are gone. Upload it again.",
     },
