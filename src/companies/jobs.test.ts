@@ -122,7 +122,7 @@ test("a merge adds two members up to one, and its undoing gives them back", asyn
     where node_id = any(${nodes}::uuid[])`;
   await give(a);
   for (let twice = 0; twice < 2; twice++)
-    await here.sql.begin((tx) => service.movers.merge(here.house, tx, { from: b, into: a }));
+    await here.sql.begin((tx) => service.movers.merge(here.house, tx, [{ from: b, into: a }]));
   expect(await figure("oak")).toMatchObject({ members: 1 });
   await give(b);
   await here.sql.begin((tx) => service.movers.unmerge(here.house, tx, { from: b, into: a }));

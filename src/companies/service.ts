@@ -129,8 +129,12 @@ async function addUp(house: House, tx: Tx, companies: readonly string[]): Promis
 
 /** Membership follows from what nodes told: a merge and its undoing work it out anew. */
 export const movers = {
-  merge: (house: House, tx: Tx, { from, into }: { from: PersonKey; into: PersonKey }) =>
-    refold(house, tx, [from, into]),
+  merge: (house: House, tx: Tx, merges: readonly { from: PersonKey; into: PersonKey }[]) =>
+    refold(house, tx, [
+      ...new Map(
+        merges.flatMap(({ from, into }) => [from, into]).map((one) => [one.personId, one]),
+      ).values(),
+    ]),
   unmerge: (house: House, tx: Tx, { from, into }: { from: PersonKey; into: PersonKey }) =>
     refold(house, tx, [from, into]),
 };

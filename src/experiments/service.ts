@@ -173,10 +173,7 @@ const rows = people.moverOf({
     Date.parse(String(from!["at"])) < Date.parse(String(into!["at"])),
 });
 export const movers: people.Mover = {
-  merge: async (house, tx, merge) => {
-    await rows.merge(house, tx, merge);
-    await recross(tx, [merge.into]);
-  },
+  merge: async (house, tx, merges) => recross(tx, await rows.merge(house, tx, merges)),
   unmerge: async (house, tx, merge) => {
     await rows.unmerge(house, tx, merge);
     await recross(tx, [merge.from, merge.into]);

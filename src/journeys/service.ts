@@ -139,9 +139,8 @@ const resume = async (tx: Tx, person: PersonKey): Promise<void> =>
   );
 /** One enrolment a run: the one that came further goes on, and both are as they were where the merge is undone. */
 export const movers: people.Mover = {
-  merge: async (house, tx, merge) => {
-    await rows.merge(house, tx, merge);
-    await resume(tx, merge.into);
+  merge: async (house, tx, merges) => {
+    for (const person of await rows.merge(house, tx, merges)) await resume(tx, person);
   },
   unmerge: async (house, tx, merge) => {
     await rows.unmerge(house, tx, merge);

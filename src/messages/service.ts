@@ -445,32 +445,40 @@ const resume = async (tx: Tx, person: PersonKey): Promise<void> =>
     "messages.release",
     (await store.waitingOf(tx, person)).map(({ id, dueAt }) => ({ key: id, dueAt })),
   );
+async function mergeConsent(house: House, tx: Tx, { id, from, into }: people.Merge): Promise<void> {
+  const at = house.clocks.shop();
+  const [theirs, own] = [await store.linesOf(tx, [from]), await store.linesOf(tx, [into])].map(
+    (log) => standing(log, at),
+  ) as [Map<string, Standing>, Map<string, Standing>];
+  const changed = [...theirs].flatMap(([key, said]): Change[] => {
+    const had = own.get(key);
+    return !had || (had.granted && !said.granted) ? [{ said, had: had ?? null }] : [];
+  });
+  const proof = `merge:${id}`;
+  await setConsent(
+    house,
+    tx,
+    changed.map(({ said }) => ({ ...said, person: into, proof, at })),
+    house.clocks.machine(),
+  );
+  await people.note(tx, from, id, "consent", changed);
+}
 /**
  * Messages go to the one who stays and count towards their limits. Of consents the stricter holds: what either took
  * back is taken back, in a line whose proof is the merge; the lines of the one who went stay as they were said.
  */
 export const movers: people.Mover = {
-  merge: async (house, tx, merge) => {
-    const { id, from, into } = merge;
-    await store.lockPeople(tx, [from, into]);
-    await rows.merge(house, tx, merge);
-    await resume(tx, into);
-    const at = house.clocks.shop();
-    const [theirs, own] = [await store.linesOf(tx, [from]), await store.linesOf(tx, [into])].map(
-      (log) => standing(log, at),
-    ) as [Map<string, Standing>, Map<string, Standing>];
-    const changed = [...theirs].flatMap(([key, said]): Change[] => {
-      const had = own.get(key);
-      return !had || (had.granted && !said.granted) ? [{ said, had: had ?? null }] : [];
-    });
-    const proof = `merge:${id}`;
-    await setConsent(
-      house,
-      tx,
-      changed.map(({ said }) => ({ ...said, person: into, proof, at })),
-      house.clocks.machine(),
-    );
-    await people.note(tx, from, id, "consent", changed);
+  merge: async (house, tx, merges) => {
+    const people = merges.flatMap(({ from, into }) => [from, into]);
+    await store.lockPeople(tx, people);
+    for (const person of await rows.merge(house, tx, merges)) await resume(tx, person);
+    // Few have ever said anything: of the others there is nothing to compare.
+    const said = new Set((await store.linesOf(tx, people)).map(({ personId }) => personId));
+    for (const merge of merges)
+      if (said.has(merge.from.personId)) {
+        await mergeConsent(house, tx, merge);
+        said.add(merge.into.personId);
+      }
   },
   unmerge: async (house, tx, merge) => {
     const { id, from, into } = merge;

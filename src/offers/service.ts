@@ -406,10 +406,7 @@ async function recount(tx: Tx, those: readonly PersonKey[]): Promise<void> {
  * Undone, each goes back to whoever it was issued to, spent or not; what was issued meanwhile stays where it was issued.
  */
 export const movers: people.Mover = {
-  merge: async (house, tx, merge) => {
-    await rows.merge(house, tx, merge);
-    await recount(tx, [merge.from, merge.into]);
-  },
+  merge: async (house, tx, merges) => recount(tx, await rows.merge(house, tx, merges)),
   unmerge: async (house, tx, merge) => {
     await rows.unmerge(house, tx, merge);
     const holder = await people.find(tx, merge.into.personId);

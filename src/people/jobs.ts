@@ -343,8 +343,7 @@ async function apply(
         ...{ id: house.newId(), at: now, moved: had.get(fromId) ?? {} },
       }));
     await store.addMerges(tx, fresh);
-    for (const merge of fresh)
-      for (const mover of aside) await mover.merge(house, tx, keyed(merge));
+    for (const mover of aside) await mover.merge(house, tx, fresh.map(keyed));
   }
   await tagRefusals(house, tx, work);
   // Whoever is another now has nothing of their own: what was theirs waits as it stood.
@@ -411,13 +410,27 @@ export async function rework(
 }
 
 /** So many merges take each step together. */
-const mergesAtOnce = 100;
+const mergesAtOnce = 1000;
 
 /**
- * Does a step of what is to be done for people who turned out to be one somebody, or not to be: a domain at a time, in a
- * transaction that also writes down how far it came. Says how many steps were done; call again until it says 0.
+ * What is to be done for people who turned out to be one somebody, or not to be: some of them from their first domain to
+ * their last, before the log is looked at again. Says how many steps were done; call again until it says 0.
  */
 export async function merge(
+  house: House,
+  movers: readonly service.Mover[],
+  refolders: readonly service.Refold[],
+): Promise<number> {
+  let done = 0;
+  for (let i = 0; i <= movers.length; i++) {
+    const steps = await mergeStep(house, movers, refolders);
+    if (steps === 0) break;
+    done += steps;
+  }
+  return done;
+}
+/** A domain at a time, in a transaction that also writes down how far it came. */
+async function mergeStep(
   house: House,
   movers: readonly service.Mover[],
   refolders: readonly service.Refold[],
@@ -430,7 +443,7 @@ export async function merge(
       const ids = together.map(({ id }) => id);
       if (state === "merging") {
         const mover = movers[step];
-        if (mover) for (const one of together) await mover.merge(house, tx, keyed(one));
+        if (mover) await mover.merge(house, tx, together.map(keyed));
         if (step + 1 < movers.length) await store.setStep(tx, ids, "merging", step + 1);
         else {
           await store.setStep(tx, ids, "merged", movers.length);

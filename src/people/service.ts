@@ -850,10 +850,15 @@ export type Merge = { id: string; from: PersonKey; into: PersonKey };
  * what it did; `unmerge` gives back exactly that. Both may be called again after a crash.
  */
 export type Mover = {
-  merge: (house: House, tx: Tx, merge: Merge) => Promise<void>;
+  /** Of many at once, as if of one after the other. */
+  merge: (house: House, tx: Tx, merges: readonly Merge[]) => Promise<unknown>;
   unmerge: (house: House, tx: Tx, merge: Merge) => Promise<void>;
 };
 
+/** Gives whoever gave or was given rows. */
+type RowMover = Omit<Mover, "merge"> & {
+  merge: (house: House, tx: Tx, merges: readonly Merge[]) => Promise<PersonKey[]>;
+};
 type Moved = { rows: Row[]; went: string[]; aside: Row[] };
 type Tables = {
   /**
@@ -876,50 +881,120 @@ const read = ({ text }: Row) => JSON.parse(text) as Record<string, unknown>;
  * The mover of tables whose rows are a person's. What was moved goes back to whoever it was given to at first, as it
  * stands by then: a coupon that was spent meanwhile comes back spent.
  */
-export function moverOf({ moved = {}, parked = [], wins = () => false }: Tables): Mover {
+export function moverOf({ moved = {}, parked = [], wins = () => false }: Tables): RowMover {
   return {
-    merge: async (_, tx, { id, from, into }) => {
+    merge: async (_, tx, merges) => {
+      const goers = merges.map(({ from }) => from);
       for (const table of parked) {
-        const rows = await takeRows(tx, table, from);
-        if (rows.length > 0)
-          await store.park(tx, from, id, place(table), { rows, went: [], aside: [] });
-      }
-      for (const [table, key] of Object.entries(moved)) {
-        const rows = await takeRows(tx, table, from);
-        if (rows.length === 0) continue;
-        const of = (row: Row) => keyOf(row, key);
-        const mine = Map.groupBy(rows, of);
-        const theirs = Map.groupBy(await takeSome(tx, table, into, [...mine.keys()]), of);
-        const wonBy = [...theirs].flatMap(([one, had]) =>
-          wins(table, mine.get(one)!.map(read), had.map(read)) ? [one] : [],
+        const rows = Map.groupBy(await takeRows(tx, table, goers), ({ personId }) => personId);
+        await store.parkAll(
+          tx,
+          merges.flatMap(({ id, from }) => {
+            const theirs = rows.get(from.personId);
+            if (!theirs) return [];
+            const kept: Moved = { rows: theirs.map(textOf), went: [], aside: [] };
+            return [{ person: from, mergeId: id, place: place(table), rows: kept }];
+          }),
         );
-        const lost = wonBy.flatMap((one) => theirs.get(one)!);
-        for (const one of wonBy) theirs.delete(one);
-        await giveRows(tx, table, [...theirs.values()].flat());
-        const goes = rows.filter((row) => !theirs.has(of(row)));
-        const went = [...new Set((await giveRows(tx, table, goes, into)).map(of))];
-        await store.park(tx, from, id, place(table), { rows, went, aside: lost } satisfies Moved);
       }
+      const touched = new Map<string, PersonKey>();
+      for (const [table, key] of Object.entries(moved))
+        for (const person of await moveRows(tx, { table, key, wins }, merges))
+          touched.set(person.personId, person);
+      return [...touched.values()];
     },
     unmerge: async (_, tx, { id, from, into }) => {
       for (const table of parked) {
         const had = (await store.parked(tx, from, id, place(table))) as Moved | null;
         // Worked out meanwhile of somebody who was nobody: what was there before stands again.
         if (!had) continue;
-        await takeRows(tx, table, from);
+        await takeRows(tx, table, [from]);
         await giveRows(tx, table, had.rows);
       }
       for (const [table, key] of Object.entries(moved)) {
         const had = (await store.parked(tx, from, id, place(table))) as Moved | null;
         if (!had) continue;
         const went = new Set(had.went);
-        await giveRows(tx, table, await recall(tx, table, key, into, went), from);
+        const back = await recall(tx, table, key, into, went);
         const kept = had.rows.filter((row) => !went.has(keyOf(row, key)));
-        await giveRows(tx, table, kept, from);
+        await giveRows(tx, table, [...back, ...kept].map(givenTo(from)));
         await handOn(tx, table, key, into, had.aside);
       }
     },
   };
+}
+const textOf = ({ text }: Row): Row => ({ text });
+const givenTo = (to: PersonKey) => (row: Row) => ({ ...row, to });
+const asked = (person: PersonKey, keys: Iterable<string>) =>
+  [...keys].map((key) => ({ person, key }));
+/**
+ * Moves the rows of one table for many merges: what is concerned is taken once, goes from hand to hand here as if one
+ * merge came after the other, and is given back once. Gives whoever gave or was given any.
+ */
+async function moveRows(
+  tx: Tx,
+  {
+    table,
+    key,
+    wins,
+  }: { table: string; key: readonly string[]; wins: NonNullable<Tables["wins"]> },
+  merges: readonly Merge[],
+): Promise<PersonKey[]> {
+  const of = (row: Row) => keyOf(row, key);
+  const goers = new Set(merges.map(({ from }) => from.personId));
+  const has = new Map<string, Row[]>();
+  const add = (personId: string, rows: readonly Row[]) =>
+    has.set(personId, [...(has.get(personId) ?? []), ...rows]);
+  const taken = await takeRows(
+    tx,
+    table,
+    merges.map(({ from }) => from),
+  );
+  if (taken.length === 0) return [];
+  for (const row of taken) add(row.personId, [textOf(row)]);
+  // Which keys may come to whom: of those who stay to the end only rows of these are concerned.
+  const keys = new Map([...has].map(([personId, rows]) => [personId, new Set(rows.map(of))]));
+  const stay = new Map<string, PersonKey>();
+  for (const { from, into } of merges) {
+    const theirs = keys.get(from.personId);
+    if (!theirs) continue;
+    keys.set(into.personId, (keys.get(into.personId) ?? new Set()).union(theirs));
+    if (!goers.has(into.personId)) stay.set(into.personId, into);
+  }
+  const there = [...stay.values()].flatMap((one) => asked(one, keys.get(one.personId)!));
+  for (const row of await takeSome(tx, table, there)) add(row.personId, [textOf(row)]);
+
+  const touched = new Map<string, PersonKey>();
+  const parking: store.Parking[] = [];
+  for (const { id, from, into } of merges) {
+    const rows = has.get(from.personId) ?? [];
+    if (rows.length === 0) continue;
+    const mine = Map.groupBy(rows, of);
+    const [rest, met] = [[] as Row[], [] as Row[]];
+    for (const row of has.get(into.personId) ?? []) (mine.has(of(row)) ? met : rest).push(row);
+    const theirs = Map.groupBy(met, of);
+    const wonBy = [...theirs].flatMap(([one, had]) =>
+      wins(table, mine.get(one)!.map(read), had.map(read)) ? [one] : [],
+    );
+    const aside = wonBy.flatMap((one) => theirs.get(one)!);
+    for (const one of wonBy) theirs.delete(one);
+    const goes = rows.filter((row) => !theirs.has(of(row)));
+    has.set(from.personId, []);
+    has.set(into.personId, [...rest, ...[...theirs.values()].flat(), ...goes]);
+    const went = [...new Set(goes.map(of))];
+    parking.push({
+      ...{ person: from, mergeId: id, place: place(table) },
+      rows: { rows, went, aside } satisfies Moved,
+    });
+    for (const person of [from, into]) touched.set(person.personId, person);
+  }
+  await giveRows(
+    tx,
+    table,
+    [...has].flatMap(([personId, rows]) => rows.map(givenTo(touched.get(personId)!))),
+  );
+  await store.parkAll(tx, parking);
+  return [...touched.values()];
 }
 /** The merges by which somebody is who they are by now, the nearest first. */
 export async function* onwards(tx: Tx, person: PersonKey): AsyncGenerator<Merge> {
@@ -972,7 +1047,7 @@ async function recall(
       return found;
     }
   }
-  return [...found, ...(await takeSome(tx, table, at, [...left]))];
+  return [...found, ...(await takeSome(tx, table, asked(at, left)))];
 }
 /** Gives somebody their rows again; where they are another by now, the rows go with them. */
 async function handOn(
@@ -987,16 +1062,11 @@ async function handOn(
   for await (const { id, from, into: next } of onwards(tx, to)) {
     const on = (await store.parked(tx, from, id, place(table))) as Moved | null;
     if (!on) break;
-    const had = await takeSome(
-      tx,
-      table,
-      next,
-      rows.map((row) => keyOf(row, key)),
-    );
-    await giveRows(tx, table, had);
+    const keys = new Set(rows.map((row) => keyOf(row, key)));
+    const had = await takeSome(tx, table, asked(next, keys));
+    await giveRows(tx, table, had.map(textOf));
     const taken = new Set(had.map((row) => keyOf(row, key)));
-    const all = new Set(rows.map((row) => keyOf(row, key)));
-    const went = [...all].filter((one) => !taken.has(one));
+    const went = [...keys].filter((one) => !taken.has(one));
     await store.park(tx, from, id, place(table), {
       rows: [...on.rows, ...rows],
       went: [...on.went, ...went],
@@ -1005,7 +1075,7 @@ async function handOn(
     rows = rows.filter((row) => went.includes(keyOf(row, key)));
     at = next;
   }
-  await giveRows(tx, table, rows, at);
+  await giveRows(tx, table, rows.map(givenTo(at)));
 }
 /** What waits aside, of one table, of everybody who is this person by now. */
 export async function waitingAside(
@@ -1028,15 +1098,26 @@ const ownRows = moverOf({
 type HandTag = { tag: string; logId: string };
 /** Tags by hand go to the one who stays, where they have none of that name; everything else of a profile is worked out. */
 export const movers: Mover = {
-  merge: async (house, tx, merge) => {
-    const { id, from, into } = merge;
-    const given: HandTag[] = [];
-    for (const one of await store.copyHandTags(tx, from, into)) {
-      given.push({ tag: one.tag, logId: one.logId });
-      await setEnd(tx, into, one);
+  merge: async (house, tx, merges) => {
+    const tagged = new Set(
+      (
+        await store.handTagged(
+          tx,
+          merges.map(({ from }) => from),
+        )
+      ).map(({ personId }) => personId),
+    );
+    for (const { id, from, into } of merges) {
+      if (!tagged.has(from.personId)) continue;
+      tagged.add(into.personId);
+      const given: HandTag[] = [];
+      for (const one of await store.copyHandTags(tx, from, into)) {
+        given.push({ tag: one.tag, logId: one.logId });
+        await setEnd(tx, into, one);
+      }
+      if (given.length > 0) await store.park(tx, from, id, "hand", given);
     }
-    if (given.length > 0) await store.park(tx, from, id, "hand", given);
-    await ownRows.merge(house, tx, merge);
+    await ownRows.merge(house, tx, merges);
   },
   unmerge: async (house, tx, merge) => {
     const { id, from, into } = merge;

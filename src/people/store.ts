@@ -578,16 +578,20 @@ export async function setRefusals(tx: Tx, nodes: readonly NodeKey[], rows: reado
     await tx`insert into people_refusal ${tx(rows.slice(i, i + rowsAtOnce))} on conflict do nothing`;
   return had.count;
 }
-export const park = (
-  tx: Tx,
-  { bucket, personId }: PersonKey,
-  mergeId: string,
-  place: string,
-  rows: unknown,
-) => tx`
-  insert into people_parked (bucket, person_id, merge_id, place, rows)
-  values (${bucket}, ${personId}, ${mergeId}, ${place}, ${tx.json(rows as never)})
-  on conflict (bucket, person_id, merge_id, place) do nothing`;
+export type Parking = { person: PersonKey; mergeId: string; place: string; rows: unknown };
+export const parkAll = async (tx: Tx, all: readonly Parking[]): Promise<void> => {
+  if (all.length === 0) return;
+  await tx`
+    insert into people_parked (bucket, person_id, merge_id, place, rows)
+    select * from unnest(
+      ${all.map(({ person }) => person.bucket)}::smallint[],
+      ${all.map(({ person }) => person.personId)}::uuid[],
+      ${all.map(({ mergeId }) => mergeId)}::uuid[], ${all.map((one) => one.place)}::text[],
+      ${all.map(({ rows }) => JSON.stringify(rows))}::text[]::jsonb[])
+    on conflict (bucket, person_id, merge_id, place) do nothing`;
+};
+export const park = (tx: Tx, person: PersonKey, mergeId: string, place: string, rows: unknown) =>
+  parkAll(tx, [{ person, mergeId, place, rows }]);
 export const parked = async (
   tx: Tx,
   { bucket, personId }: PersonKey,
@@ -606,6 +610,11 @@ export const parkedOf = (reader: Reader, personId: string, place: string) => rea
   select k.rows from people_way w
   join people_parked k on k.bucket = w.bucket and k.person_id = w.person_id and k.place = ${place}
   where w.into_id = ${personId}`;
+/** Who of these people has a tag by hand. */
+export const handTagged = (tx: Tx, people: readonly PersonKey[]) => tx<{ personId: string }[]>`
+  select distinct t.person_id from unnest(${people.map(({ bucket }) => bucket)}::smallint[],
+    ${people.map(({ personId }) => personId)}::uuid[]) as p(bucket, person_id)
+  join people_tag t on t.bucket = p.bucket and t.person_id = p.person_id and t.kind = 'hand'`;
 /** Tags by hand of one, given with the line of the log that made them to another who has none of that name. */
 export const copyHandTags = (tx: Tx, from: PersonKey, into: PersonKey) => tx<
   { tag: string; logId: string; expiresAt: Date | null }[]

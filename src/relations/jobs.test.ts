@@ -184,7 +184,7 @@ test("a merge moves edges, folds doubles and drops those with oneself; un-mergin
   await give(b, a, nodes);
   const mover = { id: here.house.newId(), from: b, into: a };
   for (let twice = 0; twice < 2; twice++)
-    await here.sql.begin((tx) => service.movers.merge(here.house, tx, mover));
+    await here.sql.begin((tx) => service.movers.merge(here.house, tx, [mover]));
   await work(here);
   expect(await kindsOf(here, a)).toEqual(["follows"]);
   expect(await kindsOf(here, c)).toEqual(["followed_by"]);

@@ -155,8 +155,12 @@ async function tagAll(house: House, tx: Tx, all: readonly PersonKey[]): Promise<
 
 /** A merge moves the edges, lets those of somebody with themselves vanish and folds doubles; un-merging restores them. */
 export const movers = {
-  merge: (house: House, tx: Tx, { from, into }: { from: PersonKey; into: PersonKey }) =>
-    refold(house, tx, [from, into]),
+  merge: (house: House, tx: Tx, merges: readonly { from: PersonKey; into: PersonKey }[]) =>
+    refold(house, tx, [
+      ...new Map(
+        merges.flatMap(({ from, into }) => [from, into]).map((one) => [one.personId, one]),
+      ).values(),
+    ]),
   unmerge: (house: House, tx: Tx, { from, into }: { from: PersonKey; into: PersonKey }) =>
     refold(house, tx, [from, into]),
 };
