@@ -90,7 +90,10 @@ export const nodesOf = (
     where whose.person_bucket = ${reader(person[0])} and whose.person_id = ${reader(person[1])}
     offset 0
   )`;
-/** To be joined: what a person did of these names, node by node, never by name. */
+/**
+ * To be joined: what a person did of these names, node by node. The names are looked at afterwards: asked for together,
+ * names that are not known yet to be many are gone through in their own index, of everybody, once for each node.
+ */
 export const eventsOf = (
   reader: Reader,
   names: readonly string[],
@@ -98,11 +101,11 @@ export const eventsOf = (
 ) => reader`lateral (
     select did.* from ${nodesOf(reader, person)} node
     cross join lateral (
-      select * from collect_event x
-      where x.bucket = node.bucket and x.node_id = node.node_id and x.name = any(${names as string[]}::text[])
-        and (x.at, x.id) >= (node.from_at, node.from_id) and (x.at, x.id) < (node.until_at, node.until_id)
+      select * from collect_event x where x.bucket = node.bucket and x.node_id = node.node_id
       offset 0
     ) did
+    where did.name = any(${names as string[]}::text[])
+      and (did.at, did.id) >= (node.from_at, node.from_id) and (did.at, did.id) < (node.until_at, node.until_id)
   )`;
 
 /** Lists as parameters, where the driver would take the first element for the whole: bytes go as `::text[]::bytea[]`. */

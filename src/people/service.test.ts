@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import * as collect from "#collect/service.ts";
 import type { PersonKey } from "#kernel/sql.ts";
@@ -197,4 +198,95 @@ test("whoever is erased is gone with every key, and an event that is being writt
   expect(await service.find(sql, ann.personId)).toEqual({ ok: false, code: "people.unknown" });
   expect(await service.find(sql, ben.personId)).toMatchObject({ ok: true });
   expect(await erase()).toEqual({ ok: false, code: "people.unknown" });
+});
+
+test("many merges at once leave what they leave one after the other, whoever goes on to whom", async () => {
+  await using here = await world();
+  const { house, sql } = here;
+  const people = await meet(here, ...Array.from({ length: 7 }, (_, i) => `p${i}`));
+  const columns = Array.from({ length: 3 }, () => house.newId());
+  const { merge } = service.moverOf({
+    moved: { experiments_outcome: ["experiment_id"] },
+    wins: (_, [from], [into]) => Number(from!["orders"]) > Number(into!["orders"]),
+  });
+  const person = fc.integer({ min: 0, max: people.length - 1 });
+  const rows = fc.uniqueArray(
+    fc.record({ of: person, column: fc.integer({ min: 0, max: 2 }), orders: fc.nat(3) }),
+    { selector: ({ of, column }) => `${of} ${column}`, maxLength: 15 },
+  );
+  // Whoever went goes once, and nobody goes to somebody who went before.
+  const ways = fc
+    .shuffledSubarray(
+      people.map((_, i) => i),
+      { minLength: 2 },
+    )
+    .chain((order) =>
+      fc.tuple(
+        ...order
+          .slice(0, -1)
+          .map((from, i) =>
+            fc
+              .integer({ min: i + 1, max: order.length - 1 })
+              .map((to) => ({ from: people[from]!, into: people[order[to]!]! })),
+          ),
+      ),
+    );
+  const after = async (
+    given: { of: number; column: number; orders: number }[],
+    work: (tx: Parameters<typeof merge>[1]) => Promise<unknown>,
+  ) => {
+    let found: unknown;
+    const back = new Error("undone");
+    await sql
+      .begin(async (tx) => {
+        // More than a double holds: a figure that went through one would be another.
+        for (const { of, column, orders } of given)
+          await tx`insert into experiments_outcome values (${people[of]!.bucket}, ${people[of]!.personId},
+            ${columns[column]!}, ${columns[column]!}, false, ${orders}, ${9007199254740993n + BigInt(of)}, null, null)`;
+        await work(tx);
+        found = [
+          await tx`select * from experiments_outcome order by person_id, experiment_id`,
+          await tx`select person_id, merge_id, rows from people_parked order by person_id, merge_id`,
+        ].map((all) => [...all]);
+        throw back;
+      })
+      .catch((thrown: unknown) => {
+        if (thrown !== back) throw thrown;
+      });
+    return JSON.parse(
+      JSON.stringify(found, (_, value: unknown) =>
+        typeof value === "bigint" ? `${value}` : value,
+      ),
+    ) as { rows: Record<string, { text: string }[]> }[][];
+  };
+  /** Rows that wait say with the text whose they were on their way: what counts is which they are. */
+  const told = ([outcomes, parked]: Awaited<ReturnType<typeof after>>) => [
+    outcomes,
+    parked!.map((one) => ({
+      ...one,
+      rows: Object.fromEntries(
+        Object.entries(one.rows).map(([name, all]) => [
+          name,
+          all
+            .map((row) =>
+              row.text
+                ? row.text.replace(/"(bucket|person_id)": [^,}]+/g, "")
+                : JSON.stringify(row),
+            )
+            .sort(),
+        ]),
+      ),
+    })),
+  ];
+  await fc.assert(
+    fc.asyncProperty(rows, ways, async (given, all) => {
+      const merges = all.map((one) => ({ id: house.newId(), ...one }));
+      const together = await after(given, (tx) => merge(house, tx, merges));
+      const singly = await after(given, async (tx) => {
+        for (const one of merges) await merge(house, tx, [one]);
+      });
+      expect(told(together)).toEqual(told(singly));
+    }),
+    { numRuns: 60 },
+  );
 });
