@@ -469,6 +469,7 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
     "/traits/edit",
     "/tags",
     "/tags/edit",
+    "/attributes",
     "/tags/of/lifecycle",
     "/companies",
     `/companies/${company}`,

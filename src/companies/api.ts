@@ -58,6 +58,7 @@ export const one = endpoint({
     people: z.array(
       z.object({
         person: z.uuid(),
+        userId: z.string().nullable(), // the shop's own number of them
         role: z.string(),
         since: instant,
         until: instant.nullable(),
@@ -92,6 +93,7 @@ export const timeline = endpoint({
         at: instant,
         what: z.enum(["joined", "left", "ordered", "refunded", "tagged"]),
         person: z.uuid().nullable(),
+        userId: z.string().nullable(),
         detail: z.string(),
         amountMinor: z.string().nullable(),
         currency: z.string().nullable(),

@@ -1,5 +1,8 @@
-import { answer, implement, type Route } from "#kernel/endpoint.ts";
+import { answer, implement, type Reading, type Route } from "#kernel/endpoint.ts";
 import { fail, ok } from "#kernel/result.ts";
+import type { PersonKey } from "#kernel/sql.ts";
+import { shownUserId } from "#people/rules.ts";
+import * as people from "#people/service.ts";
 import * as api from "./api.ts";
 import * as service from "./service.ts";
 import { isCompany, roles } from "./store.ts";
@@ -8,6 +11,18 @@ import * as views from "./views.ts";
 /** More people or moments than this, one company's page does not list. */
 const pageLimit = 500;
 const timelineLimit = 100;
+/** How the shop numbers these people, as whoever asks may see it. */
+async function usersOf({ house, actor }: Reading, all: readonly PersonKey[]) {
+  const found =
+    all.length === 0
+      ? new Map<string, string>()
+      : await people.identifiers(house, house.sql, [...all], "user_id");
+  const may = actor.permissions.has("members:find");
+  return (personId: string): string | null => {
+    const user = found.get(personId);
+    return user === undefined ? null : shownUserId(user, may);
+  };
+}
 const listed = ({ sourceName, orders, spentMinor, lastOrderAt, ...row }: views.Listed) => ({
   ...{ id: row.id, ref: row.ref, name: row.name, industry: row.industry, country: row.country },
   ...{ members: row.members, currency: row.currency, source: sourceName },
@@ -33,16 +48,21 @@ export const routes: Route[] = [
       next: last && `${last.spentMinor} ${last.id}`,
     });
   }),
-  answer(api.one, async ({ house: { sql }, now }, { company }) => {
+  answer(api.one, async (reading, { company }) => {
+    const {
+      house: { sql },
+      now,
+    } = reading;
     const row = await views.one(sql, company);
     if (!row) return fail("companies.unknown");
-    const [people, external, contact, tags, codes] = await Promise.all([
+    const [staff, external, contact, tags, codes] = await Promise.all([
       views.members(sql, company, pageLimit),
       views.external(sql, company),
       views.contactFields(sql, company),
       views.tags(sql, company, now),
       roles(sql),
     ]);
+    const userOf = await usersOf(reading, staff);
     return ok({
       ...listed(row),
       seenAt: row.seenAt.toISOString(),
@@ -51,8 +71,8 @@ export const routes: Route[] = [
       })),
       contactFields: contact.map(({ field }) => field),
       external: [...external],
-      people: people.map(({ personId, role, since, until, orders }) => ({
-        ...{ person: personId, role, orders, since: since.toISOString() },
+      people: staff.map(({ personId, role, since, until, orders }) => ({
+        ...{ person: personId, userId: userOf(personId), role, orders, since: since.toISOString() },
         until: until?.toISOString() ?? null,
       })),
       tags: tags.map((tag) => ({
@@ -63,12 +83,20 @@ export const routes: Route[] = [
       roles: [...codes],
     });
   }),
-  answer(api.timeline, async ({ house: { sql } }, { company }) => {
+  answer(api.timeline, async (reading, { company }) => {
+    const { sql } = reading.house;
     if (!(await isCompany(sql, company))) return fail("companies.unknown");
     const moments = await views.timeline(sql, company, timelineLimit);
+    const userOf = await usersOf(
+      reading,
+      moments.flatMap(({ bucket, personId }) =>
+        bucket === null || personId === null ? [] : [{ bucket, personId }],
+      ),
+    );
     return ok({
       moments: moments.map(({ at, what, personId, detail, amountMinor, currency }) => ({
         ...{ at: at.toISOString(), what, person: personId, detail, currency },
+        userId: personId === null ? null : userOf(personId),
         amountMinor: amountMinor === null ? null : String(amountMinor),
       })),
     });

@@ -1,5 +1,5 @@
 // Reads of companies for the console. They never write.
-import type { Reader } from "#kernel/sql.ts";
+import type { PersonKey, Reader } from "#kernel/sql.ts";
 import { groupNames, type Profile } from "./rules.ts";
 
 type Row = {
@@ -73,9 +73,9 @@ export async function one(reader: Reader, id: string) {
   return row ?? null;
 }
 export const members = (reader: Reader, id: string, limit: number) => reader<
-  { personId: string; role: string; since: Date; until: Date | null; orders: number }[]
+  (PersonKey & { role: string; since: Date; until: Date | null; orders: number })[]
 >`
-  select m.person_id, m.role, m.since, m.until, coalesce((
+  select m.bucket, m.person_id, m.role, m.since, m.until, coalesce((
     select sum(s.orders)::int from companies_spend s where s.bucket = m.bucket
       and s.person_id = m.person_id and s.company_id = m.company_id), 0) as orders
   from companies_member m where m.company_id = ${id}
@@ -127,6 +127,7 @@ export const tagRules = (reader: Reader) => reader<
 export type Moment = {
   at: Date;
   what: "joined" | "left" | "ordered" | "refunded" | "tagged";
+  bucket: number | null;
   personId: string | null;
   detail: string; // the role, the order's reference or the tag
   amountMinor: bigint | null;
@@ -135,13 +136,13 @@ export type Moment = {
 /** What happened with a company, the newest first: who came and went, what was ordered, what it was tagged. */
 export const timeline = (reader: Reader, id: string, limit: number) => reader<Moment[]>`
   select * from (
-    (select since as at, 'joined' as what, person_id, role as detail, null::bigint as amount_minor, null as currency
+    (select since as at, 'joined' as what, bucket, person_id, role as detail, null::bigint as amount_minor, null as currency
       from companies_member where company_id = ${id} order by since desc limit ${limit})
     union all
-    (select until, 'left', person_id, role, null, null from companies_member
+    (select until, 'left', bucket, person_id, role, null, null from companies_member
       where company_id = ${id} and until is not null order by until desc limit ${limit})
     union all
-    (select o.at, case o.kind when 'sale' then 'ordered' else 'refunded' end, o.person_id, o.ref,
+    (select o.at, case o.kind when 'sale' then 'ordered' else 'refunded' end, o.bucket, o.person_id, o.ref,
         o.amount_minor, o.currency
       from (select distinct bucket, person_id from companies_spend where company_id = ${id}) p
       join orders_order o on o.bucket = p.bucket and o.person_id = p.person_id
@@ -150,6 +151,6 @@ export const timeline = (reader: Reader, id: string, limit: number) => reader<Mo
           and (m.until is null or o.at < m.until) order by m.since desc, m.company_id limit 1)
       order by o.at desc limit ${limit})
     union all
-    (select at, 'tagged', null, tag || coalesce(': ' || after, ''), null, null from companies_tag_log
+    (select at, 'tagged', null, null, tag || coalesce(': ' || after, ''), null, null from companies_tag_log
       where company_id = ${id} order by at desc limit ${limit})
   ) t order by at desc, what, detail limit ${limit}`;

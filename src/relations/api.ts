@@ -27,7 +27,7 @@ export const ofMember = endpoint({
     /** Have they agreed that we keep this? Without it nothing is here. */
     agreed: z.boolean(),
     counts,
-    edges: z.array(edge.extend({ person: z.uuid() })),
+    edges: z.array(edge.extend({ person: z.uuid(), userId: z.string().nullable() })),
   }),
   failures: ["people.unknown"],
 });
@@ -38,7 +38,14 @@ export const roadOfMember = endpoint({
   summary: { zh: "两步之内能到的人", en: "Whom two steps lead to" },
   input: z.strictObject({ person: z.uuid(), road, limit }),
   output: z.object({
-    people: z.array(z.object({ person: z.uuid(), through: z.int(), example: z.uuid() })),
+    people: z.array(
+      z.object({
+        person: z.uuid(),
+        userId: z.string().nullable(), // the shop's own number of them
+        through: z.int(),
+        example: z.uuid(),
+      }),
+    ),
   }),
   failures: ["people.unknown"],
 });

@@ -2,6 +2,7 @@ import { answer, implement, type Reading, type Route, type Scope } from "#kernel
 import { fail, ok, type Result } from "#kernel/result.ts";
 import type { PersonKey } from "#kernel/sql.ts";
 import { looksDirect } from "#privacy/rules.ts";
+import { shownUserId } from "#people/rules.ts";
 import * as people from "#people/service.ts";
 import * as api from "./api.ts";
 import { edgeKinds, type Road } from "./rules.ts";
@@ -32,20 +33,41 @@ async function usersOf({ house }: Reading, all: PersonKey[]): Promise<Map<string
   return new Map([...found].filter(([, user]) => !looksDirect(user)));
 }
 
+/** The same as a colleague may see it. */
+async function shownUsersOf({ house, actor }: Reading, all: PersonKey[]) {
+  const found =
+    all.length === 0
+      ? new Map<string, string>()
+      : await people.identifiers(house, house.sql, all, "user_id");
+  const may = actor.permissions.has("members:find");
+  return (personId: string): string | null => {
+    const user = found.get(personId);
+    return user === undefined ? null : shownUserId(user, may);
+  };
+}
+
 export const routes: Route[] = [
   answer(api.ofMember, async (reading, { person: personId }) => {
     const person = await people.find(reading.house.sql, personId);
     if (!person.ok) return person;
-    const { agreed, counts, edges } = await around(reading, person.value);
-    return ok({ agreed, counts, edges });
+    const { agreed, counts, edges, rows } = await around(reading, person.value);
+    const userOf = await shownUsersOf(reading, rows);
+    return ok({
+      agreed,
+      counts,
+      edges: edges.map((edge) => ({ ...edge, userId: userOf(edge.person) })),
+    });
   }),
-  answer(api.roadOfMember, async ({ house: { sql } }, { person: personId, road, limit }) => {
+  answer(api.roadOfMember, async (reading, { person: personId, road, limit }) => {
+    const { sql } = reading.house;
     const person = await people.find(sql, personId);
     if (!person.ok) return person;
     const found = await views.reached(sql, person.value, road as Road, limit);
+    const userOf = await shownUsersOf(reading, found);
     return ok({
       people: found.map(({ personId: reached, through, example }) => ({
         person: reached,
+        userId: userOf(reached),
         through,
         example,
       })),

@@ -132,7 +132,7 @@ test("whoever fits a rule carries the tag: because of an event, until time takes
   expect((await tagsOf(here, "u1")).tags).toMatchObject([
     {
       ...{ tag: "spender", value: "some", kind: "rule" },
-      sentence: { en: "Because they are in the segment “Tag “Spender”: some”." },
+      sentence: { en: "Because they are in the segment “Spender: some”." },
     },
   ]);
   await did(here, "u1", 50);

@@ -294,7 +294,7 @@ export async function declareTag(
       continue;
     }
     const { value, when } = one;
-    const name = { zh: `标签“${tag.label.zh}”：${value}`, en: `Tag “${tag.label.en}”: ${value}` };
+    const name = { zh: `${tag.label.zh}：${value}`, en: `${tag.label.en}: ${value}` };
     const made = await segments.define(context, {
       ...{ name, purpose: "analysis" },
       rule: "in" in when ? { kind: "text", ...when } : { kind: "number", ...when },

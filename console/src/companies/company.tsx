@@ -53,9 +53,9 @@ export function Company() {
               id: "person",
               header: t.companies.person,
               names: true,
-              cell: ({ person }) => (
+              cell: ({ person, userId }) => (
                 <Link to="/members/$person" params={{ person }}>
-                  {person.slice(0, 8)}
+                  {userId ?? person.slice(0, 8)}
                 </Link>
               ),
             },
@@ -167,11 +167,15 @@ function Timeline({ company, roleName }: { company: string; roleName: (code: str
       {error && <Broken error={error} again={refetch} />}
       {data?.moments.length === 0 && <p className="quiet">{t.companies.nothing}</p>}
       <ul className="rows">
-        {data?.moments.map(({ at, what, person, detail, amountMinor, currency }) => (
+        {data?.moments.map(({ at, what, person, userId, detail, amountMinor, currency }) => (
           <li key={`${at} ${what} ${detail} ${person}`}>
             <div>
               <strong>{t.companies.moments[what]}</strong>{" "}
-              {what === "joined" || what === "left" ? roleName(detail) : detail}
+              {what === "joined" || what === "left"
+                ? roleName(detail)
+                : what === "tagged"
+                  ? detail.replace(/^\w+/, (tag) => wordFor(t.companies.tagNames, tag))
+                  : detail}
               {amountMinor && currency && ` · ${format.money(amountMinor, currency)}`}
               <p>
                 <small>
@@ -180,7 +184,7 @@ function Timeline({ company, roleName }: { company: string; roleName: (code: str
                     <>
                       {" · "}
                       <Link to="/members/$person" params={{ person }}>
-                        {person.slice(0, 8)}
+                        {userId ?? person.slice(0, 8)}
                       </Link>
                     </>
                   )}

@@ -1127,6 +1127,11 @@ export const en = {
     top_category: "Favourite category",
     spend_score: "Spending score",
     language: "Language",
+    city: "City",
+    gender: "Gender",
+    age_band: "Age band",
+    birth_month: "Month of birth",
+    birth_day: "Day of birth",
   } as Record<string, string>,
   sources: {
     orders: "Orders",

@@ -1068,6 +1068,11 @@ export const zh = {
     top_category: "最偏好的品类",
     spend_score: "消费得分",
     language: "语言",
+    city: "城市",
+    gender: "性别",
+    age_band: "年龄段",
+    birth_month: "生日月份",
+    birth_day: "生日日期",
   } as Record<string, string>,
   sources: {
     orders: "订单",

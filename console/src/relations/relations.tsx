@@ -32,7 +32,7 @@ export function Relations({ person }: { person: string }) {
             <div>
               <strong>{t.relations.kinds[edge.kind]}</strong>{" "}
               <Link to="/members/$person" params={{ person: edge.person }}>
-                {edge.person.slice(0, 8)}
+                {edge.userId ?? edge.person.slice(0, 8)}
               </Link>{" "}
               <small>
                 <At at={edge.since} day />
@@ -45,11 +45,11 @@ export function Relations({ person }: { person: string }) {
         <>
           <h3>{t.relations.beyond}</h3>
           <ul className="rows">
-            {beyond.data.people.map(({ person: other, through }) => (
+            {beyond.data.people.map(({ person: other, userId, through }) => (
               <li key={other}>
                 <div>
                   <Link to="/members/$person" params={{ person: other }}>
-                    {other.slice(0, 8)}
+                    {userId ?? other.slice(0, 8)}
                   </Link>{" "}
                   {t.relations.through(format.number(through))}
                 </div>

@@ -160,8 +160,18 @@ function Changes({ rows }: { rows: readonly Change[] | undefined }) {
         header: t.tagPage.change,
         cell: ({ sentence }) => said(sentence),
       },
-      { id: "source", header: t.source, cell: ({ source }) => wordFor(t.sources, source) },
-      { id: "why", width: "l", header: t.tagPage.why, cell: ({ why }) => said(why) },
+      {
+        id: "why",
+        width: "l",
+        header: t.tagPage.why,
+        cell: ({ why, source }) => (
+          <>
+            {said(why)}
+            <br />
+            <small>{wordFor(t.sources, source)}</small>
+          </>
+        ),
+      },
       { id: "at", width: "l", header: t.segments.when, cell: ({ at }) => <At at={at} /> },
       {
         id: "cause",

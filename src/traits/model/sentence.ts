@@ -65,6 +65,13 @@ const spaced = (zh: string): string =>
     .replaceAll(/(?<=[A-Za-z0-9_])(?=[\p{sc=Han}])/gu, " ");
 export function sentenceOf({ fn, property = "", hours, ...events }: Trait): Sentence {
   const of = what[fn](whatWords(events), propertyLabel(property));
+  // Days go back as far as it takes; the window only says from when on nothing is said.
+  if (fn === "days_since" && hours === null) return { zh: `${spaced(of.zh)}。`, en: `${of.en}.` };
   const window = windowOf(hours);
+  if (fn === "days_since")
+    return {
+      zh: `${spaced(`${window.zh}内${of.zh}`)}。`,
+      en: `${of.en}, as long as it was ${window.en}.`,
+    };
   return { zh: `${spaced(`${window.zh}${of.zh}`)}。`, en: `${of.en} ${window.en}.` };
 }
