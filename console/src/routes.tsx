@@ -133,13 +133,23 @@ const editSegment = createRoute({
 const compareSegments = createRoute({
   getParentRoute: () => inside,
   path: "/segments/compare",
-  validateSearch: texts("a", "b"),
+  validateSearch: texts("a", "b", "of"),
   component: lazyRouteComponent(() => import("./segments/compare.tsx"), "CompareSegments"),
 });
 const segment = createRoute({
   getParentRoute: () => inside,
   path: "/segments/$segment",
   component: lazyRouteComponent(() => import("./segments/segment.tsx"), "Segment"),
+});
+const segmentChanges = createRoute({
+  getParentRoute: () => inside,
+  path: "/segments/$segment/changes",
+  component: lazyRouteComponent(() => import("./segments/changes.tsx"), "SegmentChanges"),
+});
+const keptList = createRoute({
+  getParentRoute: () => inside,
+  path: "/segments/$segment/lists/$list",
+  component: lazyRouteComponent(() => import("./segments/lists.tsx"), "KeptList"),
 });
 const traits = createRoute({
   getParentRoute: () => inside,
@@ -360,6 +370,8 @@ const tree = root.addChildren([
     editSegment,
     compareSegments,
     segment,
+    segmentChanges,
+    keptList,
     traits,
     attributes,
     editTrait,

@@ -34,6 +34,7 @@ export const exported = endpoint({
       format: z.enum(formats).default("csv"),
       purpose: z.enum(purposes),
       segment: z.uuid().optional(), // of the kind "segment"
+      snapshot: z.uuid().optional(), // a list that was kept of that segment, in the place of who is in it now
       from: instant.optional(), // of orders and events: what happened then or later
       until: instant.optional(), // and before then
     })

@@ -14,6 +14,8 @@ export type Asked = {
   kind: OutKind;
   format: Format;
   segment?: string | undefined;
+  /** A list that was kept of the segment. */
+  snapshot?: string | undefined;
   /** Of orders and events: only what happened then or later, and before `until`. */
   from?: Date | undefined;
   until?: Date | undefined;
@@ -42,7 +44,7 @@ const columnsOf = (kind: OutKind): readonly string[] =>
 
 async function* pagesOf(
   house: House,
-  { kind, segment, names, from, until }: Asked,
+  { kind, segment, snapshot, names, from, until }: Asked,
 ): AsyncGenerator<Cells[]> {
   const { sql } = house;
   if (kind === "products" || kind === "stock") {
@@ -52,7 +54,12 @@ async function* pagesOf(
       yield page.flatMap(kind === "products" ? productCells : stockCells);
   } else if (kind === "people" || kind === "segment") {
     for await (const page of paged((after: views.PersonRow | undefined) =>
-      views.people(sql, kind === "segment" ? (segment ?? null) : null, after, pageRows),
+      views.people(
+        sql,
+        kind === "segment" ? { segment: segment!, snapshot: snapshot ?? null } : null,
+        after,
+        pageRows,
+      ),
     ))
       yield await personCells(house, page, names);
   } else if (kind === "market") {

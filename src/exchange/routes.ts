@@ -18,8 +18,11 @@ const lineOf = (
 
 const types = { csv: "text/csv; charset=utf-8", jsonl: "application/jsonl; charset=utf-8" };
 const exported = direct(api.exported, async ({ house, actor, at }, asked) => {
-  const { kind, format, purpose, segment, from, until } = asked;
-  if (kind === "segment" && !(segment && (await views.hasSegment(house.sql, segment))))
+  const { kind, format, purpose, segment, snapshot, from, until } = asked;
+  if (
+    kind === "segment" &&
+    !(segment && (await views.hasSegment(house.sql, segment, snapshot ?? null)))
+  )
     return fail("exchange.no_segment");
   const names = actor.permissions.has("members:find");
   // Written before the first row leaves the house.
@@ -28,13 +31,14 @@ const exported = direct(api.exported, async ({ house, actor, at }, asked) => {
       lineOf(api.exported, actor.id, at, {
         ...{ kind, format, purpose, names },
         ...(segment ? { segment } : {}),
+        ...(snapshot ? { snapshot } : {}),
         ...(from ? { from } : {}),
         ...(until ? { until } : {}),
       }),
     ]),
   );
   const pieces = exportText(house, {
-    ...{ kind, format, segment, names },
+    ...{ kind, format, segment, snapshot, names },
     from: from === undefined ? undefined : new Date(from),
     until: until === undefined ? undefined : new Date(until),
   });

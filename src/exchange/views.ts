@@ -138,7 +138,7 @@ export type PersonRow = PersonKey & {
 };
 export const people = (
   reader: Reader,
-  segment: string | null,
+  of: { segment: string; snapshot: string | null } | null,
   after: PersonKey | undefined,
   limit: number,
 ) => reader<PersonRow[]>`
@@ -147,10 +147,13 @@ export const people = (
   left join people_profile f on f.bucket = p.bucket and f.person_id = p.person_id
   where (p.bucket, p.person_id) > (${after?.bucket ?? -1}, ${after?.personId ?? zero}::uuid)
     ${
-      segment === null
+      of === null
         ? reader``
-        : reader`and exists (select from segments_member m
-            where m.bucket = p.bucket and m.person_id = p.person_id and m.segment_id = ${segment})`
+        : of.snapshot === null
+          ? reader`and exists (select from segments_member m
+              where m.bucket = p.bucket and m.person_id = p.person_id and m.segment_id = ${of.segment})`
+          : reader`and exists (select from segments_snapshot_member m
+              where m.bucket = p.bucket and m.person_id = p.person_id and m.snapshot_id = ${of.snapshot})`
     }
   order by p.bucket, p.person_id limit ${limit}`;
 export type IdRow = {
@@ -178,9 +181,21 @@ export const identifiers = (reader: Reader, people: readonly PersonKey[]) => rea
   left join people_person h on h.bucket = n.home_bucket and h.person_id = n.home_id
   left join collect_source s on s.id = n.source_id
   order by n.type <> 'user_id', n.type <> 'anonymous_id', coalesce(w.seen_at, h.seen_at), n.node_id`;
-export async function hasSegment(reader: Reader, id: string): Promise<boolean> {
+/** Is there this segment of people, and this list that was kept of it? */
+export async function hasSegment(
+  reader: Reader,
+  id: string,
+  snapshot: string | null,
+): Promise<boolean> {
   const [row] = await reader<{ there: boolean }[]>`
-    select exists (select from segments_segment where id = ${id}) as there`;
+    select exists (
+      select from segments_segment s where s.id = ${id} and s.level = 'person'
+      ${
+        snapshot
+          ? reader`and exists (select from segments_snapshot k
+              where k.id = ${snapshot} and k.segment_id = s.id)`
+          : reader``
+      }) as there`;
   return row!.there;
 }
 

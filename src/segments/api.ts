@@ -313,6 +313,19 @@ export const preview = endpoint({
   failures: ["segments.unknown_in_rule", "segments.superseded"],
 });
 
+/** `label`: what the shop calls it, where it declared it; declared ones stand here before anybody has them. */
+const attributes = z.array(
+  z.object({
+    name: z.string(),
+    type: z.enum(["text", "number", "instant"]),
+    label: sentence.nullable(),
+    /** Of one that has some only. */
+    values: z.array(z.object({ value: z.string(), label: sentence })),
+  }),
+);
+const tags = z.array(
+  z.object({ name: z.string(), values: z.array(z.string()), label: sentence.nullable() }),
+);
 export const suggest = endpoint({
   method: "GET",
   path: "/v1/segments/suggestions",
@@ -331,19 +344,16 @@ export const suggest = endpoint({
         ),
       }),
     ),
-    /** `label`: what the shop calls it, where it declared it; declared ones stand here before anybody has them. */
-    attributes: z.array(
-      z.object({
-        name: z.string(),
-        type: z.enum(["text", "number", "instant"]),
-        label: sentence.nullable(),
-        /** Of one that has some only. */
-        values: z.array(z.object({ value: z.string(), label: sentence })),
-      }),
-    ),
-    tags: z.array(
-      z.object({ name: z.string(), values: z.array(z.string()), label: sentence.nullable() }),
-    ),
+    attributes,
+    tags,
+    /** The same of companies, and what one can be in a company. */
+    companies: z.object({
+      attributes,
+      tags,
+      roles: z.array(z.object({ code: z.string(), name: sentence })),
+    }),
+    /** Whose numbers of people may be asked for. */
+    sources: z.array(z.object({ id: z.uuid(), name: z.string() })),
   }),
   failures: [],
 });

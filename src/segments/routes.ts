@@ -136,7 +136,7 @@ const isCancelled = (thrown: unknown): boolean => (thrown as { code?: string }).
 
 const preview = answer(api.preview, async (reading, { rule: given, level }) => {
   const { house, now } = reading;
-  const rule = service.sealed(house, given);
+  const rule = await service.sealed(house, given);
   const all = await store.all(house.sql);
   if (!service.namesKnown(rule, level, all)) return fail("segments.unknown_in_rule");
   const clock = { at: now, timeZone: house.clocks.timeZone };
@@ -197,13 +197,18 @@ const suggested = { names: 500, properties: 5000, among: 20_000 };
 const isNumber = (fn: string): boolean =>
   ["count", "sum", "average", "min", "max", "days_since"].includes(fn);
 const suggest = answer(api.suggest, async ({ house }) => {
-  const [names, properties, attributes, tags, declared] = await Promise.all([
+  const [names, properties, attributes, tags, declared, ...ofCompanies] = await Promise.all([
     views.eventNames(house.sql, suggested.names),
     views.propertyNames(house.sql, suggested.properties),
     views.attributeNames(house.sql, suggested.among, suggested.names),
     views.tagNames(house.sql, suggested.among, suggested.names),
     store.declared(house.sql),
+    views.companyAttributeNames(house.sql, suggested.among, suggested.names),
+    views.companyTagNames(house.sql, suggested.among, suggested.names),
+    store.roles(house.sql),
+    views.sources(house.sql, suggested.names),
   ]);
+  const [companyAttributes, companyTags, roles, sources] = ofCompanies;
   const named = service.namedOf(declared);
   const seen = new Set(attributes.map(({ name }) => name));
   const unseen = declared.flatMap(({ kind, name, type, fn }) =>
@@ -228,26 +233,31 @@ const suggest = answer(api.suggest, async ({ house }) => {
           types & 1 ? ("text" as const) : types & 2 ? ("number" as const) : ("boolean" as const),
       })),
     })),
-    attributes: [...attributes, ...unseen].map(({ name, type, instants }) => ({
-      name,
-      label: named.attributes.get(name)?.label ?? null,
-      values: [...(named.attributes.get(name)?.values ?? [])].map(([value, label]) => ({
+    attributes: [...attributes, ...unseen].map((one) => ({
+      ...typed(one),
+      label: named.attributes.get(one.name)?.label ?? null,
+      values: [...(named.attributes.get(one.name)?.values ?? [])].map(([value, label]) => ({
         value,
         label,
       })),
-      type:
-        type === "number"
-          ? ("number" as const)
-          : instants
-            ? ("instant" as const)
-            : ("text" as const),
     })),
     tags: [...new Set([...values.keys(), ...named.tags.keys()])].map((name) => ({
       name,
       values: values.get(name) ?? [],
       label: named.tags.get(name) ?? null,
     })),
+    companies: {
+      attributes: companyAttributes.map((one) => ({ ...typed(one), label: null, values: [] })),
+      tags: companyTags.map((one) => ({ ...one, label: named.tags.get(one.name) ?? null })),
+      roles: roles.map(({ code, zh, en }) => ({ code, name: { zh, en } })),
+    },
+    sources: [...sources],
   });
+});
+const typed = ({ name, type, instants }: views.AttributeName) => ({
+  name,
+  type:
+    type === "number" ? ("number" as const) : instants ? ("instant" as const) : ("text" as const),
 });
 
 const history = answer(api.history, async ({ house, now, today }, { segment: id, days }) => {

@@ -7,6 +7,7 @@ import { emitAll } from "#kernel/outbox.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
 import type { Reader, Tx } from "#kernel/sql.ts";
 import { defined } from "./events.ts";
+import * as collect from "#collect/service.ts";
 import * as privacy from "#privacy/service.ts";
 import type { IdentifierType } from "#people/rules.ts";
 import { interestsOf } from "./model/book.ts";
@@ -57,11 +58,12 @@ export async function retell(house: House): Promise<boolean> {
 export const columnsLease = "segments.columns";
 
 /** Defines a segment, or changes one. Who is in it is worked out right after, by whoever relays the outbox. */
-export const define = (
+export async function define(
   { tx, house }: Context,
   { rule, ...asked }: Named & { rule: Asked },
-): Promise<Result<Defined, Refused>> =>
-  put(house, tx, { ...asked, rule: sealed(house, rule) }, null);
+): Promise<Result<Defined, Refused>> {
+  return put(house, tx, { ...asked, rule: await sealed(house, rule) }, null);
+}
 
 /** A rule as it is asked: addresses may be in clear. */
 type Asked =
@@ -78,19 +80,25 @@ type Asked =
       blinds?: string[] | undefined;
     };
 /** The rule as it is kept: of addresses and numbers their blind indexes alone. */
-export function sealed(house: House, rule: Asked): Rule {
+export async function sealed(house: House, rule: Asked): Promise<Rule> {
+  const sources = await collect.knownSources(house);
+  return sealedBy(house, rule, (source) => sources.get(source)?.space ?? source);
+}
+/** `spaceOf`: the source whose numbers of people another shares. */
+function sealedBy(house: House, rule: Asked, spaceOf: (source: string) => string): Rule {
   switch (rule.kind) {
     case "and":
     case "or":
-      return { kind: rule.kind, of: rule.of.map((one) => sealed(house, one)) };
+      return { kind: rule.kind, of: rule.of.map((one) => sealedBy(house, one, spaceOf)) };
     case "not":
-      return { kind: "not", of: sealed(house, rule.of) };
+      return { kind: "not", of: sealedBy(house, rule.of, spaceOf) };
     case "company":
     case "staff":
-      return { ...rule, fits: sealed(house, rule.fits) };
+      return { ...rule, fits: sealedBy(house, rule.fits, spaceOf) };
     case "identifier": {
       const { type, source = "", values = [], blinds = [] } = rule;
-      const own = values.map((one) => privacy.blindOf(house, type, one, source).toString("hex"));
+      const space = spaceOf(source);
+      const own = values.map((one) => privacy.blindOf(house, type, one, space).toString("hex"));
       return { kind: "identifier", type, blinds: [...new Set([...blinds, ...own])].toSorted() };
     }
     default:

@@ -1080,12 +1080,13 @@ export const propertyNames = (reader: Reader, limit: number) => reader<
   select name as event, property as name, bit_or(types)::int as types from plan_property_day
   where property <> '' and property !~ '[.\\[]' and types & 7 > 0
   group by 1, 2 order by 1, 2 limit ${limit}`;
-export const attributeNames = (reader: Reader, among: number, limit: number) => reader<
-  { name: string; type: string; instants: boolean }[]
+export type AttributeName = { name: string; type: string; instants: boolean };
+const namesIn = (reader: Reader, profiles: Fragment, among: number, limit: number) => reader<
+  AttributeName[]
 >`
   select a.key as name, max(jsonb_typeof(a.value->'v')) as type,
     bool_and(a.value->>'v' ~ '^\\d{4}-\\d\\d-\\d\\dT') as instants
-  from (select attributes from people_profile limit ${among}) f, jsonb_each(f.attributes) a
+  from (select attributes from ${profiles} limit ${among}) f, jsonb_each(f.attributes) a
   where jsonb_typeof(a.value->'v') in ('string', 'number')
   group by 1 order by 1 limit ${limit}`;
 export const tagNames = (reader: Reader, among: number, limit: number) => reader<
@@ -1093,3 +1094,14 @@ export const tagNames = (reader: Reader, among: number, limit: number) => reader
 >`
   select tag as name, (array_agg(distinct value))[1:50] as values
   from (select tag, value from people_tag limit ${among}) t group by tag order by tag limit ${limit}`;
+export const attributeNames = (reader: Reader, among: number, limit: number) =>
+  namesIn(reader, reader`people_profile`, among, limit);
+export const companyAttributeNames = (reader: Reader, among: number, limit: number) =>
+  namesIn(reader, reader`segments_company_profile`, among, limit);
+export const companyTagNames = (reader: Reader, among: number, limit: number) => reader<
+  { name: string; values: string[] }[]
+>`
+  select tag as name, (array_agg(distinct value))[1:50] as values
+  from (select tag, value from companies_tag limit ${among}) t group by tag order by tag limit ${limit}`;
+export const sources = (reader: Reader, limit: number) => reader<{ id: string; name: string }[]>`
+  select id, name from collect_source order by name, id limit ${limit}`;

@@ -20,12 +20,27 @@ export function CompareSegments() {
   const navigate = useNavigate();
   const search = useSearch({ from: "/inside/segments/compare" });
   const { data, error, refetch } = useCall(api.segments.list, {});
-  const all = data?.segments ?? [];
-  const options = all.map((one) => ({ value: `segment:${one.id}`, label: said(one.name) }));
+  // Lists that were kept of one segment stand beside the segments of its level.
+  const lists = useCall(
+    api.segments.snapshots,
+    search.of ? { segment: search.of } : undefined,
+  ).data;
+  const level = data?.segments.find(({ id }) => id === search.of)?.level ?? "person";
+  const all = (data?.segments ?? []).filter((one) => one.level === level);
+  const options = [
+    ...all.map((one) => ({ value: `segment:${one.id}`, label: said(one.name) })),
+    ...(lists?.snapshots ?? []).map(({ id, name }) => ({
+      value: `snapshot:${id}`,
+      label: t.segments.lists.at(name),
+    })),
+  ];
   const a = search.a ?? options[0]?.value;
   const b = search.b ?? options[1]?.value ?? options[0]?.value;
   const go = (next: { a?: string; b?: string }) =>
-    void navigate({ to: "/segments/compare", search: { a: next.a ?? a!, b: next.b ?? b! } });
+    void navigate({
+      to: "/segments/compare",
+      search: { a: next.a ?? a!, b: next.b ?? b!, ...(search.of ? { of: search.of } : {}) },
+    });
   return (
     <Page title={t.segments.compare.title} says={<Link to="/segments">{t.segments.back}</Link>}>
       {error && <Broken error={error} again={refetch} />}

@@ -1,14 +1,14 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
-import type { Rule } from "../../../src/segments/rules.ts";
+import type { Level, Rule } from "../../../src/segments/rules.ts";
 import { api, call, Problem, type Answer } from "../ui/call.ts";
-import { Field, Form } from "../ui/form.tsx";
+import { Choice, Field, Form } from "../ui/form.tsx";
 import { Broken, Page, Part, Wait } from "../ui/page.tsx";
 import { useCall } from "../ui/session.tsx";
 import { useFormat, useSaid, useWords } from "../ui/words.tsx";
 import { Condition } from "./builder.tsx";
-import { blank } from "./draft.ts";
+import { blank, isComplete, suggestedFor } from "./draft.ts";
 
 /** While somebody types, a rule is asked once it rests this long. */
 const restMs = 300;
@@ -56,9 +56,12 @@ function Builder({
   const { t } = useWords();
   const navigate = useNavigate();
   const queries = useQueryClient();
-  const [rule, setRule] = useState<Rule>(
-    (had?.rule as Rule | undefined) ?? { kind: "and", of: [blank("events", suggested, "")] },
-  );
+  const words = t.segments.builder;
+  const [level, setLevel] = useState<Level>(had?.level ?? "person");
+  const fresh = (of: Level): Rule => ({
+    ...{ kind: "and", of: [blank("events", suggestedFor(suggested, of))] },
+  });
+  const [rule, setRule] = useState<Rule>((had?.rule as Rule | undefined) ?? fresh("person"));
   return (
     <div className="beside">
       <Form
@@ -70,6 +73,7 @@ function Builder({
             {
               ...(had ? { id: had.id } : {}),
               name: { zh: values["zh"] ?? "", en: values["en"] ?? "" },
+              level,
               rule,
               purpose: had?.purpose ?? "marketing",
             },
@@ -94,25 +98,55 @@ function Builder({
           maxLength={80}
           defaultValue={had?.name.en ?? ""}
         />
-        <Condition rule={rule} onChange={setRule} suggested={suggested} others={others} />
+        {/* Of another rule, saving again is another act. */}
+        <input type="hidden" name="rule" value={JSON.stringify([level, rule])} />
+        {had ? (
+          <p className="quiet">
+            {words.level} · {words.levels[level]}
+          </p>
+        ) : (
+          <Choice
+            label={words.level}
+            value={level}
+            options={(["person", "company"] as const).map((value) => ({
+              value,
+              label: words.levels[value],
+            }))}
+            onChange={(to) => {
+              setLevel(to as Level);
+              setRule(fresh(to as Level));
+            }}
+          />
+        )}
+        <Condition
+          rule={rule}
+          onChange={setRule}
+          suggested={suggestedFor(suggested, level)}
+          others={others}
+          place={{ level, inside: false }}
+        />
       </Form>
-      <Preview rule={rule} />
+      <Preview rule={rule} level={level} />
     </div>
   );
 }
 
-function Preview({ rule }: { rule: Rule }) {
+function Preview({ rule, level }: { rule: Rule; level: Level }) {
   const { t } = useWords();
   const format = useFormat();
   const said = useSaid();
   const [tried, setTried] = useState<Tried | null>(null);
   const [wrong, setWrong] = useState<unknown>(null);
-  const asked = JSON.stringify(rule);
+  const complete = isComplete(rule);
+  const asked = JSON.stringify({ level, rule });
   useEffect(() => {
+    if (!complete) return;
     const ending = new AbortController();
     // A newer rule ends the question about the older one, here and at the server.
     const timer = setTimeout(() => {
-      call(api.segments.preview, { rule: JSON.parse(asked) as Rule }, { signal: ending.signal })
+      call(api.segments.preview, JSON.parse(asked) as { level: Level; rule: Rule }, {
+        signal: ending.signal,
+      })
         .then((answer) => {
           setTried(answer);
           setWrong(null);
@@ -129,9 +163,18 @@ function Preview({ rule }: { rule: Rule }) {
       clearTimeout(timer);
       ending.abort();
     };
-  }, [asked]);
+  }, [asked, complete]);
+  const words = t.segments.builder;
+  const company = level === "company";
+  const of = company ? words.ofCompanies : words.of;
+  if (!complete)
+    return (
+      <Part title={company ? words.fitCompanies : words.preview}>
+        <p className="quiet">{words.unfinished}</p>
+      </Part>
+    );
   return (
-    <Part title={t.segments.builder.preview}>
+    <Part title={company ? words.fitCompanies : words.preview}>
       <div aria-live="polite">
         {wrong ? (
           <p className="refusal">
@@ -141,15 +184,20 @@ function Preview({ rule }: { rule: Rule }) {
         {tried ? (
           <>
             <p>{said(tried.sentence)}</p>
-            <p className="num big">
-              {t.segments.builder.of(format.number(tried.people), format.number(tried.of))}
-            </p>
-            {!tried.freshness.upToDate && <p className="quiet">{t.segments.builder.behind}</p>}
+            <p className="num big">{of(format.number(tried.people), format.number(tried.of))}</p>
+            {!tried.freshness.upToDate && <p className="quiet">{words.behind}</p>}
             <ul className="rows">
               {tried.sample.map(({ personId, userId }) => (
                 <li key={personId}>
                   <Link to="/members/$person" params={{ person: personId }}>
                     {userId ?? personId}
+                  </Link>
+                </li>
+              ))}
+              {tried.companies.map(({ companyId, name }) => (
+                <li key={companyId}>
+                  <Link to="/companies/$company" params={{ company: companyId }}>
+                    {name}
                   </Link>
                 </li>
               ))}

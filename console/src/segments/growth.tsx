@@ -2,12 +2,16 @@ import { Link } from "@tanstack/react-router";
 import { useCallback, useMemo } from "react";
 import { Chart } from "../charts/plot.tsx";
 import { api, type Answer } from "../ui/call.ts";
-import { At, Broken, Part, Wait } from "../ui/page.tsx";
+import { Broken, Part, Wait } from "../ui/page.tsx";
 import { useCall } from "../ui/session.tsx";
-import { DataTable, type Column } from "../ui/table.tsx";
+import { DataTable } from "../ui/table.tsx";
 import { useFormat, useWords } from "../ui/words.tsx";
+import { rowsOf, useChanges, useNaming } from "./columns.tsx";
 
-type Change = Answer<typeof api.segments.changes>["changes"][number];
+type Answered = Answer<typeof api.segments.changes>;
+type Change = ReturnType<
+  typeof rowsOf<Answered["changes"][number], Answered["companies"][number]>
+>[number];
 
 /** How large a segment was at the end of each of thirty days. The table says in figures what the line shows. */
 export function Growth({ segment }: { segment: string }) {
@@ -52,57 +56,56 @@ export function Growth({ segment }: { segment: string }) {
   );
 }
 
-/** Who came and who went, each with what brought it about. */
-export function Changes({ segment }: { segment: string }) {
+/** Who came and who went last, each with what brought it about. */
+export function Changes({
+  segment,
+  level,
+}: {
+  segment: string;
+  level: "person" | "company" | undefined;
+}) {
   const { t } = useWords();
   const { data, error, refetch } = useCall(api.segments.changes, { segment, limit: "10" });
-  const columns = useMemo<Column<Change>[]>(
-    () => [
-      {
-        id: "who",
-        names: true,
-        header: t.segments.who,
-        cell: ({ personId, userId }) => (
-          <Link to="/members/$person" params={{ person: personId }}>
-            {userId ?? personId.slice(0, 8)}
-          </Link>
-        ),
-      },
-      { id: "change", header: t.segments.change, cell: ({ change }) => t.segments[change] },
-      { id: "at", width: "l", header: t.segments.when, cell: ({ at }) => <At at={at} /> },
-      {
-        id: "cause",
-        header: t.lifecycle.cause,
-        cell: ({ cause, personId }) =>
-          cause?.kind === "event" ? (
-            <Link to="/trace" search={{ event: cause.id }}>
-              {t.trace.walk}
-            </Link>
-          ) : cause ? (
-            <Link to="/members/$person/trace" params={{ person: personId }}>
-              {t.segments.byTag}
-            </Link>
-          ) : (
-            t.segments.byTime
-          ),
-      },
-    ],
-    [t],
-  );
+  const naming = useNaming<Change>(level);
+  const columns = useChanges<Change>();
+  const all = useMemo(() => [naming, ...columns], [naming, columns]);
+  const rows = useMemo(() => data && rowsOf(data.changes, data.companies), [data]);
   if (error) return <Broken error={error} again={refetch} />;
   return (
     <Part title={t.segments.changes} className="grows">
-      {data?.changes.length === 0 ? (
+      {rows?.length === 0 ? (
         <p className="quiet">{t.segments.noChanges}</p>
       ) : (
         <DataTable
           caption={t.segments.changes}
-          columns={columns}
-          rows={data?.changes}
+          columns={all}
+          rows={rows}
           keyOf={({ personId, at, change }) => `${personId} ${at} ${change}`}
           expect={5}
         />
       )}
+      {data && <Nameless recounts={data.recounts.slice(0, 1)} />}
+      {data?.next && (
+        <p>
+          <Link to="/segments/$segment/changes" params={{ segment }}>
+            {t.segments.changesAll}
+          </Link>
+        </p>
+      )}
     </Part>
   );
+}
+/** Where more changed at once than is looked into, that is said. */
+export function Nameless({
+  recounts,
+}: {
+  recounts: Answer<typeof api.segments.changes>["recounts"];
+}) {
+  const { t } = useWords();
+  const format = useFormat();
+  return recounts.map(({ at, entered, left, asked }) => (
+    <p key={at} className="quiet">
+      {t.segments.nameless(format.at(at), format.number(entered + left), format.number(asked))}
+    </p>
+  ));
 }

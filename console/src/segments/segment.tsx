@@ -3,7 +3,9 @@ import { useMemo } from "react";
 import { api, type Answer } from "../ui/call.ts";
 import { rfmSegmentName } from "../people/names.ts";
 import { StageMark } from "../ui/marks.tsx";
+import { rowsOf, useCauses, useNaming } from "./columns.tsx";
 import { Growth, Changes } from "./growth.tsx";
+import { KeptLists } from "./lists.tsx";
 import { At, Broken, Page, Part, Wait } from "../ui/page.tsx";
 import { PeopleList } from "../ui/people.tsx";
 import { useCall, useMay } from "../ui/session.tsx";
@@ -11,8 +13,8 @@ import type { Column } from "../ui/table.tsx";
 import { useFormat, useSaid, useWords } from "../ui/words.tsx";
 
 type Shown = Answer<typeof api.segments.show>;
-type Row = Shown["members"][number];
-const rowsOf = (answer: Shown) => answer.members;
+const all = ({ members, companies }: Shown) => rowsOf(members, companies);
+type Row = ReturnType<typeof all>[number] & { tags?: Record<string, string> };
 
 export function Segment() {
   const { t } = useWords();
@@ -21,40 +23,29 @@ export function Segment() {
   const may = useMay();
   const { segment } = useParams({ from: "/inside/segments/$segment" });
   const { data, error, refetch } = useCall(api.segments.show, { segment, limit: "1" });
-  const columns = useMemo<Column<Row>[]>(
-    () => [
+  const level = data?.level;
+  const naming = useNaming<Row>(level);
+  const causes = useCauses<Row>();
+  const columns = useMemo<Column<Row>[]>(() => {
+    const all: Column<Row>[] = [
       {
         id: "stage",
         header: t.member.stage,
-        cell: ({ tags }) => <StageMark stage={tags["lifecycle"]} />,
+        cell: ({ tags }) => <StageMark stage={tags?.["lifecycle"]} />,
       },
-      { id: "rfm", width: "s", header: "RFM", cell: ({ tags }) => tags["rfm"] ?? t.none },
+      { id: "rfm", width: "s", header: "RFM", cell: ({ tags }) => tags?.["rfm"] ?? t.none },
       {
         id: "group",
         header: t.rfm.segment,
         cell: ({ tags }) =>
-          tags["rfm_segment"] ? said(rfmSegmentName(tags["rfm_segment"])) : t.none,
+          tags?.["rfm_segment"] ? said(rfmSegmentName(tags["rfm_segment"])) : t.none,
       },
       { id: "since", width: "l", header: t.segments.since, cell: ({ since }) => <At at={since} /> },
-      {
-        id: "cause",
-        header: t.lifecycle.cause,
-        cell: ({ cause, personId }) =>
-          cause?.kind === "event" ? (
-            <Link to="/trace" search={{ event: cause.id }}>
-              {t.trace.walk}
-            </Link>
-          ) : cause ? (
-            <Link to="/members/$person/trace" params={{ person: personId }}>
-              {t.segments.byTag}
-            </Link>
-          ) : (
-            t.segments.byTime
-          ),
-      },
-    ],
-    [t, said],
-  );
+      causes,
+    ];
+    // Of a company neither is known.
+    return level === "company" ? all.slice(3) : all;
+  }, [t, said, causes, level]);
   if (error)
     return (
       <Page title={t.nav.segments}>
@@ -78,7 +69,8 @@ export function Segment() {
         <p className="quiet">
           {data ? (
             <>
-              {t.purposes[data.purpose]} · {t.segments.version(format.number(data.version))}
+              {t.segments.ofLevel[data.level]} · {t.purposes[data.purpose]} ·{" "}
+              {t.segments.version(format.number(data.version))}
             </>
           ) : (
             <Wait width={16} />
@@ -86,16 +78,28 @@ export function Segment() {
         </p>
       </Part>
       <Growth segment={segment} />
-      <Changes segment={segment} />
-      <Part title={data ? t.segments.inIt(format.number(data.people)) : <Wait width={16} />}>
+      <Changes segment={segment} level={level} />
+      <KeptLists segment={segment} level={level ?? "person"} />
+      <Part
+        title={
+          data ? (
+            (level === "company" ? t.segments.inItCompanies : t.segments.inIt)(
+              format.number(data.people),
+            )
+          ) : (
+            <Wait width={16} />
+          )
+        }
+      >
         <PeopleList
           to={api.segments.show}
           input={{ segment, limit: "100" }}
-          rowsOf={rowsOf}
+          rowsOf={all}
           columns={columns}
-          caption={t.segments.people}
+          naming={naming}
+          caption={level === "company" ? t.segments.companies : t.segments.people}
           empty={{
-            says: t.segments.nobody,
+            says: level === "company" ? t.segments.nobodyCompany : t.segments.nobody,
             action: <Link to="/lifecycle">{t.nav.lifecycle}</Link>,
           }}
         />

@@ -34,11 +34,14 @@ export function Segments() {
                     </Link>
                   </h2>
                   <Link to="/segments/$segment" params={{ segment: one.id }} className="num big">
-                    {t.people(format.number(one.people))}
+                    {(one.level === "company" ? t.segments.countCompanies : t.people)(
+                      format.number(one.people),
+                    )}
                   </Link>
                 </div>
                 <p>{said(one.sentence)}</p>
                 <p className="quiet">
+                  {one.level === "company" && `${t.segments.ofLevel.company} · `}
                   {t.purposes[one.purpose]}
                   {one.builtIn && ` · ${t.segments.builtIn}`}
                   {one.refreshedAt && (

@@ -55,6 +55,8 @@ export function formats(language: Language, timeZone: string, shopCurrency: stri
   return {
     language,
     timeZone,
+    /** The shop's. */
+    currency: shopCurrency,
     number: (value: number) => whole.format(value),
     decimal: (value: number) => decimal.format(value),
     /** Basis points as a percentage. */

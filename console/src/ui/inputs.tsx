@@ -31,16 +31,22 @@ export function Choose({
     </Labelled>
   );
 }
+/** What may be typed, with what it is called. */
+export type Named = { code: string; name: string };
 export function Text({
   label,
   value,
   options,
+  hint,
+  most = 200,
   onChange,
 }: {
   label: string;
   value: string;
-  /** What may be chosen, as it is or with what it is called. */
-  options: readonly (string | readonly [string, string])[];
+  options: readonly (string | Named)[];
+  hint?: string;
+  /** Characters, at most. */
+  most?: number;
   onChange: (value: string) => void;
 }) {
   const id = useId();
@@ -49,20 +55,54 @@ export function Text({
       <input
         id={id}
         value={value}
-        list={`${id}-list`}
-        maxLength={200}
+        list={options.length > 0 ? `${id}-list` : undefined}
+        maxLength={most}
         autoComplete="off"
+        aria-describedby={hint ? `${id}-says` : undefined}
         onChange={(event) => onChange(event.target.value)}
       />
-      <datalist id={`${id}-list`}>
-        {options.map((one) =>
-          typeof one === "string" ? (
-            <option key={one} value={one} />
-          ) : (
-            <option key={one[0]} value={one[0]} label={one[1]} />
-          ),
-        )}
-      </datalist>
+      {options.length > 0 && (
+        <datalist id={`${id}-list`}>
+          {options.map((one) =>
+            typeof one === "string" ? (
+              <option key={one} value={one} />
+            ) : (
+              <option key={one.code} value={one.code} label={one.name} />
+            ),
+          )}
+        </datalist>
+      )}
+      {hint && (
+        <small id={`${id}-says`} className="quiet">
+          {hint}
+        </small>
+      )}
+    </Labelled>
+  );
+}
+/** A day, as YYYY-MM-DD. What is no day is not told. */
+export function Day({
+  label,
+  value,
+  onChange,
+}: {
+  label: string;
+  value: string;
+  onChange: (value: string) => void;
+}) {
+  const id = useId();
+  return (
+    <Labelled id={id} label={label}>
+      <input
+        id={id}
+        type="date"
+        value={value}
+        min="1990-01-01"
+        max="2200-12-31"
+        onChange={(event) => {
+          if (event.target.value !== "") onChange(event.target.value);
+        }}
+      />
     </Labelled>
   );
 }

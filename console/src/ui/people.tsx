@@ -34,6 +34,7 @@ export function PeopleList<
   rowsOf,
   keyOf = ({ personId }) => personId,
   columns,
+  naming,
   caption,
   empty,
 }: {
@@ -42,6 +43,8 @@ export function PeopleList<
   rowsOf: (answer: O) => readonly R[];
   keyOf?: (row: R) => string;
   columns: readonly Column<R>[];
+  /** The cell that names the row, where it is no person. */
+  naming?: Column<R>;
   caption: string;
   empty: { says: string; action?: ReactNode };
 }) {
@@ -60,10 +63,13 @@ export function PeopleList<
   );
   const all = useMemo<Column<R>[]>(
     () => [
-      { id: "person", header: t.member.number, cell: (row) => <Person {...row} />, names: true },
+      naming ?? {
+        ...{ id: "person", header: t.member.number, names: true },
+        cell: (row) => <Person {...row} />,
+      },
       ...columns,
     ],
-    [columns, t],
+    [columns, naming, t],
   );
   if (list.error) return <Broken error={list.error} again={list.refetch} />;
   if (rows?.length === 0) return <Empty says={empty.says}>{empty.action}</Empty>;
