@@ -13,11 +13,12 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { authenticate, ownerLink } from "#access/service.ts";
 import { accept, sourceNamed } from "#collect/service.ts";
 import { server } from "#kernel/http.ts";
+import { relay } from "#kernel/outbox.ts";
 import { newMetrics } from "#kernel/metrics.ts";
 import { shopClock } from "#kernel/shop-clock.ts";
 import { failures } from "#lang/failures.ts";
 import { sizes } from "../console/size.ts";
-import { allRoutes, consumers, pumps } from "../src/app.ts";
+import { allRoutes, consumers, pumps, reactions } from "../src/app.ts";
 import { consume } from "../src/collect/jobs.ts";
 import * as collect from "../src/collect/service.ts";
 import * as companies from "../src/companies/service.ts";
@@ -208,6 +209,8 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
   let hook = "";
   let warehouse = "";
   let company = "";
+  let firms = "";
+  let list = "";
   let form = "";
   let tell = () => Promise.resolve();
 
@@ -335,10 +338,16 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
       ({ kind }) => kind === "event",
     )!.id;
     segment = ((await ask("/v1/segments"))["segments"] as { id: string }[])[0]!.id;
+    list = String((await post(`/v1/segments/${segment}/snapshots`, { name: "Before" }))["id"]);
     source = ((await ask("/v1/sources"))["sources"] as { id: string }[])[0]!.id;
     // A webhook at which nobody listens, and what became of two messages to it.
     const asked = { name: "ERP", url: "http://127.0.0.1:9/", types: ["orders.recorded"] };
     company = await buyers(shop, person);
+    const gifts = { kind: "text", attribute: "industry", in: ["Gifts"] };
+    const named = { zh: "礼品公司", en: "Gift companies" };
+    const ofFirms = { name: named, level: "company", rule: gifts, purpose: "analysis" };
+    firms = String((await post("/v1/segments", ofFirms))["id"]);
+    while ((await relay(shop.house, reactions)) > 0);
     const definition = { definition: firstForm, slug: "welcome" };
     form = String((await post("/v1/forms", definition))["id"]);
     await shop.sql`update collect_source set demo = true where name = 'form-welcome'`;
@@ -454,6 +463,117 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
       .toContain(`共 ${people}`);
   });
 
+  test("a condition of every kind is built, says who fits while one types, and stands there again after saving", async () => {
+    await using shown = await open("/segments/edit?lang=zh", { timezoneId: "Asia/Tokyo" });
+    const { page, watch } = shown;
+    await settled(page);
+    const preview = page.locator("section, div").filter({ hasText: "此刻符合的" }).last();
+    const fits = async () => {
+      await page.locator("[aria-live] .num.big").waitFor();
+      expect(await page.locator("[aria-live] .refusal").count()).toBe(0);
+      return (await page.locator("[aria-live] > p").first().textContent())!;
+    };
+    await preview.waitFor();
+    const kind = page.getByLabel("条件", { exact: true });
+    // The group, and in it the condition that is chosen anew each time.
+    const chosen = async (value: string) => {
+      const asked = page.waitForResponse((answer) => answer.url().endsWith("/segments/preview"));
+      await kind.nth(1).selectOption(value);
+      return asked;
+    };
+    const said: Record<string, string> = {};
+    const offered = await kind
+      .nth(1)
+      .locator("option")
+      .evaluateAll((all) => all.map((one) => one.getAttribute("value")!));
+    expect(offered).toEqual(
+      expect.arrayContaining([
+        "sequence",
+        "absent",
+        "first",
+        "instant",
+        "company",
+        "sample",
+        "segment",
+        "union",
+        "intersect",
+      ]),
+    );
+    expect(offered).not.toContain("staff");
+    for (const value of offered.filter((one) => one !== "events" && one !== "identifier")) {
+      expect((await chosen(value)).status(), value).toBe(200);
+      await page.locator('[aria-live][aria-busy="false"]').waitFor();
+      said[value] = await fits();
+    }
+    expect(said["company"]).toBe("所属公司至少有一家的人。");
+    expect(said["first"]).toMatch(/^首次“.+”是在最近 30 天内的人。$/);
+    // Of an address the value is typed, and kept as a fingerprint.
+    await kind.nth(1).selectOption("identifier");
+    await page.getByText("条件还没填完").waitFor();
+    await page.getByLabel("凭什么找").selectOption("openid");
+    await page.getByLabel("值（用逗号隔开）").fill("oAbC");
+    await page.getByText("条件还没填完").waitFor();
+    await page.getByLabel("哪个来源的编号").selectOption({ index: 1 });
+    await expect.poll(fits).toBe("OpenID 是指定的那一个的人。");
+    // A person through their company: the role, and what is asked of the company.
+    await page.getByRole("button", { name: "再加一个条件" }).click();
+    await kind.nth(2).selectOption("company");
+    await page.getByRole("checkbox", { name: "采购" }).check();
+    await kind.nth(3).selectOption("text");
+    await page.getByLabel("公司属性").fill("industry");
+    await page.getByLabel("值（用逗号隔开）").last().fill("Gifts");
+    await expect.poll(fits).toContain("担任“采购”的公司行业为“Gifts”");
+    // What somebody did is narrowed by a property, between two days of the shop's calendar.
+    await page.getByRole("button", { name: "再加一个条件" }).last().click();
+    const last = page.locator("fieldset.condition fieldset.condition").last();
+    await last.getByLabel("时间范围").selectOption("between");
+    await last.getByLabel("从", { exact: true }).fill("2011-06-01");
+    await last.getByLabel("到（不含当天）").fill("2011-07-01");
+    await last.getByRole("button", { name: "限定属性" }).click();
+    await expect.poll(fits).toContain("2011-06-01 至 2011-07-01 之间");
+    await page.getByLabel("中文名称").fill("样样都有");
+    await page.getByLabel("英文名称").fill("One of each");
+    await page.getByRole("button", { name: "保存人群" }).click();
+    await page.getByRole("heading", { level: 1, name: "样样都有" }).waitFor();
+    await page.getByRole("link", { name: "改规则" }).click();
+    await page.getByText("已存 1 个").waitFor();
+    expect(await page.getByLabel("从", { exact: true }).inputValue()).toBe("2011-06-01");
+    expect(await page.getByRole("checkbox", { name: "采购" }).isChecked()).toBe(true);
+    await expect.poll(fits).toContain("担任“采购”的公司行业为“Gifts”");
+    expect(await watch.refused()).toEqual([]);
+  });
+
+  test("a segment of companies is built of what their people do, and a list of it kept and compared", async () => {
+    await using shown = await open("/segments/edit?lang=en");
+    const { page, watch } = shown;
+    await settled(page);
+    await page.getByLabel("A segment of").selectOption("company");
+    const kind = page.getByLabel("Condition", { exact: true });
+    await kind.nth(1).selectOption("staff");
+    await page.getByLabel("How many members").selectOption("every");
+    await kind.nth(2).selectOption("everybody");
+    await page.getByText("1 of 1", { exact: true }).waitFor();
+    await page.getByText("Companies with at least one member.").waitFor();
+    await page.getByRole("link", { name: "Oak & Sons" }).waitFor();
+    await page.getByLabel("Chinese name").fill("公司");
+    await page.getByLabel("English name").fill("Firms");
+    await page.getByRole("button", { name: "Save segment" }).click();
+    await page.getByRole("heading", { level: 1, name: "Firms" }).waitFor();
+    while ((await relay(shop.house, reactions)) > 0);
+    await page.reload();
+    await page.getByText("1 company now").waitFor();
+    await page.getByLabel("Name of the list").fill("Spring");
+    await page.getByRole("button", { name: "Keep the list as it is now" }).click();
+    await page.getByRole("link", { name: "Spring" }).click();
+    await page.getByRole("link", { name: "Oak & Sons" }).waitFor();
+    await page.getByRole("link", { name: "Compare with now" }).click();
+    await page.getByRole("row", { name: /^Both 1/ }).waitFor();
+    expect(await page.getByLabel("Segment A").locator("option:checked").textContent()).toBe(
+      "List: Spring",
+    );
+    expect(await watch.refused()).toEqual([]);
+  });
+
   const everyPage = () => [
     "/",
     "/today/people?figure=week",
@@ -465,6 +585,12 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
     "/rfm?cell=4-4",
     "/segments",
     `/segments/${segment}`,
+    "/segments/edit",
+    `/segments/edit?segment=${segment}`,
+    "/segments/compare",
+    `/segments/${segment}/changes`,
+    `/segments/${segment}/lists/${list}`,
+    `/segments/${firms}`,
     "/traits",
     "/traits/edit",
     "/tags",

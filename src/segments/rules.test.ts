@@ -45,7 +45,47 @@ test("a rule reads itself back as one sentence in each language", () => {
     zh: "并非在人群“员工”中，并且累计消费大于 120.50 GBP，并且最近一次下单距今不超过 30 天，并且国家或地区为“France”或“Germany”，并且首次下单不早于 2011-06-01 的人。",
     en: "People other than those in the segment “Staff” and whose total spend is more than 120.50 GBP and whose last order was at most 30 days ago and whose country or region is “France” or “Germany” and whose first order is 2011-06-01 or later.",
   });
+  const viewed: Rule = {
+    ...{ kind: "events", event: "Product Viewed", is: "ge", count: 2 },
+    window: { kind: "days", days: 7 },
+  };
+  const roles = new Map([["buyer", { zh: "采购", en: "Buyer" }]]);
+  const firm: Rule = {
+    kind: "and",
+    of: [
+      { kind: "text", attribute: "industry", in: ["Gifts"] },
+      { kind: "staff", are: "every", count: 1, roles: ["buyer"], fits: viewed },
+      { kind: "staff", are: "ge", count: 3, roles: [], fits: { kind: "everybody" } },
+    ],
+  };
+  expect(sentenceOf(firm, { ...words, roles }, "company")).toEqual({
+    zh: "行业为“Gifts”，并且每位角色为“采购”的成员都最近 7 天内“浏览商品”至少 2 次，并且成员至少 3 位的公司。",
+    en: "Companies whose industry is “Gifts” and in which every member in the role “Buyer” is one with at least 2 “Product Viewed” in the last 7 days and with at least 3 members.",
+  });
+  const buyer: Rule = { kind: "company", roles: ["buyer"], fits: firm.of[0]! };
+  expect(sentenceOf(buyer, { ...words, roles })).toEqual({
+    zh: "担任“采购”的公司行业为“Gifts”的人。",
+    en: "People who are “Buyer” at a company whose industry is “Gifts”.",
+  });
+  expect(sentenceOf({ kind: "everybody" }, words, "company").en).toBe("Every company.");
   expect(sentenceOf({ kind: "everybody" }, words)).toEqual({ zh: "所有人。", en: "Everybody." });
+});
+
+test("of two samples with one seed the smaller lies within the larger, whoever is asked", () => {
+  const share = fc.integer({ min: 0, max: 10_000 });
+  fc.assert(
+    fc.property(fc.string({ minLength: 1 }), share, share, fc.uuid(), (seed, a, b, personId) => {
+      const of = (basisPoints: number) =>
+        fits(
+          atInstant({ kind: "sample", seed, basisPoints }, london(new Date(0))),
+          { ...facts({}), personId },
+          new Date(0),
+        );
+      if (of(Math.min(a, b))) expect(of(Math.max(a, b))).toBe(true);
+      expect([of(0), of(10_000)]).toEqual([false, true]);
+    }),
+    { numRuns: 2000 },
+  );
 });
 
 test("dormant is not enough: whoever bought a little, once, is left alone", () => {

@@ -137,10 +137,16 @@ function Preview({ rule, level }: { rule: Rule; level: Level }) {
   const said = useSaid();
   const [tried, setTried] = useState<Tried | null>(null);
   const [wrong, setWrong] = useState<unknown>(null);
+  const [busy, setBusy] = useState(false);
   const complete = isComplete(rule);
   const asked = JSON.stringify({ level, rule });
   useEffect(() => {
-    if (!complete) return;
+    // What is shown is always the answer to a whole rule.
+    if (!complete) {
+      setTried(null);
+      return;
+    }
+    setBusy(true);
     const ending = new AbortController();
     // A newer rule ends the question about the older one, here and at the server.
     const timer = setTimeout(() => {
@@ -150,13 +156,16 @@ function Preview({ rule, level }: { rule: Rule; level: Level }) {
         .then((answer) => {
           setTried(answer);
           setWrong(null);
+          setBusy(false);
         })
         .catch((thrown: unknown) => {
           if (
             !ending.signal.aborted &&
             !(thrown instanceof Problem && thrown.code === "segments.superseded")
-          )
+          ) {
             setWrong(thrown);
+            setBusy(false);
+          }
         });
     }, restMs);
     return () => {
@@ -175,7 +184,7 @@ function Preview({ rule, level }: { rule: Rule; level: Level }) {
     );
   return (
     <Part title={company ? words.fitCompanies : words.preview}>
-      <div aria-live="polite">
+      <div aria-live="polite" aria-busy={busy} className={busy ? "stale" : ""}>
         {wrong ? (
           <p className="refusal">
             {wrong instanceof Problem && wrong.message ? wrong.message : t.broken.away}

@@ -44,7 +44,7 @@ export function Growth({ segment }: { segment: string }) {
   const last = data?.days.at(-1);
   return (
     <Part title={t.segments.size}>
-      <Chart options={options} label={t.segments.size} height={2} />
+      <Chart options={options} label={t.segments.size} height={200} />
       <p className="quiet">
         {last ? (
           `${last.day} · ${t.segments.entered} ${format.number(last.entered)} · ${t.segments.left} ${format.number(last.left)}`

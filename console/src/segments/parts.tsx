@@ -191,20 +191,23 @@ function Attribute({
   rule,
   onChange,
   suggested,
+  place,
 }: Put<"number" | "text" | "known" | "instant" | "days_since">) {
   const { t } = useWords();
   const { currency } = useFormat();
   const words = t.segments.builder;
   const wanted = { number: "number", text: "text", known: null, instant: "instant" } as const;
   const type = rule.kind === "days_since" ? "instant" : wanted[rule.kind];
+  const called: Record<string, string> =
+    place.level === "company" ? { ...t.attributes, ...t.companies.attributes } : t.attributes;
   const names = suggested.attributes
     .filter((one) => type === null || one.type === type)
-    .map(({ name }): Named => ({ code: name, name: t.attributes[name] ?? name }));
+    .map(({ name }): Named => ({ code: name, name: called[name] ?? name }));
   const isMoney = rule.kind === "number" && rule.attribute.endsWith("_minor");
   return (
     <>
       <Text
-        label={words.attribute}
+        label={place.level === "company" ? words.companyAttribute : words.attribute}
         value={rule.attribute}
         options={names}
         onChange={(attribute) => onChange({ ...rule, attribute })}

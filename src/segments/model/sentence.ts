@@ -152,9 +152,10 @@ function read(rule: Rule, words: Words, nested: boolean, level: Level): Sentence
     case "identifier": {
       const { zh, en } = identifierNames[rule.type];
       const n = rule.blinds.length;
+      const blank = /\w$/.test(zh) ? " " : "";
       return n === 1
-        ? { zh: `${zh}是指定的那一个`, en: `whose ${en} is the one given` }
-        : { zh: `${zh}是指定的 ${n} 个之一`, en: `whose ${en} is one of the ${n} given` };
+        ? { zh: `${zh}${blank}是指定的那一个`, en: `whose ${en} is the one given` }
+        : { zh: `${zh}${blank}是指定的 ${n} 个之一`, en: `whose ${en} is one of the ${n} given` };
     }
     case "sample": {
       const percent = Number((rule.basisPoints / 100).toFixed(2));
@@ -180,9 +181,11 @@ function read(rule: Rule, words: Words, nested: boolean, level: Level): Sentence
         zh: role ? `角色为${role.zh}的成员` : "成员",
         en: role ? ` in the role ${role.en}` : "",
       };
+      if (rule.are === "every" && any)
+        return { zh: `至少有一位${who.zh}`, en: `with at least one member${who.en}` };
       if (rule.are === "every")
         return {
-          zh: `每位${who.zh}都${any ? "算在内" : zh}`,
+          zh: `每位${who.zh}都${zh}`,
           en: `in which every member${who.en} is one ${en}`,
         };
       const times = timesOf[rule.are];
