@@ -565,7 +565,8 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
     await page.getByLabel("Name of the list").fill("Spring");
     await page.getByRole("button", { name: "Keep the list as it is now" }).click();
     await page.getByRole("link", { name: "Spring" }).click();
-    await page.getByRole("link", { name: "Oak & Sons" }).waitFor();
+    const kept = page.getByRole("region", { name: "Companies on the list" });
+    await kept.getByRole("link", { name: "Oak & Sons" }).waitFor();
     await page.getByRole("link", { name: "Compare with now" }).click();
     await page.getByRole("row", { name: /^Both 1/ }).waitFor();
     expect(await page.getByLabel("Segment A").locator("option:checked").textContent()).toBe(

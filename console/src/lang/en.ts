@@ -1427,7 +1427,7 @@ export const en = {
       companies: "Companies then",
       compareNow: "Compare with now",
       download: "Download CSV",
-      then: "The rule then",
+      ruleThen: "The rule then",
       who: "People on the list",
       whoCompanies: "Companies on the list",
       gone: "Everybody on it has been erased since.",

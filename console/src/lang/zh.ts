@@ -1362,7 +1362,7 @@ export const zh = {
       companies: "当时家数",
       compareNow: "和现在比较",
       download: "下载 CSV",
-      then: "定格时的规则",
+      ruleThen: "定格时的规则",
       who: "名单上的人",
       whoCompanies: "名单上的公司",
       gone: "名单上的人都已删除资料。",

@@ -126,7 +126,7 @@ export function KeptList() {
         </Link>
       }
     >
-      <Part title={words.then} className="reserve-2 grows">
+      <Part title={words.ruleThen} className="reserve-2 grows">
         <p>{data ? said(data.sentence) : <Wait width={32} />}</p>
         <p className="quiet">
           {data ? (
@@ -150,7 +150,7 @@ export function KeptList() {
           rowsOf={all}
           columns={[]}
           naming={naming}
-          caption={words.title}
+          caption={company ? words.whoCompanies : words.who}
           empty={{ says: words.gone }}
         />
       </Part>
