@@ -20,6 +20,7 @@ export function Parts({
   ...helped
 }: Helped & { rule: Rule; onChange: (rule: Rule) => void }) {
   const { t } = useWords();
+  const said = useSaid();
   const words = t.segments.builder;
   const { suggested } = helped;
   switch (rule.kind) {
@@ -53,8 +54,8 @@ export function Parts({
           <Text
             label={words.tag}
             value={rule.tag}
-            options={suggested.tags.map(
-              ({ name, label }): string | Named => (label ? { code: name, name: said(label) } : name),
+            options={suggested.tags.map(({ name, label }): string | Named =>
+              label ? { code: name, name: said(label) } : name,
             )}
             onChange={(tag) => onChange({ ...rule, tag })}
           />
@@ -194,6 +195,7 @@ function Attribute({
   place,
 }: Put<"number" | "text" | "known" | "instant" | "days_since">) {
   const { t } = useWords();
+  const said = useSaid();
   const { currency } = useFormat();
   const words = t.segments.builder;
   const wanted = { number: "number", text: "text", known: null, instant: "instant" } as const;
@@ -202,7 +204,11 @@ function Attribute({
     place.level === "company" ? { ...t.attributes, ...t.companies.attributes } : t.attributes;
   const names = suggested.attributes
     .filter((one) => type === null || one.type === type)
-    .map(({ name }): Named => ({ code: name, name: called[name] ?? name }));
+    .map(({ name, label }): Named => ({
+      code: name,
+      name: label ? said(label) : (called[name] ?? name),
+    }));
+  const values = suggested.attributes.find(({ name }) => name === rule.attribute)?.values ?? [];
   const isMoney = rule.kind === "number" && rule.attribute.endsWith("_minor");
   return (
     <>
