@@ -7,7 +7,6 @@ import { emitAll } from "#kernel/outbox.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
 import type { Reader, Tx } from "#kernel/sql.ts";
 import { defined } from "./events.ts";
-import * as collect from "#collect/service.ts";
 import * as privacy from "#privacy/service.ts";
 import type { IdentifierType } from "#people/rules.ts";
 import { interestsOf } from "./model/book.ts";
@@ -81,8 +80,8 @@ type Asked =
     };
 /** The rule as it is kept: of addresses and numbers their blind indexes alone. */
 export async function sealed(house: House, rule: Asked): Promise<Rule> {
-  const sources = await collect.knownSources(house);
-  return sealedBy(house, rule, (source) => sources.get(source)?.space ?? source);
+  const spaces = new Map((await store.sharing(house.sql)).map(({ id, shares }) => [id, shares]));
+  return sealedBy(house, rule, (source) => spaces.get(source) ?? source);
 }
 /** `spaceOf`: the source whose numbers of people another shares. */
 function sealedBy(house: House, rule: Asked, spaceOf: (source: string) => string): Rule {

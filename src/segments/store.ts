@@ -575,3 +575,6 @@ export async function erasePerson(tx: Tx, { bucket, personId }: PersonKey): Prom
   await tx`delete from segments_stale where bucket = ${bucket} and person_id = ${personId}`;
   await tx`delete from segments_touched where bucket = ${bucket} and person_id = ${personId}`;
 }
+/** Sources that take people for those of another, whose numbers count. */
+export const sharing = (reader: Reader) => reader<{ id: string; shares: string }[]>`
+  select id, shares from collect_source where shares is not null`;
