@@ -496,7 +496,7 @@ test("event by event and timer by timer, everybody is where a recount at that in
       expect([...(await sql`select from outbox where name like 'segments.%ed'`)]).toEqual([]);
       await sql.begin((tx) => unlisten(tx, "test"));
     }),
-    { numRuns: 6 },
+    { numRuns: 10 },
   );
   // Of the five that ask of companies, at least three had somebody.
   expect([...met].filter((i) => i > lively.length).length, [...met].join()).toBeGreaterThan(2);
