@@ -152,7 +152,12 @@ test.each([
     400,
     "events",
   ],
-  ["deeper than anybody nests", `{"events":[${"[".repeat(70)}${"]".repeat(70)}]}`, 400, "body"],
+  [
+    "deeper than anybody nests, beside the list",
+    `{"more":${"[".repeat(70)}${"]".repeat(70)}}`,
+    400,
+    "more",
+  ],
   ["more than 500 KB", JSON.stringify({ events: ["x".repeat(600_000)] }), 413, undefined],
 ])("a request that is %s is refused whole", async (_, text, status, field) => {
   await using here = await shop(all);

@@ -278,7 +278,7 @@ async function take(
   const events: Incoming[] = [];
   const whence: collect.Whence[] = [];
   const unfit: collect.Unfit[] = [];
-  const sent = sentAt === null || Number.isNaN(sentAt) ? null : new Date(sentAt);
+  const sent = sentAt !== null && canBe(sentAt) ? new Date(sentAt) : null;
   const marksOf = (item: unknown) =>
     source.kind === "public"
       ? markOf({ agent: textOf(fieldsOf(item)["ua"]) ?? agent, ip: remote }, source.settings)
@@ -314,7 +314,7 @@ async function take(
           {
             source,
             receivedAt,
-            sentAt,
+            sentAt: sent?.getTime() ?? null,
             agent: textOf(one.context["userAgent"]) ?? (source.kind === "public" ? agent : ""),
             ip,
             vouched: one.token === null ? null : (vouched.get(one.token) ?? null),
@@ -335,6 +335,8 @@ async function take(
   await collect.receive(house, source, { events, unfit, whence });
   return large === 1 && heard.length === 1 ? "too_large" : null;
 }
+/** Some clocks begin with 1970. Beyond what a calendar holds nothing is said of when it was sent. */
+const canBe = (ms: number): boolean => ms >= 0 && ms <= Date.UTC(9999, 11, 31);
 /** A page's address is that of its visitor; a server's own says nothing of anybody. */
 function ipOf(context: Record<string, unknown>, source: Known, remote: string): string {
   const said = textOf(context["ip"]) ?? "";

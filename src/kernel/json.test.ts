@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseJson, parseList, unstorable } from "./json.ts";
+import { badIn, parseJson, parseList, parseLoose, unstorable } from "./json.ts";
 
 const corpus = (name: string): unknown =>
   JSON.parse(readFileSync(new URL(`../../test/data/badinputs/${name}`, import.meta.url), "utf8"));
@@ -130,6 +130,29 @@ test("in a list each item is judged alone", () => {
     ["{", "body"],
   ] as const)
     expect(parseList(text, "events")).toEqual({ ok: false, field });
+});
+
+test("what nests too deep costs the item it stands in and no other, and is never held", () => {
+  const deep = (levels: number) => `${'{"a":['.repeat(levels / 2)}"]"${"]}".repeat(levels / 2)}`;
+  for (const levels of [100, 2_000, 1_000_000]) {
+    const text = `{"events":[{"n":1},{"x":{"y":${deep(levels)}},"z":${deep(levels)}},{"n":[${deep(8)}]}]}`;
+    const read = parseList(text, "events");
+    expect(read.ok && read.items.map(({ bad }) => bad?.slice(0, 7) ?? null)).toEqual([
+      null,
+      "x.y.a.0",
+      null,
+    ]);
+    const { events } = parseLoose(text) as { events: unknown[] };
+    expect(events.map((one) => badIn(one) !== null)).toEqual([false, true, false]);
+    expect(events[2]).toEqual({ n: [JSON.parse(deep(8))] });
+  }
+  // One that never ends is no JSON, whatever it hides behind.
+  for (const text of ["[".repeat(1_000_000), `[1,${'{"a":'.repeat(500)}`, `${"[".repeat(70)}"]`])
+    expect(parseLoose(text)).toBeUndefined();
+  // Exactly as deep as may be.
+  const edge = `${"[".repeat(64)}${"]".repeat(64)}`;
+  expect(badIn(parseLoose(edge))).toBeNull();
+  expect(badIn(parseLoose(`[${edge}]`))).not.toBeNull();
 });
 
 test("a query or a path is held to the same texts", () => {

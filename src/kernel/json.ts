@@ -2,12 +2,13 @@
 
 /** Nesting deeper than this is no request of ours. */
 const depthLimit = 64;
+const beyondAll = "1e999";
 
 export type Parsed = { ok: true; value: unknown } | { ok: false; field: string };
 
 /** Parses, and names the first field whose number would be rounded, or whose text holds NUL or half a character. */
 export function parseJson(text: string): Parsed {
-  if (tooDeep(text)) return { ok: false, field: "body" };
+  if (shallow(text) !== text) return { ok: false, field: "body" };
   let value: unknown;
   try {
     value = parseExactly(text);
@@ -19,13 +20,12 @@ export function parseJson(text: string): Parsed {
 }
 
 /**
- * Parses a text of which the parts are judged one by one, by `badIn`: what is wrong in one costs no other. Undefined
- * where it is no JSON, or nested deeper than anybody nests.
+ * Parses a text of which the parts are judged one by one, by `badIn`: what is wrong in one costs no other, nor does what
+ * nests deeper than anybody nests. Undefined where it is no JSON.
  */
 export function parseLoose(text: string): unknown {
-  if (tooDeep(text)) return undefined;
   try {
-    return JSON.parse(text, unrounded) as unknown;
+    return JSON.parse(shallow(text), unrounded) as unknown;
   } catch {
     return undefined;
   }
@@ -43,10 +43,9 @@ export function parseList(
   text: string,
   name: string,
 ): { ok: true; items: Item[] } | { ok: false; field: string } {
-  if (tooDeep(text)) return { ok: false, field: "body" };
   let whole: unknown;
   try {
-    whole = parseExactly(text);
+    whole = parseExactly(shallow(text));
   } catch {
     return { ok: false, field: "body" };
   }
@@ -88,9 +87,15 @@ function exact(item: number, source: string): boolean {
     : digits === held * 10n ** BigInt(-shift);
 }
 
-function tooDeep(text: string): boolean {
+/**
+ * The text without what nests too deep: in the place of each such part stands a number beyond all, for which the one it
+ * stands in is refused by that field, and no neighbour of it. What a part of that kind says is never looked at.
+ */
+function shallow(text: string): string {
   let depth = 0;
   let quoted = false;
+  let left = "";
+  let from = 0;
   for (let i = 0; i < text.length; i++) {
     const c = text.charCodeAt(i);
     if (quoted) {
@@ -98,10 +103,13 @@ function tooDeep(text: string): boolean {
       else if (c === 34) quoted = false;
     } else if (c === 34) quoted = true;
     else if (c === 91 || c === 123) {
-      if (++depth > depthLimit) return true;
-    } else if (c === 93 || c === 125) depth--;
+      if (++depth === depthLimit + 1) left += `${text.slice(from, i)}${beyondAll}`;
+    } else if (c === 93 || c === 125) {
+      if (depth-- === depthLimit + 1) from = i + 1;
+    }
   }
-  return false;
+  if (left === "") return text;
+  return depth > depthLimit ? left : left + text.slice(from);
 }
 
 /** The first field of a query or path that PostgreSQL could not hold; null where all are well. */

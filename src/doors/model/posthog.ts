@@ -27,9 +27,8 @@ export function read(body: unknown): Request | null {
 
 /** The keys that a body may hold: of the request, of an event, of its properties. */
 export function tokenIn(body: unknown): string | undefined {
-  const [first] = Array.isArray(body)
-    ? body
-    : ((fieldsOf(body)["batch"] as unknown[] | undefined) ?? [body]);
+  const { batch } = fieldsOf(body);
+  const first: unknown = [body, batch].find((one) => Array.isArray(one))?.[0] ?? body;
   for (const one of [fieldsOf(body), fieldsOf(first), fieldsOf(fieldsOf(first)["properties"])])
     for (const name of ["api_key", "token"]) {
       const found = textOf(one[name]);

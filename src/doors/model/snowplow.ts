@@ -1,5 +1,6 @@
 // Snowplow's tracker protocol, as trackers post it: payload_data, short names of two or three letters.
 // docs.snowplow.io: snowplow-tracker-protocol.
+import { badIn, parseLoose } from "#kernel/json.ts";
 import {
   fieldsOf,
   instantOf,
@@ -29,25 +30,16 @@ function schemed(value: unknown): Schemed | null {
   const [, name] = /^iglu:[^/]+\/([^/]+)\//.exec(textOf(schema) ?? "") ?? [];
   return name === undefined || !isObject(data) ? null : { name, data };
 }
-const parsed = (text: unknown): unknown => {
-  if (typeof text !== "string") return undefined;
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
-};
-/** Plain JSON under one name, or base64url of it under another. */
+/** A part that a tracker has packed into a text, and that cannot be held: by its short name. */
+class Unfit extends Error {}
+/** Plain JSON under one name, or base64url of it under another. What is in it is held to what holds for all JSON. */
 function jsonOf(item: Fields, plain: string, encoded: string): Fields | null {
   const text = textOf(item[plain]);
-  if (text !== undefined) return schemed(parsed(text)) && fieldsOf(parsed(text));
-  const coded = textOf(item[encoded]);
-  if (coded === undefined) return null;
-  const bytes = Uint8Array.from(
-    atob(coded.replaceAll("-", "+").replaceAll("_", "/").replaceAll("=", "")),
-    (char) => char.charCodeAt(0),
-  );
-  const value = parsed(new TextDecoder().decode(bytes));
+  const coded = text === undefined ? textOf(item[encoded]) : undefined;
+  if (text === undefined && coded === undefined) return null;
+  const value = parseLoose(text ?? Buffer.from(coded!, "base64url").toString());
+  if (value === undefined || badIn(value) !== null)
+    throw new Unfit(text === undefined ? encoded : plain);
   return isObject(value) ? value : null;
 }
 
@@ -79,8 +71,9 @@ function heard(item: unknown): Heard {
   try {
     what = whatOf(item);
     context = jsonOf(item, "co", "cx");
-  } catch {
-    return { item, said: { reason: "invalid", field: "ue_px" } };
+  } catch (thrown) {
+    if (!(thrown instanceof Unfit)) throw thrown;
+    return { item, said: { reason: "invalid", field: thrown.message } };
   }
   if (!what) return { item, said: { reason: "invalid", field: "e" } };
   const entities = Array.isArray(context?.["data"]) ? context["data"] : [];
