@@ -39,8 +39,8 @@ const jitsu = (path: string) =>
   door("POST", path, "接收 Jitsu 客户端的事件", "Takes events from Jitsu");
 const dittofeed = (path: string) =>
   door("POST", path, "接收 Dittofeed 客户端的事件", "Takes events from Dittofeed");
-const snowplow = (path: string) =>
-  door("POST", path, "接收 Snowplow 采集器的事件", "Takes events from Snowplow trackers");
+const snowplow = (path: string, method: "GET" | "POST" = "POST") =>
+  door(method, path, "接收 Snowplow 采集器的事件", "Takes events from Snowplow trackers");
 
 /** Each word is one kind of event; the browser's are one letter. */
 export const words = ["identify", "track", "page", "screen", "group", "alias"] as const;
@@ -60,10 +60,12 @@ export const pixels = (["track", "page"] as const).map((call) => ({
   at: rudder(`/pixel/v1/${call}`),
 }));
 export const sourceConfig = ["/sourceConfig", "/sourceConfig/"].map((path) => rudder(path));
-export const captures = ["/batch", "/batch/", "/e", "/e/", "/i/v0/e/", "/capture/"].map((path) =>
-  posthog(path),
+/** With and without the stroke at the end, as its clients of several years write them; a page's last word may be a GET. */
+const ends = (path: string) => [path, `${path}/`];
+export const captures = ["/batch", "/e", "/i/v0/e", "/capture", "/track", "/engage"].flatMap(
+  (path) => ends(path).flatMap((one) => [posthog(one), posthog(one, "GET")]),
 );
-export const flags = ["/flags", "/flags/", "/decide/"].map((path) => posthog(path));
+export const flags = ["/flags", "/decide"].flatMap(ends).map((path) => posthog(path));
 export const remoteConfig = posthog("/array/:token/config", "GET");
 export const remoteScript = posthog("/array/:token/config.js", "GET");
 /** From a page, and from a server ("s2s"). */
@@ -78,12 +80,19 @@ export const dittofeeds = words.map((call) => ({
 export const trackers = [
   "/com.snowplowanalytics.snowplow/tp2",
   "/s/:key/com.snowplowanalytics.snowplow/tp2",
-].map(snowplow);
-export const sensors = door(
+].map((path) => snowplow(path));
+/** One event in the address of a picture. */
+export const trackerPixels = ["/i", "/s/:key/i"].map((path) => snowplow(path, "GET"));
+export const sensors = (["/sa", "/sa.gif"] as const).flatMap((path) =>
+  (["POST", "GET"] as const).map((method) =>
+    door(method, path, "接收神策客户端的事件", "Takes events from Sensors Analytics"),
+  ),
+);
+export const sensorsTrial = door(
   "POST",
-  "/sa",
-  "接收神策客户端的事件",
-  "Takes events from Sensors Analytics",
+  "/debug",
+  "神策客户端的调试模式：逐条说明对错",
+  "Debug mode of Sensors Analytics: says at once what is wrong",
 );
 export const cloudevents = door("POST", "/v1/cloudevents", "接收 CloudEvents", "Takes CloudEvents");
 export const preflight = door(

@@ -117,8 +117,9 @@ const others = [
   ...api.jitsus.map(({ call, at }) => opens(at, { protocols: ["jitsu"], call })),
   opens(api.dittofeedBatch, { protocols: ["dittofeed"] }),
   ...api.dittofeeds.map(({ call, at }) => opens(at, { protocols: ["dittofeed"], call })),
-  ...api.trackers.map((at) => opens(at, { protocols: ["snowplow"] })),
-  opens(api.sensors, { protocols: ["sensors"] }),
+  ...[...api.trackers, ...api.trackerPixels].map((at) => opens(at, { protocols: ["snowplow"] })),
+  ...api.sensors.map((at) => opens(at, { protocols: ["sensors"] })),
+  opens(api.sensorsTrial, { protocols: ["sensors"], trial: true }),
   opens(api.cloudevents, { protocols: ["cloudevents"] }),
   direct(api.preflight, (reading, input) => preflight({ ...reading, ...asked(input) })),
 ];

@@ -37,7 +37,12 @@ import {
 import * as store from "./store.ts";
 
 /** What a path is a door of. The first protocol is whose answers it gives while nobody is known. */
-export type Door = { protocols: readonly [Protocol, ...Protocol[]]; call?: string };
+export type Door = {
+  protocols: readonly [Protocol, ...Protocol[]];
+  call?: string;
+  /** Says at once which events are refused, and stores none where the client only wants to know. */
+  trial?: true;
+};
 export type Asked = Pick<Direct, "house" | "request" | "remote"> & {
   input: Record<string, unknown>;
 };
@@ -147,26 +152,26 @@ async function serve(
   if (typeof text === "string" && Buffer.byteLength(text) > limited.request)
     return refused({ kind: "request.too_large" }, "too_large");
   const bytes = got.ok ? got.bytes : null;
+  const dry = isDry(door, request);
   const told = read(protocol, { body, bytes }, door.call ?? null, request);
   if (!told || badIn(sentOf(body)) !== null) {
     const left = typeof text === "string" ? text.slice(0, limited.event) : "";
     const kept = withoutAddressText(withoutTokens(left));
     const unfit = [{ key: kept, reason: "unreadable", field: "", text: kept }];
-    await collect.receive(house, source, { events: [], unfit });
+    if (!dry) await collect.receive(house, source, { events: [], unfit });
     return { protocol, outcome: { kind: "request.invalid", fields: ["body"] }, source };
   }
   if (told.heard.length > limited.events)
     return refused({ kind: "request.too_large" }, "too_large", told.heard.length);
   const seconds = collect.waitOf(house, source, told.heard.length);
   if (seconds > 0) return refused({ kind: "request.too_many", seconds }, "rate", told.heard.length);
-  const fields = await take(lobby, asked, source, protocol, told);
-  // One event alone in its request, too large for its client's own limit, is told so.
-  if (fields === "too_large") return { protocol, outcome: { kind: "request.too_large" }, source };
-  return { protocol, outcome: { kind: "taken" }, source };
+  return { protocol, outcome: await take(lobby, door, asked, source, protocol, told), source };
 }
-/** What a batch says of itself, beside its items: they are judged one by one. */
+const isDry = ({ trial }: Door, request: Request): boolean =>
+  trial === true && request.headers.get("dry-run") === "true";
+/** What a batch says of itself that may be kept, beside its items: they are judged one by one. */
 const sentOf = (body: unknown): unknown => {
-  const { batch: _, data: __, ...rest } = fieldsOf(body);
+  const { batch: _, data: __, sentAt: ___, sent_at: ____, ...rest } = fieldsOf(body);
   return Array.isArray(body) || !("batch" in fieldsOf(body)) ? null : rest;
 };
 
@@ -221,16 +226,19 @@ async function opened(
   room: Room,
 ): Promise<string | { why: "too_large" | "broken" | "no_room" }> {
   const text = new TextDecoder().decode(bytes);
-  if (protocol === "rudderstack" && request.method === "GET") return JSON.stringify(pixelOf(input));
+  if (request.method === "GET" && protocol === "rudderstack") return JSON.stringify(pixelOf(input));
+  if (request.method === "GET" && protocol === "snowplow") {
+    const { key: _, ...event } = input;
+    return JSON.stringify({ schema: payload, data: [event] });
+  }
   if (protocol !== "sensors" && protocol !== "posthog") return text;
-  const form = request.method === "GET" ? null : new URLSearchParams(text);
-  const one = (name: string) => textOf(input[name]) ?? form?.get(name) ?? undefined;
-  const coded = one("data_list") ?? (protocol === "sensors" ? one("data") : undefined);
-  const plain =
-    protocol === "posthog" && text.startsWith("data=") ? (form?.get("data") ?? "") : undefined;
-  if (plain !== undefined)
-    return /^[[{]/.test(plain) ? plain : Buffer.from(plain, "base64").toString();
+  // A form, or an address; JSON as it stands is neither.
+  const form = /^\w+=/.test(text) ? new URLSearchParams(text) : null;
+  // "+" that a client left as it is comes out of a form as a space.
+  const one = (name: string) => (textOf(input[name]) ?? form?.get(name))?.replaceAll(" ", "+");
+  const coded = (protocol === "sensors" ? one("data_list") : undefined) ?? one("data");
   if (coded === undefined) return text;
+  if (/^[[{]/.test(coded)) return textOf(input["data"]) ?? form?.get("data") ?? coded;
   const inner = await inflate(Buffer.from(coded, "base64"), "", limit, room);
   if (!inner.ok) return inner;
   room.give(inner.bytes.length); // the caller counts the text
@@ -263,14 +271,15 @@ function read(
   return segment.read(body, call);
 }
 
-/** Takes what could be read; says "too_large" where all there was is one event beyond its limit. */
+/** Takes what could be read. */
 async function take(
   lobby: Lobby,
+  door: Door,
   { house, request, remote }: Asked,
   source: Known,
   protocol: Protocol,
   { heard, sentAt }: Told,
-): Promise<"too_large" | null> {
+): Promise<Outcome> {
   const receivedAt = house.clocks.shop();
   const requestId = house.newId();
   const vouched = await vouchersOf(lobby, house, source, heard);
@@ -332,8 +341,14 @@ async function take(
         }
       }
   }
-  await collect.receive(house, source, { events, unfit, whence });
-  return large === 1 && heard.length === 1 ? "too_large" : null;
+  if (!isDry(door, request)) await collect.receive(house, source, { events, unfit, whence });
+  if (door.trial && unfit.length > 0)
+    return {
+      kind: "request.invalid",
+      fields: [...new Set(unfit.map(({ field, reason }) => (field === "" ? reason : field)))],
+    };
+  // One event alone in its request, too large for its client's own limit, is told so.
+  return { kind: large === 1 && heard.length === 1 ? "request.too_large" : "taken" };
 }
 /** Some clocks begin with 1970. Beyond what a calendar holds nothing is said of when it was sent. */
 const canBe = (ms: number): boolean => ms >= 0 && ms <= Date.UTC(9999, 11, 31);
@@ -385,8 +400,16 @@ async function respond(
   const open =
     origin !== null &&
     (source ? isAllowedOrigin(origin, source.settings) : await isKnownOrigin(house, origin));
-  return Response.json(body, { status, headers: { ...headers, ...(open ? corsOf(origin) : {}) } });
+  const all = { ...headers, ...(open ? corsOf(origin) : {}) };
+  if (request.method === "GET" && outcome.kind === "taken")
+    return new Response(picture, {
+      status,
+      headers: { ...all, "content-type": "image/gif", "cache-control": "no-store" },
+    });
+  return Response.json(body, { status, headers: all });
 }
+/** Whoever asks for a picture gets one: a single pixel that nobody sees. */
+const picture = Buffer.from("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7", "base64");
 const corsOf = (origin: string) => ({
   "access-control-allow-origin": origin,
   // Beacons carry credentials whether or not there are any.

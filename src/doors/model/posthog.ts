@@ -18,7 +18,7 @@ export function read(body: unknown): Request | null {
     ? body
     : Array.isArray(whole["batch"])
       ? whole["batch"]
-      : isObject(body) && "event" in body
+      : isObject(body) && ("event" in body || "$set" in body)
         ? [body]
         : null;
   if (!items) return null;
@@ -30,7 +30,7 @@ export function tokenIn(body: unknown): string | undefined {
   const { batch } = fieldsOf(body);
   const first: unknown = [body, batch].find((one) => Array.isArray(one))?.[0] ?? body;
   for (const one of [fieldsOf(body), fieldsOf(first), fieldsOf(fieldsOf(first)["properties"])])
-    for (const name of ["api_key", "token"]) {
+    for (const name of ["api_key", "token", "$token"]) {
       const found = textOf(one[name]);
       if (found !== undefined) return found;
     }
@@ -54,8 +54,12 @@ function heard(item: unknown): Heard {
   if (given !== undefined && !isObject(given))
     return { item, said: { reason: "invalid", field: "properties" } };
   const { $person_token, token: _, api_key: __, ...properties } = fieldsOf(given);
-  const event = textOf(item["event"]) ?? "";
-  const id = textOf(item["distinct_id"]) ?? textOf(properties["distinct_id"]);
+  // "people.set" of its older clients says what is known of somebody, and names no event.
+  const event = textOf(item["event"]) ?? ("$set" in item ? "$set" : "");
+  const id =
+    textOf(item["distinct_id"]) ??
+    textOf(properties["distinct_id"]) ??
+    textOf(item["$distinct_id"]);
   if (id === undefined) return { item, said: { reason: "no_sender", field: "distinct_id" } };
   const at = instantOf(item["timestamp"]);
   if (Number.isNaN(at)) return { item, said: { reason: "invalid", field: "timestamp" } };
