@@ -32,7 +32,7 @@ const kernel = new RegExp(
     .join("|")})\\.ts$`,
 );
 /** Pure parts of the kernel: they run in the browser too. */
-const pure = "#kernel/(result|clock|ids|money)\\.ts";
+const pure = "#kernel/(result|clock|ids|money|json)\\.ts";
 const own = (...roles: string[]) => `\\./(${roles.join("|")})\\.ts`;
 const model = "\\./model/[\\w-]+\\.ts";
 const service = [
