@@ -36,7 +36,7 @@ test("an identifier is one node from first sight on, however often and however m
 test("names and addresses are stored under the node's key, and come back only through it", async () => {
   await using here = await world();
   const { house, sql } = here;
-  const [ann, ben] = (await meet(here, "17850", "17851")) as [PersonKey, PersonKey];
+  const [ann, ben] = (await meet(here, "u-17850", "u-17851")) as [PersonKey, PersonKey];
   await sql.begin(async (tx) => {
     await service.setFields(house, tx, [
       { person: ann, field: "email", value: "ann@example.com", source: "test", at },
@@ -58,13 +58,13 @@ test("names and addresses are stored under the node's key, and come back only th
   );
   expect(await service.identifiers(house, sql, [ben, ann], "user_id")).toEqual(
     new Map([
-      [ann.personId, "17850"],
-      [ben.personId, "17851"],
+      [ann.personId, "u-17850"],
+      [ben.personId, "u-17851"],
     ]),
   );
   const rows = await here.owner<{ text: string }[]>`
     select to_jsonb(f)::text as text from people_field f union all select to_jsonb(n)::text from people_node n`;
-  expect(rows.some(({ text }) => /ann|ben|1785/.test(text))).toBe(false);
+  expect(rows.some(({ text }) => /ann|ben|u-1785/.test(text))).toBe(false);
   // A value does not open in another's place, not even by whoever can write to the table.
   await here.owner`
     update people_field f set sealed = o.sealed, node_id = o.node_id, node_bucket = o.node_bucket, field = 'name'
