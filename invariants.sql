@@ -110,12 +110,16 @@ cross join lateral (
   where (o.bucket, o.person_id, o.purpose) = (m.bucket, m.person_id, m.purpose)
     and o.released_at > m.released_at - interval '30 days' and o.released_at <= m.released_at
 ) n
--- People who are one, or were, had a share each.
-cross join lateral (
-  select 1 + count(distinct case when g.from_id = m.person_id then g.into_id else g.from_id end) as people
-  from people_merge g where m.person_id in (g.from_id, g.into_id)
-) w
-where n.week > (m.policy->>'week')::int * w.people or n.month > (m.policy->>'month')::int * w.people;
+where (n.week > (m.policy->>'week')::int or n.month > (m.policy->>'month')::int)
+-- People who are one, or were, had a share each, through however many merges.
+and (
+  with recursive one(person_id) as (
+    select m.person_id union
+    select case when g.from_id = one.person_id then g.into_id else g.from_id end
+    from one join people_merge g on one.person_id in (g.from_id, g.into_id)
+  )
+  select n.week > (m.policy->>'week')::int * count(*) or n.month > (m.policy->>'month')::int * count(*) from one
+);
 
 -- I11 没有消息在免打扰时段发出 | No message left in quiet hours
 select m.bucket, m.person_id, m.id from messages_message m

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ownerLink } from "#access/service.ts";
 import { pumps } from "../src/app.ts";
 import { ensureBuilt, pages } from "../src/console.ts";
+import * as messages from "../src/messages/service.ts";
 import * as people from "../src/people/service.ts";
 import { launch, noBrowser, watched } from "./browser.ts";
 import { keyFor, sourceOf, stage, type Stage } from "./clients/harness.ts";
@@ -39,6 +40,35 @@ async function told(at: Stage, key: string) {
   const sent = await at.ask("POST", "/v1/events", { headers, body: { events } });
   expect(sent.body["accepted"]).toBe(events.length);
 }
+/** Each of them agreed to messages and was sent one this week. */
+async function written({ house }: Stage, ids: readonly string[]) {
+  const words = { subject: "Hello", body: "Hello." };
+  const now = house.clocks.shop();
+  const common = { purpose: "marketing" as const, textVersion: "v1", proof: "page" };
+  await house.sql.begin(async (tx) => {
+    await messages.defineTemplate(tx, now, {
+      ...{ key: "hello", purpose: "marketing", zh: words, en: words },
+    });
+    const open = await messages.saveSettings({ tx } as never, {
+      ...{ limits: { marketing: { week: 1, month: 4 }, service: { week: 1, month: 4 } } },
+      ...{ quietFrom: "00:00", quietUntil: "00:00" },
+    });
+    expect(open.ok).toBe(true);
+    for (const id of ids) {
+      const person = await people.find(tx, id);
+      if (!person.ok) throw new Error(person.code);
+      const said = { ...common, person: person.value, channel: "inapp" as const, granted: true };
+      await messages.setConsent(house, tx, [{ ...said, at: now }], now);
+      const [sent] = await messages.send(house, tx, now, [
+        {
+          ...{ person: person.value, purpose: "marketing", templateId: "hello" },
+          ...{ channels: ["inapp"], data: {}, cause: "test" },
+        },
+      ]);
+      expect(sent).toMatchObject({ verdict: "queued" });
+    }
+  });
+}
 async function fit(page: Page, name: string) {
   await page.evaluate(axe);
   const { violations } = await page.evaluate<{
@@ -69,6 +99,7 @@ describe.skipIf(noBrowser)(`who is who in a browser${noBrowser ? ` (${noBrowser}
       (await people.byIdentifier(house, house.sql, "user_id", user, source.id))!.personId;
     const [first, second] = [await personOf("u-17"), await personOf("u-18")];
     expect(first).not.toBe(second);
+    await written(at, [first, second]);
     const jobs = async (limit: number) => (await people.jobs(house.sql, limit)).length;
     const context = await browser.newContext({
       locale: "en-GB",
@@ -116,7 +147,17 @@ describe.skipIf(noBrowser)(`who is who in a browser${noBrowser ? ` (${noBrowser}
     expect(await personOf("u-18")).toBe(first);
     expect(new URL(page.url()).pathname).toBe(`/members/${first}`);
     await page.getByText("Merged by hand, by you: same card at the till").waitFor();
+    // Both had this week's message: the second is not taken back, and says why it is one too many.
+    const over = page.getByText("Marketing: 2 in the last 7 days where a member gets 1.", {
+      exact: false,
+    });
+    await over.waitFor();
     await fit(page, "member-merged-en");
+    await page.getByRole("button", { name: "中文" }).click();
+    await page.getByText("「营销」最近 7 天已发 2 条，上限 1 条", { exact: false }).waitFor();
+    await fit(page, "member-merged-zh");
+    await page.getByRole("button", { name: "English" }).click();
+    await over.waitFor();
 
     // What an operator joined is refused no more, and nobody is told of a conflict.
     expect(await page.getByText("Links that were not believed").count()).toBe(0);
@@ -138,6 +179,7 @@ describe.skipIf(noBrowser)(`who is who in a browser${noBrowser ? ` (${noBrowser}
     expect(await personOf("u-18")).toBe(second);
     await page.reload();
     await page.getByText("undone by you", { exact: false }).waitFor();
+    expect(await over.count()).toBe(0);
     await fit(page, "member-undone-en");
 
     await go("/identity");

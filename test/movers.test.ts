@@ -235,6 +235,44 @@ test("messages count together towards what a person gets, and what waits for the
   await sound(here);
 }, 60_000);
 
+test("whoever had a message each has more than a member gets: that is shown, stays, and ends with its days or their parting", async () => {
+  await using here = await shop(allRoutes);
+  const { clock } = here;
+  const { say, join, part, find } = saying(here);
+  await template(here);
+  for (const one of [a1, a2, u1, u2]) await say("Page", one);
+  const all = [await find(a1), await find(a2), await find(u1), await find(u2)];
+  for (const one of all) await consent(here, one, true);
+  for (const [i, one] of all.entries())
+    expect((await write(here, one, `${i}`)).verdict).toBe("queued");
+  const shown = async ({ personId }: PersonKey) =>
+    (await here.ask("GET", `/v1/members/${personId}/messages`, { headers: here.as.owner }))
+      .body as { excess: object[]; messages: object[] };
+  const week = (sent: number) => ({ purpose: "marketing", days: 7, sent, most: 1 });
+  for (const one of all) expect((await shown(one)).excess).toEqual([]);
+  await join(a2, u2);
+  await join(a1, u1);
+  expect((await shown(await find(u1))).excess).toEqual([week(2)]);
+  await sound(here);
+  // The visitor of the one goes on to the other, who was named first.
+  await join(u2, u1);
+  const one = await find(u2);
+  expect([await find(a1), one]).toEqual([all[3], all[3]]);
+  expect((await shown(one)).excess).toContainEqual(week(4));
+  expect((await shown(one)).messages).toHaveLength(4);
+  expect(await write(here, one, "more")).toMatchObject({ verdict: "suppressed" });
+  await sound(here);
+  const now = clock.shop;
+  later(here, 7 * 24);
+  expect((await shown(one)).excess).not.toContainEqual(expect.objectContaining({ days: 7 }));
+  clock.shop = now;
+  await part(u2, u1);
+  await part(a1, u1);
+  await part(a2, u2);
+  for (const person of all) expect((await shown(person)).excess).toEqual([]);
+  await sound(here);
+}, 60_000);
+
 test("a visitor's message that waits leaves once, from whoever they turn out to be, and parts with them while it waits", async () => {
   await using here = await shop(allRoutes);
   const { sql, clock } = here;

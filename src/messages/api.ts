@@ -156,6 +156,15 @@ export const ofMember = endpoint({
         ),
       }),
     ),
+    /** Of these they have had more in the last 7 or 30 days than one member gets, as when several became one. */
+    excess: z.array(
+      z.object({
+        purpose,
+        days: z.union([z.literal(7), z.literal(30)]),
+        sent: z.int(),
+        most: z.int(),
+      }),
+    ),
     consents: z.array(consent.extend({ proof: z.string().nullable(), madeUp: z.boolean() })),
   }),
   failures: ["people.unknown", "request.forbidden"],

@@ -19,6 +19,8 @@ import {
   consentKinds,
   consentText,
   consentTextVersion,
+  excessOf,
+  MONTH_MS,
   reasonTexts,
   type ConsentLine,
 } from "./rules.ts";
@@ -90,6 +92,9 @@ async function ofMember({ house, scope, now }: Reading, { person: personId }: { 
   const rows = await views.ofMember(house.sql, person.value);
   const ways = await views.deliveries(house.sql, person.value);
   const lines = await store.linesOf(house.sql, [person.value]);
+  const since = new Date(now.getTime() - MONTH_MS);
+  const released = await store.releasedOf(house.sql, [person.value], since);
+  const { limits } = await store.settings(house.sql);
   const goods = await views.goodsNames(
     house.sql,
     rows.flatMap(({ data }) => data.skus ?? []),
@@ -127,6 +132,7 @@ async function ofMember({ house, scope, now }: Reading, { person: personId }: { 
           readAt: readAt?.toISOString() ?? null,
         })),
     })),
+    excess: excessOf(released, limits, now),
     consents: consents(lines, now),
   });
 }

@@ -126,6 +126,31 @@ export function judge(
   return { kind: "release", channels: agreed };
 }
 
+export type Excess = { purpose: Purpose; days: 7 | 30; sent: number; most: number };
+/**
+ * What somebody has had more of than one person gets, for each purpose and span: they were several people, or the limit
+ * came down since. Nothing more goes until it is below the limit again.
+ */
+export function excessOf(
+  released: readonly { purpose: Purpose; releasedAt: Date }[],
+  limits: Settings["limits"],
+  now: Date,
+): Excess[] {
+  const spans = [
+    { days: 7, span: WEEK_MS, limit: "week" },
+    { days: 30, span: MONTH_MS, limit: "month" },
+  ] as const;
+  return (Object.keys(limits) as Purpose[]).toSorted().flatMap((purpose) =>
+    spans.flatMap(({ days, span, limit }) => {
+      const most = limits[purpose][limit];
+      const sent = released.filter(
+        (one) => one.purpose === purpose && one.releasedAt.getTime() > now.getTime() - span,
+      ).length;
+      return sent > most ? [{ purpose, days, sent, most }] : [];
+    }),
+  );
+}
+
 /** How long after its `attempts`-th refusal a mail is tried again; null: no more. Minutes, doubling, to about a day in all. */
 export const retryAfterMs = (attempts: number): number | null =>
   attempts >= 10 ? null : 60_000 * 2 ** attempts;

@@ -976,6 +976,8 @@ export const en = {
     messages: "Messages",
     noMessages: "This member has been sent nothing.",
     read: "read",
+    messagesExcess: (purpose, days, sent, most) =>
+      `${purpose}: ${sent} in the last ${days} days where a member gets ${most}. Each account was sent its own before they were merged, or the limit was lowered since. No more go out until the count is below the limit.`,
     coupons: "Coupons",
     noCoupons: "This member has been given no coupon.",
     usedOn: (order) => `used on order ${order}`,

@@ -923,6 +923,8 @@ export const zh = {
     messages: "消息",
     noMessages: "没有给这位会员发过消息。",
     read: "已读",
+    messagesExcess: (purpose: string, days: string, sent: string, most: string) =>
+      `「${purpose}」最近 ${days} 天已发 ${sent} 条，上限 ${most} 条：合并前几个账号各收到过，或上限后来调低了。降到上限以下之前不再发。`,
     coupons: "优惠券",
     noCoupons: "没有给过优惠券。",
     usedOn: (order: string) => `用于订单 ${order}`,

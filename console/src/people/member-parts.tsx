@@ -63,11 +63,22 @@ export function Bought({ person }: { person: string }) {
 type OfMember = Answer<typeof api.messages.ofMember>;
 export function Messages({ data, error }: { data: OfMember | undefined; error: unknown }) {
   const { t } = useWords();
+  const format = useFormat();
   const said = useSaid();
   return (
     <Part title={t.member.messages} className="reserve-2 grows">
       {error ? <Broken error={error} /> : null}
       {data?.messages.length === 0 && <p className="quiet">{t.member.noMessages}</p>}
+      {data?.excess.map(({ purpose, days, sent, most }) => (
+        <p key={`${purpose} ${days}`} className="quiet">
+          {t.member.messagesExcess(
+            t.purposes[purpose],
+            format.number(days),
+            format.number(sent),
+            format.number(most),
+          )}
+        </p>
+      ))}
       <ul className="rows">
         {data
           ? data.messages.map((message) => (
