@@ -63,6 +63,8 @@ const needed: (keyof LineText)[] = ["order", "sku", "quantity", "unitPrice", "at
 /** Quantities beyond a million and prices beyond ten million are mistakes, not sales. */
 const quantityLimit = 1_000_000;
 const priceLimit = 10_000_000 * 10_000;
+/** And so are lines beyond so many minor units: thousands of them must add up to what can still be held. */
+const amountLimit = 10_000_000_000_000;
 const earliest = Date.UTC(1990, 0, 1);
 const latest = Date.UTC(2100, 0, 1);
 
@@ -86,6 +88,8 @@ export function readLine(text: LineText, shop: Shop): Line | Unfit {
   if (at === null) return { field: "at", reason: "not_a_time" };
   if (at.getTime() < earliest || at.getTime() >= latest)
     return { field: "at", reason: "out_of_range" };
+  const amountMinor = lineMinor(quantity, unitPrice, shop.digits);
+  if (Math.abs(amountMinor) > amountLimit) return { field: "quantity", reason: "out_of_range" };
   const data: LineData = {
     order: text.order,
     kind: kindOf(text.order, quantity, unitPrice, shop.refundPrefix),
@@ -93,7 +97,7 @@ export function readLine(text: LineText, shop: Shop): Line | Unfit {
     name: text.name,
     quantity,
     unitPrice,
-    amountMinor: lineMinor(quantity, unitPrice, shop.digits),
+    amountMinor,
     currency: shop.currency,
     goods: !shop.services.has(text.sku),
   };

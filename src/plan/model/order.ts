@@ -32,6 +32,8 @@ export const mark = {
 
 /** Quantities beyond a million are mistakes, not sales. */
 const quantityLimit = 1_000_000;
+/** A line, or an order's lines together, come to no more minor units: what adds them up must be able to hold them. */
+const amountLimit = 10_000_000_000_000;
 type Shop = { currency: string };
 
 const kinds: Record<string, OrderFigures["kind"]> = {
@@ -74,6 +76,7 @@ export function readOrder(
     lines.push(line);
   }
   const lineSum = lines.reduce((sum, { amountMinor }) => sum + amountMinor, 0);
+  if (Math.abs(lineSum) > amountLimit) return { unfit: "products" };
   const extra = (minor["shipping"] ?? 0) + (minor["tax"] ?? 0);
   const net = minor["revenue"] ?? minor["subtotal"] ?? minor["value"];
   const has = lines.length > 0;
@@ -126,11 +129,13 @@ function readProductLine(
   const told = one["price"];
   const unitPrice = told === undefined || told === null || told === "" ? 0 : decimal(told);
   if (unitPrice === null || unitPrice < 0) return { unfit: "price" };
+  const amountMinor = lineMinor(sign * quantity, unitPrice, digits) + 0;
+  if (Math.abs(amountMinor) > amountLimit) return { unfit: "price" };
   const line: OrderLine = {
     sku,
     quantity: quantity === 0 ? 0 : sign * quantity,
     unitPrice,
-    amountMinor: lineMinor(sign * quantity, unitPrice, digits) + 0,
+    amountMinor,
   };
   const name = textOf(one["name"], 500);
   const category = textOf(one["category"], 200);
