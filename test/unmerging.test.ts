@@ -30,6 +30,16 @@ const history = fc.record({
   after: fc.array(step, { maxLength: 3 }),
 });
 
+const did = (who: Step["who"], act: Step["act"], which = 0): Step => ({
+  ...{ who, act, which, lateHours: 0, waitHours: 1 },
+});
+/** A device becomes a member's while two are one, and who looked is in a segment at the end. */
+const joined = {
+  before: [did("u2", "view"), did("u1", "tag")],
+  between: [did("u1", "login"), did("u2", "city", 1), did(device, "city")],
+  after: [did("u1", "view"), did("u1", "view", 1), did("u2", "view")],
+};
+
 const settled = async ({ house }: Shop) => {
   const work = pumps(house, null);
   for (let done = 1; done > 0;)
@@ -176,8 +186,12 @@ test("taken apart again, two members are as if nobody had ever put them together
       expect((await personOf(here, "u2")).personId).toBe((await personOf(here, "u1")).personId);
       // What is set by hand on both at once stays with whom it was set on: that is no history of either.
       for (const one of [here, control]) await live(one, between, 100, false);
-      const { merges } = (await asked(here, "GET", path)) as { merges: { id: string }[] };
-      await asked(here, "POST", `${path}/${merges[0]!.id}/undo`, { reason: "two cards" });
+      // A device may have become a member's since: that is another merge.
+      const { merges } = (await asked(here, "GET", path)) as {
+        merges: { id: string; why: string | null }[];
+      };
+      const { id } = merges.find(({ why }) => why === "one card")!;
+      await asked(here, "POST", `${path}/${id}/undo`, { reason: "two cards" });
       for (const one of [here, control]) {
         await waited(one, 0);
         await live(one, after, 200, true);
@@ -188,7 +202,7 @@ test("taken apart again, two members are as if nobody had ever put them together
       if (JSON.stringify(is).includes("looked")) met++;
     }),
     // Each run is two shops over days: the first that differs is told as it is.
-    { numRuns: 4, endOnFailure: true },
+    { numRuns: 4, endOnFailure: true, examples: [[joined]] },
   );
   expect(met).toBeGreaterThan(0);
 }, 180_000);
