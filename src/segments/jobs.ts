@@ -107,13 +107,15 @@ async function refreshIn(
 ): Promise<{ entered: number; left: number }> {
   const now = clockOf(house);
   await store.asksEverybody(tx, false);
+  // Before the segment, as everybody does.
+  const { listeners } = await rulesNow(house, tx);
   await store.lockWhole(tx, [segmentId]);
   const segment = await store.byId(tx, segmentId);
   if (!segment) return { entered: 0, left: 0 };
   const { rule, version } = segment;
   // Their timers are set as they are looked at.
   if (movesCompanies(rule, segment.level)) await store.touchEveryCompany(tx);
-  if (segment.level === "company") return refreshCompanies(house, tx, segment, now);
+  if (segment.level === "company") return refreshCompanies(house, tx, segment, listeners, now);
   const asked = atInstant(rule, now, await service.knownIn(tx, [rule]));
   const fit = views.matching(tx, asked, now.at);
   const unforeseen = views.isUnforeseen(asked);
@@ -126,7 +128,6 @@ async function refreshIn(
   );
   if (unforeseen) await store.asksEverybody(tx, false);
   const changed = made.entered + made.left;
-  const { listeners } = await rulesNow(house, tx);
   if (changed > 0) {
     const explained = await explain(tx, segment, now.at);
     await store.putRecount(tx, segmentId, { ...made, at: now.at, version, asked: explained });
@@ -141,6 +142,7 @@ async function refreshCompanies(
   house: House,
   tx: Tx,
   { id: segmentId, rule, version }: store.Segment,
+  listeners: ReadonlySet<string>,
   now: Clock,
 ): Promise<{ entered: number; left: number }> {
   const fit = views.matching(tx, atInstant(rule, now), now.at, "company");
@@ -150,7 +152,6 @@ async function refreshCompanies(
     fit as unknown as Parameters<typeof store.replaceCompanies>[2],
   );
   await store.markRefreshed(tx, segmentId, now.at);
-  const { listeners } = await rulesNow(house, tx);
   const changes = changed.map((one) => ({ ...one, segmentId, version, cause: null, at: now.at }));
   await tellOfCompanies(house, tx, await wantedBy(tx, listeners), changes);
   const came = changed.filter(({ change }) => change === "entered").length;
@@ -286,10 +287,10 @@ async function look(house: House, tx: Tx, book: Kept, asks: Asks, told?: Told): 
   );
   const entries = closure(rules, asked);
   const ids = entries.map(({ segment }) => segment.id);
-  const atOnce = !told && asked.length >= togetherFrom;
-  // Of so many people each one's row would be written for its lock: they have the segments to themselves instead.
-  if (atOnce) await store.lockWhole(tx, ids);
-  else await store.lockShared(tx, ids);
+  // Of so many people each one's row would be written for its lock: they have the segments to themselves instead, unless
+  // somebody else is at work on them.
+  const atOnce = !told && asked.length >= togetherFrom && (await store.tryLockWhole(tx, ids));
+  if (!atOnce) await store.lockShared(tx, ids);
   const locked = atOnce
     ? []
     : await store.lockPeople(

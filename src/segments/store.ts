@@ -21,9 +21,14 @@ const columns = (reader: Reader) => reader`
 
 export const all = (reader: Reader) =>
   reader<Segment[]>`select ${columns(reader)} from segments_segment order by defined_at, id`;
-/** Locked for whoever changes rules: two changes together could make a circle that neither makes alone. */
-export const allLocked = (tx: Tx) =>
-  tx<Segment[]>`select ${columns(tx)} from segments_segment order by id for update`;
+/**
+ * Locked for whoever changes rules: two changes together could make a circle that neither makes alone. The generation
+ * comes before the segments, as it does for whoever looks at people: otherwise each could wait for the other.
+ */
+export async function allLocked(tx: Tx): Promise<Segment[]> {
+  await tx`select from segments_state for update`;
+  return tx<Segment[]>`select ${columns(tx)} from segments_segment order by id for update`;
+}
 export async function byId(reader: Reader, id: string): Promise<Segment | undefined> {
   const [segment] = await reader<Segment[]>`
     select ${columns(reader)} from segments_segment where id = ${id}`;
@@ -131,6 +136,24 @@ export async function isCompanyTouched(reader: Reader): Promise<boolean> {
 /** While all of a segment is worked out nobody else changes who is in it; single people share the right. */
 export const lockWhole = (tx: Tx, ids: readonly string[]) => tx`
   select from segments_segment where id = any(${ids as string[]}::uuid[]) order by id for update`;
+/**
+ * The same where nobody has to be waited for; false, and nothing is locked, where somebody works on one of them. Whoever
+ * shares the right already may ask this way only: two of them who waited for all of it would wait for each other.
+ */
+export const tryLockWhole = (tx: Tx, ids: readonly string[]): Promise<boolean> =>
+  tx
+    .savepoint(async (step) => {
+      const free = await step`
+        select from segments_segment where id = any(${ids as string[]}::uuid[])
+        order by id for update skip locked`;
+      if (free.length < ids.length) throw taken;
+      return true;
+    })
+    .catch((thrown: unknown) => {
+      if (thrown === taken) return false;
+      throw thrown;
+    });
+const taken = new Error("somebody works on one of these segments");
 export const lockShared = (tx: Tx, ids: readonly string[]) => tx`
   select from segments_segment where id = any(${ids as string[]}::uuid[]) order by id for share`;
 /** Two who look at one person do it one after the other. Gives each one's stamp; who is nobody has none. */

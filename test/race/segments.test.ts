@@ -1,0 +1,70 @@
+// Rules change while people are looked at: neither waits for the other in a circle, however many are looked at together.
+import { expect, test } from "vitest";
+import { refold, refresh } from "#segments/jobs.ts";
+import { define, listen, unlisten } from "#segments/service.ts";
+import type { Rule } from "#segments/rules.ts";
+import { world } from "../../test/database.ts";
+
+const idOf = (i: number) => `01890000-0000-7000-8000-${String(i).padStart(12, "0")}`;
+const everybody = Array.from({ length: 1200 }, (_, i) => ({ bucket: i % 256, personId: idOf(i) }));
+const rule: Rule = { kind: "tag", tag: "vip", in: ["yes"] };
+
+async function open() {
+  const shop = await world();
+  const { house, sql } = shop;
+  const rows = everybody.map((key) => ({ ...key, sourceId: idOf(0), seenAt: shop.clock.shop }));
+  await sql`insert into people_person ${sql(rows)}`;
+  const put = async (id?: string) => {
+    const name = { zh: "测", en: "T" };
+    const made = await sql.begin((tx) =>
+      define({ tx, house } as never, { ...(id ? { id } : {}), name, rule, purpose: "analysis" }),
+    );
+    if (!made.ok) throw new Error(made.code);
+    return made.value.id;
+  };
+  const ids = [await put(), await put(), await put()];
+  return { ...shop, ids, put, [Symbol.asyncDispose]: () => shop[Symbol.asyncDispose]() };
+}
+
+test("rules are changed, worked out and listened to while people are looked at: nobody waits in a circle", async () => {
+  await using shop = await open();
+  const { house, sql, ids, put } = shop;
+  const until = performance.now() + 6000;
+  const loop = async (act: (n: number) => Promise<unknown>) => {
+    let n = 0;
+    for (; performance.now() < until; n++) {
+      await act(n);
+      // Whoever changes a rule waits until nobody looks: each leaves a gap, as a worker does.
+      await sql`select pg_sleep(0.02)`;
+    }
+    return n;
+  };
+  const done = await Promise.all([
+    loop((n) => put(ids[n % 3])),
+    loop((n) => refresh(house, ids[n % 3]!)),
+    loop((n) => sql.begin((tx) => (n % 2 ? unlisten(tx, "x") : listen(tx, "x", ids[0]!)))),
+    ...[0, 1, 2].map((i) =>
+      loop((n) => sql.begin((tx) => refold(house, tx, [everybody[(i * 400 + n) % 1200]!]))),
+    ),
+  ]);
+  for (const n of done) expect(n).toBeGreaterThan(3);
+});
+
+test("two slices whose people turn out to be somebody else, a thousand in each, both come to their end", async () => {
+  await using shop = await open();
+  const { house, sql } = shop;
+  let both = 0;
+  let go = () => {};
+  const met = new Promise<void>((done) => {
+    go = done;
+  });
+  // Each has looked at one of its people before it looks at all of them, as a slice does.
+  const slice = (alone: number) =>
+    sql.begin(async (tx) => {
+      await refold(house, tx, [everybody[alone]!]);
+      if (++both === 2) go();
+      await met;
+      await refold(house, tx, alone === 0 ? everybody.slice(0, 1000) : everybody.slice(100, 1200));
+    });
+  await Promise.all([slice(0), slice(1100)]);
+});
