@@ -239,12 +239,12 @@ export async function knownIn(reader: Reader, rules: readonly Rule[]): Promise<K
 
 /** Tells `listener` of whoever comes and goes, by segments.entered and segments.left; null: of every segment. */
 export async function listen(tx: Tx, listener: string, segmentId: string | null): Promise<void> {
-  await store.listen(tx, { listener, segmentId: segmentId ?? store.anySegment });
   await store.nextGeneration(tx);
+  await store.listen(tx, { listener, segmentId: segmentId ?? store.anySegment });
 }
 export async function unlisten(tx: Tx, listener: string): Promise<void> {
-  await store.unlisten(tx, listener);
   await store.nextGeneration(tx);
+  await store.unlisten(tx, listener);
 }
 
 /** Everybody in a segment now, by bucket and id: an order that means nothing to the shop. */

@@ -22,11 +22,17 @@ const columns = (reader: Reader) => reader`
 export const all = (reader: Reader) =>
   reader<Segment[]>`select ${columns(reader)} from segments_segment order by defined_at, id`;
 /**
+ * Nobody looks at people until the end of the transaction. Asked of the table, which gives way in the order in which it
+ * was asked: of the row, those who share it are let in past whoever waits for all of it, and under load there is always
+ * one. It waits for those who look already, and for nobody who comes after it.
+ */
+const changing = (tx: Tx) => tx`lock table segments_state in exclusive mode`;
+/**
  * Locked for whoever changes rules: two changes together could make a circle that neither makes alone. The generation
  * comes before the segments, as it does for whoever looks at people: otherwise each could wait for the other.
  */
 export async function allLocked(tx: Tx): Promise<Segment[]> {
-  await tx`select from segments_state for update`;
+  await changing(tx);
   return tx<Segment[]>`select ${columns(tx)} from segments_segment order by id for update`;
 }
 export async function byId(reader: Reader, id: string): Promise<Segment | undefined> {
@@ -48,7 +54,10 @@ export async function heldGeneration(tx: Tx): Promise<bigint> {
     select generation from segments_state for share`;
   return row!.generation;
 }
-export const nextGeneration = (tx: Tx) => tx`update segments_state set generation = generation + 1`;
+export async function nextGeneration(tx: Tx): Promise<void> {
+  await changing(tx);
+  await tx`update segments_state set generation = generation + 1`;
+}
 /** In the place of a segment's id: whichever. */
 export const anySegment = "00000000-0000-0000-0000-000000000000";
 

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { refold, refresh } from "#segments/jobs.ts";
 import { define, listen, unlisten } from "#segments/service.ts";
 import type { Rule } from "#segments/rules.ts";
+import { heldGeneration } from "#segments/store.ts";
 import { world } from "../../test/database.ts";
 
 const idOf = (i: number) => `01890000-0000-7000-8000-${String(i).padStart(12, "0")}`;
@@ -67,4 +68,43 @@ test("two slices whose people turn out to be somebody else, a thousand in each, 
       await refold(house, tx, alone === 0 ? everybody.slice(0, 1000) : everybody.slice(100, 1200));
     });
   await Promise.all([slice(0), slice(1100)]);
+});
+
+test("a rule is changed within a bounded time though somebody looks at people at every moment", async () => {
+  await using shop = await open();
+  const { sql, ids, put } = shop;
+  let changed = false;
+  let looks = 0;
+  // Six who look for a quarter of a second each, one beginning after the other: there is no moment without one of them.
+  const lookers = Array.from({ length: 6 }, async (_, i) => {
+    await sql`select pg_sleep(${i * 0.04})`;
+    while (!changed)
+      await sql.begin(async (tx) => {
+        await heldGeneration(tx);
+        await tx`select pg_sleep(0.25)`;
+        looks += 1;
+      });
+  });
+  await sql`select pg_sleep(0.5)`;
+  const took: number[] = [];
+  const late = new Promise<"late">((done) => setTimeout(() => done("late"), 15_000));
+  const acts = async () => {
+    for (const act of [
+      () => put(ids[0]),
+      () => sql.begin((tx) => listen(tx, "x", ids[0]!)),
+      () => sql.begin((tx) => unlisten(tx, "x")),
+      () => put(),
+    ]) {
+      const from = performance.now();
+      await act();
+      took.push(performance.now() - from);
+    }
+    return "done";
+  };
+  const ended = await Promise.race([acts(), late]);
+  changed = true;
+  await Promise.all(lookers);
+  expect([ended, looks > 6]).toEqual(["done", true]);
+  // Each waits for those who look already, and for nobody who comes after it.
+  for (const ms of took) expect(ms).toBeLessThan(2000);
 });
