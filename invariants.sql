@@ -56,6 +56,11 @@ where d.state = 'waiting'
 select position from feeds_event where position is not null group by position having count(*) > 1
 union all select position from feeds_event where position >= (select next from feeds_feed);
 
+-- I9 事件日志里没有因为处理不了而被搁置的事件 | No event of the log was set aside because it could not be worked through
+select p.bucket, p."offset" from collect_parked p
+left join collect_rejected r on r.id = p.rejected_id
+where p.rejected_id is null or r.closed_at is null and r.id is not null;
+
 -- I9 没有反复失败、已经放弃的定时任务 | No timer was given up after failing again and again
 select bucket, person_id, kind, key from timer where attempts >= 8;
 

@@ -251,6 +251,13 @@ const deeds: { id: string; of: string; sql: string[] }[] = [
     ],
   },
   {
+    id: "I9",
+    of: "was set aside",
+    sql: [
+      "insert into collect_parked values ('plan', 1, 1, gen_random_uuid(), gen_random_uuid(), null, '22003', now())",
+    ],
+  },
+  {
     id: "I16",
     of: "a node that is gone",
     sql: ["insert into privacy_node_key values (3, gen_random_uuid(), 'x')"],

@@ -389,6 +389,71 @@ async function keep(house: House, tx: Tx, sourceId: string, all: readonly Kept[]
   return beyond;
 }
 
+/**
+ * Sets the event aside at which a consumer stands and that it cannot work through; once for whoever finds it. What cannot
+ * become a profile and figures leaves the log for the list of what is not taken, beyond any day's room, and is counted at
+ * its source: it may be mended and sent again, and nothing of it counts meanwhile. The tracking plan goes on without it.
+ */
+export async function park(
+  house: House,
+  tx: Tx,
+  consumer: string,
+  { bucket, offset, fault }: { bucket: number; offset: bigint; fault: string },
+): Promise<void> {
+  const row = await store.standingAt(tx, consumer, bucket, offset);
+  if (!row) return;
+  const { id, sourceId } = row;
+  const at = house.clocks.machine();
+  const parked = { consumer, bucket, offset, eventId: id, sourceId, fault, at };
+  if (consumer !== "people") {
+    await store.saveRead(tx, consumer, { buckets: [bucket], froms: [offset], tos: [offset] });
+    await store.addParked(tx, { ...parked, rejectedId: null, columnsAt: at });
+    return;
+  }
+  const reason = "set_aside";
+  const rejectedId = eventId(sourceId, `parked|${id}`);
+  const text = await inOwnWords(house, tx, bucket, row);
+  await store.reject(tx, [
+    {
+      ...{ id: rejectedId, sourceId, importId: null, line: null, reason, field: "" },
+      ...{ sealed: sealRejected(house, rejectedId, text), at, name: safeName(row.name) },
+      ...{ marks: 0, cameAt: house.clocks.shop(), sentAt: null },
+    },
+  ]);
+  await store.countRefusals(tx, [{ sourceId, reason, field: "", count: 1 }], at);
+  await store.takeOut(tx, bucket, offset, id);
+  await store.addParked(tx, { ...parked, rejectedId, columnsAt: null });
+}
+/** An event of the log as our own API would be told it, as far as it can be opened; at most `eventBytesLimit`. */
+async function inOwnWords(
+  house: House,
+  tx: Tx,
+  bucket: number,
+  { id, nodeId, name, at, data, sealed }: store.LogRow,
+): Promise<string> {
+  const instant = new Date(at);
+  const event: Incoming = {
+    ...{ key: `parked|${id}`, name, data: {} },
+    at: Number.isNaN(instant.getTime()) ? new Date(0) : instant,
+  };
+  // What was wrong with it may be wrong for this too: then it is kept without.
+  const may = <T>(read: () => T, otherwise: T): T => {
+    try {
+      return read();
+    } catch {
+      return otherwise;
+    }
+  };
+  const sender =
+    nodeId === null ? null : await people.senderOf(house, tx, { bucket, nodeId }).catch(() => null);
+  if (sender) event.sender = sender.identifier;
+  if (sender && sealed) event.direct = may(() => openDirect(sender.key, nodeId!, sealed), {});
+  const said = may(() => JSON.parse(data) as Record<string, unknown>, {});
+  // What the house itself made of it is made anew.
+  event.data = Object.fromEntries(Object.entries(said).filter(([field]) => !field.startsWith("$")));
+  return may(() => textOf(event), textOf({ ...event, data: {} }));
+}
+
 /** Counts what was refused of a source without keeping anything of it. Floods share one statement. */
 export function refuse(house: House, said: store.Refusal): Promise<void> {
   let lane = refusals.get(house);

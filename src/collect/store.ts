@@ -107,11 +107,17 @@ export const forgetRejected = (reader: Reader, before: Date, limit: number) => r
 
 export type Slice = { buckets: number[]; froms: bigint[]; tos: bigint[] };
 /** Claims the buckets that have something unread, and says which part of them to read: at most `limit` events. */
-export async function unread(tx: Tx, consumer: string, limit: number): Promise<Slice> {
+export async function unread(
+  tx: Tx,
+  consumer: string,
+  limit: number,
+  except: readonly number[] = [],
+): Promise<Slice> {
   const rows = await tx<{ bucket: number; from: bigint; to: bigint }[]>`
     select c.bucket, c.next as "from", o.next - 1 as "to" from collect_consumer c
     join collect_offset o on o.bucket = c.bucket
     where c.consumer = ${consumer} and c.next < o.next
+      and c.bucket <> all(${except as number[]}::smallint[])
     order by c.bucket for update of c skip locked`;
   return take(rows, limit);
 }
@@ -127,6 +133,62 @@ export const saveRead = (tx: Tx, consumer: string, { buckets, tos }: Slice) => t
   update collect_consumer c set next = n.next
   from unnest(${buckets}::smallint[], ${bigintList(tos.map((to) => to + 1n))}::bigint[]) as n(bucket, next)
   where c.consumer = ${consumer} and c.bucket = n.bucket`;
+
+// ── what a consumer could not read ───────────────────────────────────────────────────────────────────────────────
+
+export type LogRow = {
+  id: string;
+  sourceId: string;
+  nodeId: string | null;
+  name: string;
+  at: string; // as PostgreSQL writes it: it may be no instant that JavaScript knows
+  data: string; // JSON text
+  sealed: Buffer | null;
+};
+/** The event at which a consumer stands, held until commit; null where it has gone on, or nothing is there. */
+export async function standingAt(
+  tx: Tx,
+  consumer: string,
+  bucket: number,
+  offset: bigint,
+): Promise<LogRow | null> {
+  const [held] = await tx<{ next: bigint }[]>`
+    select next from collect_consumer where consumer = ${consumer} and bucket = ${bucket} for update`;
+  if (held?.next !== offset) return null;
+  const [row] = await tx<LogRow[]>`
+    select id, source_id, node_id, name, at::text as at, data::text as data, sealed from collect_event
+    where bucket = ${bucket} and "offset" = ${offset}`;
+  return row ?? null;
+}
+/** An event leaves the log, and may come again. */
+export async function takeOut(tx: Tx, bucket: number, offset: bigint, id: string): Promise<void> {
+  await tx`delete from collect_event where bucket = ${bucket} and "offset" = ${offset}`;
+  await tx`delete from collect_message_key where id = ${id}`;
+}
+type Parked = {
+  consumer: string;
+  bucket: number;
+  offset: bigint;
+  eventId: string;
+  sourceId: string;
+  rejectedId: string | null;
+  fault: string;
+  at: Date;
+  columnsAt: Date | null;
+};
+export const addParked = (tx: Tx, row: Parked) => tx`
+  insert into collect_parked ${tx({ ...row, offset: String(row.offset) })} on conflict do nothing`;
+type Place = { bucket: number; offset: bigint };
+/** What left the log and may be in the columns still. */
+export const parkedInColumns = (reader: Reader, limit: number) => reader<Place[]>`
+  select bucket, "offset" from collect_parked where columns_at is null order by at limit ${limit}`;
+export const markParked = (reader: Reader, places: readonly Place[], at: Date) => reader`
+  update collect_parked p set columns_at = ${at}
+  from unnest(${places.map((one) => one.bucket)}::smallint[],
+    ${bigintList(places.map((one) => one.offset))}::bigint[]) as n(bucket, "offset")
+  where (p.bucket, p."offset") = (n.bucket, n."offset") and p.columns_at is null`;
+export const forgetParked = (reader: Reader, before: Date) => reader`
+  delete from collect_parked where at < ${before} and columns_at is not null`;
 
 /** Of each bucket, the first event that a consumer has not read. */
 export const nextOf = (reader: Reader, consumer: string) =>
@@ -185,7 +247,8 @@ export const openBatches = (reader: Reader) =>
 /** Is anything not cut yet, not sent or not confirmed? Asked every second, so it is one statement. */
 export async function isOpen(reader: Reader, target: string): Promise<boolean> {
   const [row] = await reader<{ open: boolean }[]>`
-    select exists (select from collect_batch where state <> 'checkpoint') or exists (
+    select exists (select from collect_batch where state <> 'checkpoint')
+    or exists (select from collect_parked where columns_at is null) or exists (
       select from collect_cut c join collect_offset o on o.bucket = c.bucket
       where c.target = ${target} and c.next < o.next
     ) as open`;
@@ -214,17 +277,18 @@ export const batchLines = (reader: Reader, id: bigint, currency: string) => read
   select json_build_object(
     'bucket', e.bucket, 'offset', e."offset", 'id', e.id, 'source_id', e.source_id,
     'node_id', coalesce(e.node_id, ${nobody}::uuid), 'name', e.name,
-    'at', to_char(e.at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS'),
+    -- Whatever stands in the log becomes a line: one that the columns could not read would stop all that follow.
+    'at', to_char(greatest(least(e.at, '2199-12-31Z'::timestamptz), '1900-01-01Z') at time zone 'UTC',
+      'YYYY-MM-DD HH24:MI:SS.MS'),
     -- Figures are those of orders that are no claim: whatever else calls something so is no figure of the shop's.
-    'order_ref', case when e.name = 'Order Line' then e.data->>'order' else coalesce(o.ref, '') end,
-    'order_kind', case when e.name <> 'Order Line' then coalesce(o.kind, '')
-      when coalesce(e.data->>'currency', ${currency}) = ${currency} then e.data->>'kind'
-      else 'adjustment' end,
-    'sku', case when e.name = 'Order Line' then e.data->>'sku' else '' end,
-    'quantity', case when e.name = 'Order Line' then (e.data->>'quantity')::bigint else coalesce(o.items, 0) end,
-    'amount_minor', case when e.name = 'Order Line' then (e.data->>'amountMinor')::bigint
-      else coalesce(o."amountMinor", 0) end,
-    'order_marks', case when o.ref is null then 0 else o.marks | case when o."amountMinor" is null then 4 else 0 end end,
+    'order_ref', coalesce(o.ref, ''),
+    'order_kind', coalesce(case when e.name <> 'Order Line' or coalesce(e.data->>'currency', ${currency}) = ${currency}
+      then o.kind else 'adjustment' end, ''),
+    'sku', coalesce(case when e.name = 'Order Line' then e.data->>'sku' end, ''),
+    'quantity', ${figure(reader, "o.items")},
+    'amount_minor', ${figure(reader, "o.amount")},
+    'order_marks', case when e.name = 'Order Line' or o.ref is null then 0
+      else ${figure(reader, "o.marks")} & 3 | case when o.amount is null then 4 else 0 end end,
     -- A whole number beyond 64 bits makes ClickHouse's reader refuse all of its object: 10^18, which is no number to any
     -- rule, stands in its place, and what holds one deeper down is left empty.
     'data', case
@@ -240,11 +304,19 @@ export const batchLines = (reader: Reader, id: bigint, currency: string) => read
     'flags', e.flags)::text as line
   from collect_batch b, unnest(b.buckets, b.froms, b.tos) as r(bucket, "from", "to")
   join collect_event e on e.bucket = r.bucket and e."offset" between r."from" and r."to"
-  left join lateral jsonb_to_record(
-    case when e.name in ('Order Completed', 'Order Updated', 'Order Refunded', 'Order Cancelled') and e.flags & 64 = 0
-      then e.data->'$order' end
-  ) as o(ref text, kind text, items bigint, "amountMinor" bigint, marks int) on true
+  left join lateral (
+    select w->>case when is_line then 'order' else 'ref' end as ref, w->>'kind' as kind,
+      w->>case when is_line then 'quantity' else 'items' end as items, w->>'amountMinor' as amount,
+      w->>'marks' as marks
+    from (select e.name = 'Order Line' as is_line) line
+    cross join lateral (select case when is_line then e.data else e.data->'$order' end as w) own
+    where is_line or (
+      e.name in ('Order Completed', 'Order Updated', 'Order Refunded', 'Order Cancelled') and e.flags & 64 = 0)
+  ) o on true
   where b.id = ${id}`;
+/** A whole number that the columns can hold, out of a column of text; 0 where it is none. */
+const figure = (reader: Reader, column: string) =>
+  reader`case when ${reader(column)} ~ '^-?[0-9]{1,18}$' then ${reader(column)}::bigint else 0 end`;
 
 export type SourceRow = {
   id: string;

@@ -321,6 +321,19 @@ export async function meet(
 /** Nodes of a person with their blind indexes, the one that leads them first. */
 export const nodesOf = (reader: Reader, person: PersonKey) => store.nodesOf(reader, [person]);
 
+/** Who sent under this node, and the key of what is sealed with it; null where it is gone. */
+export async function senderOf(
+  house: House,
+  reader: Reader,
+  node: { bucket: number; nodeId: string },
+): Promise<{ identifier: Identifier; key: Buffer } | null> {
+  const [row] = await store.nodeOf(reader, node);
+  const key = row && (await privacy.nodeKeys(house, reader, [node])).get(node.nodeId);
+  if (!row || !key) return null;
+  const value = privacy.openSealed(key, "people_node|sealed", node.nodeId, row.sealed);
+  return { identifier: { type: row.type, value }, key };
+}
+
 /** Decrypted identifiers of one type by person id, of the node that leads them or else the earliest that has one. */
 export async function identifiers(
   house: House,

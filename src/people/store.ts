@@ -1,7 +1,7 @@
 // Every SQL statement that writes people, and its own reads.
 import { nobody } from "#kernel/ids.ts";
 import { bigintList, byteList, type PersonKey, type Reader, type Tx } from "#kernel/sql.ts";
-import type { TagKind } from "./rules.ts";
+import type { Identifier, TagKind } from "./rules.ts";
 
 /** So many rows go in one statement: it has 65,535 places for values. */
 const rowsAtOnce = 4000;
@@ -113,6 +113,9 @@ export type OwnNode = { bucket: number; nodeId: string; type: string; sealed: Bu
   sourceId: string;
   blind: Buffer;
 };
+export const nodeOf = (reader: Reader, { bucket, nodeId }: { bucket: number; nodeId: string }) =>
+  reader<{ type: Identifier["type"]; sealed: Buffer }[]>`
+    select type, sealed from people_node where bucket = ${bucket} and node_id = ${nodeId}`;
 /** The one that leads a person first, then in the order in which they were met. */
 export const nodesOf = (reader: Reader, people: PersonKey[]) => {
   const buckets = [...new Set(people.map(({ bucket }) => bucket))];

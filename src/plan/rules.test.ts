@@ -107,6 +107,7 @@ test.each([
     { ...order, products: [{ sku: "a" }, { price: 1 }] },
     "data.products.1.product_id",
   ],
+  ["Order Completed", { ...order, products: Array(10_001).fill({ sku: "a" }) }, "data.products"],
   ["Order Completed", { total: 3 }, "data.order_id"],
   ["purchase", { transaction_id: "T", value: "x" }, "data.value"],
   [

@@ -30,6 +30,8 @@ export const mark = {
   foreign: 2, // in another currency than the shop's: kept, and in no figure
 } as const;
 
+/** An order is of no more lines: each is numbered within its event, and a person's rows are written in one go. */
+const linesLimit = 10_000;
 /** Quantities beyond a million are mistakes, not sales. */
 const quantityLimit = 1_000_000;
 /** A line, or an order's lines together, come to no more minor units: what adds them up must be able to hold them. */
@@ -53,7 +55,8 @@ export function readOrder(
   if (ref === null) return { unfit: "order_id" };
   const products = said["products"] ?? null;
   const listed = products === null ? null : objectsIn(products);
-  if (products !== null && listed === null) return { unfit: "products" };
+  if ((products !== null && listed === null) || (listed?.length ?? 0) > linesLimit)
+    return { unfit: "products" };
   const told = said["currency"] ?? listed?.find((one) => one["currency"])?.["currency"] ?? null;
   const currency = told === null || told === "" ? shop.currency : currencyOf(told);
   if (currency === null) return { unfit: "currency" };
