@@ -163,6 +163,8 @@ export const orderLine = "Order Line";
 export const identify = "identify";
 /** Where the derived traits of an event stand in its data; no name of a shop's own begins so. */
 export const traitsIn = "$traits";
+/** Says in an event's data that the person's own token came with it. */
+export const ownIn = "$own";
 
 /** How shops call what names a person, beside the field list's own words. */
 const spellings: Record<string, DirectField> = {

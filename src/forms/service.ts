@@ -1,7 +1,7 @@
 // What can be asked of forms. What a visitor types goes into the log as theirs; what they agree to, into the consent log.
 import { neighbourhood } from "#access/rules.ts";
 import * as access from "#access/service.ts";
-import { identify, type Incoming } from "#collect/rules.ts";
+import { identify, ownIn, type Incoming } from "#collect/rules.ts";
 import * as collect from "#collect/service.ts";
 import { audit } from "#kernel/audit.ts";
 import { open as unlock, sameBytes, seal as lock, sha256 } from "#kernel/crypto.ts";
@@ -275,6 +275,7 @@ async function write(
     data: {
       form: slug,
       version,
+      ...(who.own ? { [ownIn]: true } : {}),
       ...(Object.keys(answers).length > 0 ? { answers } : {}),
       ...(Object.keys(traits).length > 0 ? { $traits: traits } : {}),
     },

@@ -328,9 +328,9 @@ export const withLines = (tx: Tx, people: readonly PersonKey[]) => tx<PersonKey[
 
 /**
  * Newer than what is known, or of the same instant and the first by its letters: of one order's lines that name two
- * countries, the same one counts whichever comes in first, from whatever source.
+ * countries, the same one counts whichever comes in first, from whatever source. What people say of themselves stands.
  */
-const isNews = (tx: Tx) => tx`coalesce(
+const isNews = (tx: Tx) => tx`(f.attributes->'country'->>'s') is distinct from 'self' and coalesce(
   ((f.attributes->'country'->>'at')::timestamptz, e.data->>'country' collate "C")
     <= (e.at, f.attributes->'country'->>'v' collate "C"), true)`;
 /** The country a person's newest line of the slice was sent to, where nothing newer is known. */

@@ -246,14 +246,23 @@ export const mine = endpoint({
     personId: z.uuid(),
     userId: z.string().nullable(),
     fields: z.array(
-      z.object({ field: z.string(), value: z.string(), source: z.string(), at: instant }),
+      z.object({
+        field: z.string(),
+        value: z.string(),
+        source: z.string(), // "self": what I said here
+        from: sentence, // the same in words
+        at: instant,
+        confidence: z.number(), // 0 to 1
+      }),
     ),
+    /** Traits only where the shop shows them to whom they are about. */
     attributes: z.array(
       z.object({
         name: z.string(),
         label: sentence.nullable(), // of what the shop declared itself
         value: z.unknown(),
-        source: z.string(), // "self": what I said here
+        source: z.string(),
+        from: sentence,
         at: instant,
         confidence: z.number(),
       }),
@@ -292,9 +301,9 @@ export const mine = endpoint({
   failures: ["request.forbidden", "people.unknown"],
 });
 
-const words = (longest: number) => z.string().trim().min(1).max(longest).optional();
+const words = (longest: number) => z.string().trim().min(1).max(longest).nullable().optional();
 /**
- * By what a person may set right themselves. By e-mail address and phone number somebody is found, and a token proves
+ * By what a person may set right themselves; null takes a value away. Which word stands: see model/word.ts. By e-mail address and phone number somebody is found, and a token proves
  * neither: those are changed in the shop.
  */
 export const correct = endpoint({
@@ -302,8 +311,8 @@ export const correct = endpoint({
   path: "/v1/me/profile",
   permission: "person",
   summary: {
-    zh: "更正我的资料；以我说的为准，直到商店服务器给出更新的说法",
-    en: "Set my profile right: my word holds until the shop’s server says something newer",
+    zh: "更正或清除（null）我的资料；以我说的为准，商店服务器重复旧值不算数，之后给出新的值才会覆盖",
+    en: "Set my profile right, or clear (null) what is in it: my word stands until the shop’s server has news, not what it said before",
   },
   input: z
     .strictObject({
@@ -311,19 +320,20 @@ export const correct = endpoint({
       first_name: words(100),
       last_name: words(100),
       address: words(500),
-      birth_month: z.int().min(1).max(12).optional(),
-      birth_day: z.int().min(1).max(31).optional(),
+      birth_month: z.int().min(1).max(12).nullable().optional(),
+      birth_day: z.int().min(1).max(31).nullable().optional(),
       age_band: words(20),
       city: words(100),
       country: words(100),
       language: z
         .string()
         .regex(/^[A-Za-z]{2,3}([-_][A-Za-z\d]{2,8}){0,3}$/)
+        .nullable()
         .optional(),
       gender: words(20),
-      /** By the names of what the shop asks: a choice's value, a number, a day as "2026-05-01", true or false. */
+      /** By the names of what the shop asks: a choice's value, a number, a day as "2026-05-01", true or false; or null. */
       attributes: z
-        .record(code, z.union([z.string().max(64), z.number(), z.boolean()]))
+        .record(code, z.union([z.string().max(64), z.number(), z.boolean(), z.null()]))
         .refine((given) => Object.keys(given).length >= 1 && Object.keys(given).length <= 50)
         .optional(),
     })

@@ -13,6 +13,7 @@ import { ownTold, ownValue } from "#traits/rules.ts";
 import * as traits from "#traits/service.ts";
 import * as events from "./events.ts";
 import { changes } from "./model/changes.ts";
+import { standing } from "./model/word.ts";
 import * as service from "./service.ts";
 import * as store from "./store.ts";
 import * as views from "./views.ts";
@@ -20,6 +21,8 @@ import * as views from "./views.ts";
 /** What the shop or its pages told, and what the person says of themselves here. */
 const source = "identify";
 const selfSaid = "self";
+/** What an order says of its buyer, by the way. */
+const ordered = "orders";
 const reachable = ["email", "phone"] as const;
 
 type Consume = (house: House, tx: Tx, slice: collect.Slice) => Promise<void>;
@@ -59,7 +62,7 @@ export const consumeWith =
       if (fresh.length > 0)
         await settle(house, tx, fresh, { aside, refolders: [refold, remember] });
     }
-    await tell(house, tx, await owned(tx, opened));
+    await tell(house, tx, await unspoken(house, tx, said, await owned(tx, opened)));
   };
 /** With nothing but what is people's own. */
 export const consume: Consume = consumeWith([service.movers]);
@@ -89,9 +92,44 @@ export async function tellOwn(
   await tell(house, tx, { fields: [], attributes: own });
 }
 
-type Told = PersonKey & { weight: number; at: Date; id: string; source: string };
+/**
+ * Leaves out what is vouched for of people who have spoken for themselves: what counts of them follows from all that was
+ * ever said, and is worked out anew here. Of everybody else the words of a slice are enough.
+ */
+async function unspoken(
+  house: House,
+  tx: Tx,
+  said: readonly views.Said[],
+  opened: Opened,
+): Promise<Opened> {
+  await store.markOwn(
+    tx,
+    said.flatMap((one) => (isOwn(one) ? [{ bucket: one.nodeBucket, nodeId: one.nodeId }] : [])),
+  );
+  const vouched = [...opened.fields, ...opened.attributes].filter(({ weight }) => weight === 1);
+  if (vouched.length === 0) return opened;
+  const spoke = await store.spoken(tx, vouched);
+  if (spoke.length === 0) return opened;
+  await refold(house, tx, spoke);
+  const theirs = new Set(spoke.map(({ personId }) => personId));
+  const rest = <T extends Told>(rows: readonly T[]) =>
+    rows.filter(({ personId, weight }) => weight < 1 || !theirs.has(personId));
+  return { ...opened, fields: rest(opened.fields), attributes: rest(opened.attributes) };
+}
+/** Said by the person, shown by their token: here, or in a form. */
+const isOwn = ({ sourceId, byToken }: views.Said): boolean =>
+  sourceId === collectRules.selfSource || byToken;
+
+type Told = PersonKey & {
+  weight: number;
+  own: boolean;
+  sourceId: string;
+  at: Date;
+  id: string;
+  source: string;
+};
 type Opened = {
-  fields: (Told & { field: string; value: string } & views.Whose)[];
+  fields: (Told & { field: string; value: string | null } & views.Whose)[];
   attributes: (Told & { name: string; value: unknown } & views.Whose)[];
   asked: Asked[];
 };
@@ -116,14 +154,18 @@ async function open(house: House, tx: Tx, said: readonly views.Said[]): Promise<
     nodeId,
     ...event
   } of said) {
-    // A browser's word for it is a claim, and never outweighs what the shop's server says. A person's own word, shown by
-    // their token, is as good as the shop's: of the two the later counts. It finds nobody: of addresses it says nothing.
+    // A browser's word for it is a claim. What a person sets right here finds nobody: of addresses it says nothing.
     const weight = sourceKind === "public" ? 0.5 : 1;
-    const own = sourceId === collectRules.selfSource;
+    const here = sourceId === collectRules.selfSource;
+    const own = here || event.byToken;
     const told = {
-      ...{ bucket, personId, nodeBucket, nodeId, weight, at, id },
+      ...{ bucket, personId, nodeBucket, nodeId, weight, own, sourceId, at, id },
       source: own ? selfSaid : source,
     };
+    for (const name of here ? (event.removed ?? []) : [])
+      if (isDerived(name) || owns.some((one) => one.name === name))
+        found.attributes.push({ ...told, name, value: null });
+      else if (isDirect(name)) found.fields.push({ ...told, field: name, value: null });
     for (const [name, value] of Object.entries(event.traits ?? {}))
       if (isDerived(name)) found.attributes.push({ ...told, name, value });
     for (const one of owns) {
@@ -141,10 +183,10 @@ async function open(house: House, tx: Tx, said: readonly views.Said[]): Promise<
     }
     for (const [name, value] of Object.entries(direct)) {
       const field = name.startsWith("traits.") ? name.slice(7) : "";
-      const reaches = own && (reachable as readonly string[]).includes(field);
+      const reaches = here && (reachable as readonly string[]).includes(field);
       if (isDirect(field) && !reaches) found.fields.push({ ...told, field, value });
     }
-    if (own) continue;
+    if (here) continue;
     for (const [nth, type] of reachable.entries()) {
       const value = direct[`traits.${type}`];
       if (value !== undefined)
@@ -169,44 +211,47 @@ async function owned(tx: Tx, { fields, attributes, asked }: Opened): Promise<Ope
   };
   return { fields: fields.flatMap(own), attributes: attributes.flatMap(own), asked };
 }
-/** Writes what outweighs what is there: the shop's word before a claim, then the later in order of (time, event). */
+/** Writes the word that stands on each field, where it outweighs what is there. */
 async function tell(
   house: House,
   tx: Tx,
   { fields, attributes }: Omit<Opened, "asked">,
 ): Promise<void> {
-  const best = <T extends Told>(rows: readonly T[], name: (row: T) => string): T[] => {
-    const kept = new Map<string, T>();
-    for (const row of rows) {
-      const key = `${row.personId} ${name(row)}`;
-      const had = kept.get(key);
-      if (!had || outweighs(row, had)) kept.set(key, row);
-    }
-    return [...kept.values()];
-  };
+  const best = <T extends Told & { value: unknown }>(
+    rows: readonly T[],
+    name: (row: T) => string,
+  ): T[] =>
+    [...Map.groupBy(rows, (row) => `${row.personId} ${name(row)}`).values()].flatMap(
+      (words) => standing(words) ?? [],
+    );
   await service.setFields(
     house,
     tx,
-    best(fields, ({ field }) => field).map(
-      ({ bucket, personId, field, value, source: by, at, id }) => ({
-        person: { bucket, personId },
-        ...{ field, value, source: by, at, eventId: id },
-      }),
+    best(fields, ({ field }) => field).flatMap(
+      ({ bucket, personId, field, value, source: by, at, id }) =>
+        value === null
+          ? []
+          : [
+              {
+                person: { bucket, personId },
+                ...{ field, value, source: by, at, eventId: id },
+              },
+            ],
     ),
   );
   const said = best(attributes, ({ name }) => name);
   if (said.length === 0) return;
   const there = new Map(
     (await views.attributeTimes(tx, said, [...new Set(said.map(({ name }) => name))])).map(
-      ({ personId, name, at, c, id }) => [
+      ({ personId, name, at, c, id, s }) => [
         `${personId} ${name}`,
-        { weight: c, at: new Date(at), id: id ?? "" },
+        { weight: c, at: new Date(at), id: id ?? "", source: s },
       ],
     ),
   );
   const won = said.filter((row) => {
     const had = there.get(`${row.personId} ${row.name}`);
-    return !had || outweighs(row, had);
+    return !had || (row.own && had.source === ordered) || outweighs(row, had);
   });
   await service.setAttributes(
     tx,

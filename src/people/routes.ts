@@ -16,7 +16,13 @@ import * as privacy from "#privacy/service.ts";
 import { ownSaid, ownValue } from "#traits/rules.ts";
 import * as traits from "#traits/service.ts";
 import * as api from "./api.ts";
-import { changeSentence, entrySentence, refusedSentence, whySentence } from "./model/sentence.ts";
+import {
+  changeSentence,
+  entrySentence,
+  fromSentence,
+  refusedSentence,
+  whySentence,
+} from "./model/sentence.ts";
 import {
   identifierTypes,
   masked,
@@ -294,18 +300,20 @@ const mine = answer(api.mine, async ({ house, scope, now }) => {
     userId: userIds.get(key.personId) ?? null,
     fields: about.flatMap(({ field, source, at }) => {
       const value = values.get(field);
-      return value === undefined ? [] : [{ field, value, source, at: at.toISOString() }];
+      // A claim fills none of them.
+      const said = { source, from: fromSentence(source, 1), at: at.toISOString(), confidence: 1 };
+      return value === undefined ? [] : [{ field, value, ...said }];
     }),
     attributes: Object.entries(header.attributes)
       .filter(
         ([name, { v, s }]) =>
-          v !== null && (ownAttributes.has(name) || ownBy.has(name) || traitsSaid.has(s)),
+          v !== null && (ownAttributes.has(name) || ownBy.has(name) || traitsSaid.get(s)?.shown),
       )
       .map(([name, { v, s, at, c }]) => {
         const asked = ownBy.get(name);
         const value = asked ? ownSaid(asked, v, house.clocks.timeZone) : v;
         const label = asked?.label ?? traitsSaid.get(s)?.label ?? null;
-        return { name, label, value, source: s, at, confidence: c };
+        return { name, label, value, source: s, from: fromSentence(s, c), at, confidence: c };
       })
       .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     tags: tags.flatMap(({ tag, value, at }) => {
@@ -319,17 +327,36 @@ const mine = answer(api.mine, async ({ house, scope, now }) => {
   });
 });
 
+/** The names of what is taken away, and what is said. */
+function parted<T>(said: Readonly<Record<string, T>>): [string[], Record<string, NonNullable<T>>] {
+  const all = Object.entries(said);
+  return [
+    all.flatMap(([name, value]) => (value === null ? [name] : [])),
+    Object.fromEntries(
+      all.flatMap(([name, value]) =>
+        value === null || value === undefined ? [] : [[name, value] as const],
+      ),
+    ),
+  ];
+}
 const correct = implement(api.correct, async ({ tx, house, actor, now, newId }, asked) => {
   if (actor.scope.kind !== "person") return fail("request.forbidden");
-  const { attributes = {}, ...fields } = asked;
+  const { attributes = {}, ...given } = asked;
+  const [gone, fields] = parted(given);
+  const [noAnswer, answers] = parted(attributes);
   const owns = new Map((await traits.owns(tx)).map((one) => [one.name, one]));
   const unfit = Object.entries(attributes).flatMap(([name, value]) => {
     const one = owns.get(name);
-    const fits = one && ownValue(one, value, house.clocks.timeZone) !== undefined;
+    const fits =
+      one && (value === null || ownValue(one, value, house.clocks.timeZone) !== undefined);
     return fits ? [] : [`attributes.${name}`];
   });
   if (unfit.length > 0) return fail("people.unfit", { fields: unfit });
-  const data = Object.keys(attributes).length > 0 ? { answers: attributes } : {};
+  const removed = [...gone, ...noAnswer];
+  const data = {
+    ...(Object.keys(answers).length > 0 ? { answers } : {}),
+    ...(removed.length > 0 ? { removed } : {}),
+  };
   const said = { key: newId(), name: "identify", user: "self", at: now, data, traits: fields };
   const read = readEvent(said, "server", now);
   // "Beijing, call 13800138000" is no city.

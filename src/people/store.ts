@@ -258,6 +258,21 @@ export async function putFields(tx: Tx, rows: FieldRow[]): Promise<void> {
       where (people_field.at, coalesce(people_field.event_id, ${nobody}))
         <= (excluded.at, coalesce(excluded.event_id, ${nobody}))`;
 }
+/** These nodes' persons have spoken for themselves. */
+export async function markOwn(tx: Tx, nodes: readonly { bucket: number; nodeId: string }[]) {
+  if (nodes.length === 0) return;
+  await tx`
+    update people_node n set own = true
+    from unnest(${nodes.map((n) => n.bucket)}::smallint[], ${nodes.map((n) => n.nodeId)}::uuid[])
+      as o(bucket, node_id)
+    where n.bucket = o.bucket and n.node_id = o.node_id and not n.own`;
+}
+/** Who of these has spoken for themselves. */
+export const spoken = (tx: Tx, people: readonly PersonKey[]) => tx<PersonKey[]>`
+  select distinct n.person_bucket as bucket, n.person_id
+  from unnest(${people.map((p) => p.bucket)}::smallint[], ${people.map((p) => p.personId)}::uuid[])
+    as p(bucket, person_id)
+  join people_node n on n.person_bucket = p.bucket and n.person_id = p.person_id and n.own`;
 /** Takes away what events told of these people: it is told anew. */
 export async function dropTold(tx: Tx, people: readonly PersonKey[], sources: readonly string[]) {
   const [buckets, ids] = [people.map((p) => p.bucket), people.map((p) => p.personId)];

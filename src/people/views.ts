@@ -230,6 +230,10 @@ export type Said = PersonKey & {
   traits: Record<string, string | number> | null;
   /** Of a form, or of somebody's own word: what they said of attributes that the shop declared. */
   answers: unknown;
+  /** Of somebody's own word: fields and attributes of which they said that there is nothing. */
+  removed: string[] | null;
+  /** Sent by a form together with the person's token. */
+  byToken: boolean;
   sealed: Buffer | null;
 };
 /** What a slice of the log says of who people are, as it happened. */
@@ -239,7 +243,8 @@ export const identified = (
 ) => reader<Said[]>`
   select n.person_bucket as bucket, n.person_id, e.id, e.at, e.source_id,
     case when e.flags & ${flag.page} = 0 then c.kind else 'public' end as source_kind,
-    n.bucket as node_bucket, n.node_id, e.data->'$traits' as traits, e.data->'answers' as answers, e.sealed
+    n.bucket as node_bucket, n.node_id, e.data->'$traits' as traits, e.data->'answers' as answers,
+    e.data->'removed' as removed, coalesce(e.data->'$own' = 'true', false) as by_token, e.sealed
   from unnest(${buckets}::smallint[], ${froms}::bigint[], ${tos}::bigint[]) as s(bucket, "from", "to")
   join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
   join people_node n on n.bucket = e.bucket and n.node_id = e.node_id
@@ -266,7 +271,8 @@ export async function ownersAt(reader: Reader, all: readonly Whose[]) {
 export const identifiedOf = (reader: Reader, people: readonly PersonKey[]) => reader<Said[]>`
   select p.bucket, p.person_id, e.id, e.at, e.source_id,
     case when e.flags & ${flag.page} = 0 then c.kind else 'public' end as source_kind,
-    e.bucket as node_bucket, e.node_id, e.data->'$traits' as traits, e.data->'answers' as answers, e.sealed
+    e.bucket as node_bucket, e.node_id, e.data->'$traits' as traits, e.data->'answers' as answers,
+    e.data->'removed' as removed, coalesce(e.data->'$own' = 'true', false) as by_token, e.sealed
   from unnest(${people.map(({ bucket }) => bucket)}::smallint[],
     ${people.map(({ personId }) => personId)}::uuid[]) as p(bucket, person_id)
   cross join ${eventsOf(reader, ["identify"])} e
@@ -280,8 +286,8 @@ export const attributeTimes = (
   people: readonly PersonKey[],
   names: readonly string[],
 ) =>
-  reader<{ personId: string; name: string; at: string; c: number; id: string | null }[]>`
-    select f.person_id, a.key as name, a.value->>'at' as at, (a.value->>'c')::float8 as c, a.value->>'id' as id
+  reader<{ personId: string; name: string; at: string; c: number; id: string | null; s: string }[]>`
+    select f.person_id, a.key as name, a.value->>'s' as s, a.value->>'at' as at, (a.value->>'c')::float8 as c, a.value->>'id' as id
     from people_profile f cross join jsonb_each(f.attributes) a
     where f.bucket = any(${[...new Set(people.map(({ bucket }) => bucket))]}::smallint[])
       and f.person_id = any(${people.map(({ personId }) => personId)}::uuid[])

@@ -36,6 +36,8 @@ const trait = z
     /** How far back; null: to the beginning. Two years at most. */
     hours: z.int().min(1).max(hoursLimit).nullable(),
     unit: z.string().trim().min(1).max(20).optional(),
+    /** Do members see theirs in their own profile? */
+    shown: z.boolean().default(false),
   })
   .refine(({ fn, property: asked }) => (asks(fn) === null) === (asked === undefined), {
     path: ["property"],

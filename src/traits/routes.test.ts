@@ -8,7 +8,7 @@ import { routes as orderRoutes } from "#orders/routes.ts";
 import { know } from "#predict/jobs.ts";
 import { routes as peopleRoutes } from "#people/routes.ts";
 import { routes as segmentRoutes } from "#segments/routes.ts";
-import { pumps } from "../app.ts";
+import { pumps, refolders } from "../app.ts";
 import { shop, type Shop } from "../../test/shop.ts";
 import { refold } from "./jobs.ts";
 import { routes } from "./routes.ts";
@@ -470,6 +470,114 @@ test("a person sets their profile right; their word holds until the server says 
   expect((await said(other))["city"]).toBe("Paris self");
 });
 
+test("which word on a person stands: their own before claims, orders and repeats, in whatever order they come in", async () => {
+  await using here = await opened();
+  const me = await (await tokensOf(here))("u1");
+  const skin = {
+    label: { zh: "肤质", en: "Skin" },
+    type: "choice",
+    options: ["dry", "oily"].map((value) => ({ value, label: { zh: value, en: value } })),
+  };
+  await here.ask("PUT", "/v1/attributes/skin", { ...as(here), body: skin });
+  await settled(here);
+  const identify = (hours: number, traits: object, key: string) => ({
+    ...{ key, name: "identify", user: "u1", at: ago(here, hours), traits },
+  });
+  const later = () => (here.clock.shop = new Date(here.clock.shop.getTime() + hour));
+  const said = async () => {
+    const mine = (await here.ask("GET", "/v1/me/profile", me)).body as unknown as {
+      fields: { field: string; value: string; from: { en: string }; confidence: number }[];
+      attributes: { name: string; value: unknown; from: { en: string }; confidence: number }[];
+    };
+    for (const { confidence } of mine.fields) expect(confidence).toBe(1);
+    return Object.fromEntries([
+      ...mine.fields.map(({ field, value, from }) => [field, `${value}. ${from.en}`]),
+      ...mine.attributes
+        .filter(({ name }) => ["city", "country", "skin"].includes(name))
+        .map(({ name, value, from }) => [name, `${String(value)}. ${from.en}`]),
+    ]);
+  };
+  const correct = async (body: object) => {
+    expect(await here.ask("PATCH", "/v1/me/profile", { ...me, body })).toMatchObject({
+      status: 200,
+    });
+    await settled(here);
+  };
+  const word = (traits: object) => send(here, [identify(0, traits, `w${n++}`)]);
+  await word({ name: "Ann Lee", city: "Wuhan", country: "CN", skin: "oily" });
+  later();
+  await correct({ name: "Ann Wang", city: "Xi'an", country: "JP", attributes: { skin: "dry" } });
+  const own = {
+    ...{ name: "Ann Wang. You told us", city: "Xi'an. You told us" },
+    ...{ country: "JP. You told us", skin: "dry. You told us" },
+  };
+  expect(await said()).toEqual(own);
+  // A page claims, the shop's server says what it said before, and an order goes somewhere else.
+  later();
+  const page = await here.ask("POST", "/v1/events", {
+    headers: here.as.page,
+    body: {
+      events: [
+        {
+          key: "p1",
+          name: "identify",
+          anonymous: "v1",
+          at: ago(here, 0),
+          traits: { city: "Rome" },
+        },
+      ],
+    },
+  });
+  expect(page.body["accepted"]).toBe(1);
+  await send(here, [
+    { key: "bind", name: "identify", user: "u1", anonymous: "v1", at: ago(here, 0), traits: {} },
+  ]);
+  await word({ name: "Ann Lee", city: "Wuhan", country: "CN", skin: "oily" });
+  const line = {
+    ...{ key: "o1", order: "o1", sku: "TEA", name: "Tea", quantity: 1, unitPrice: "1.00" },
+    ...{ at: ago(here, 0), customer: "u1", country: "FR" },
+  };
+  await here.ask("POST", "/v1/orders/lines", { headers: here.as.server, body: { lines: [line] } });
+  await settled(here);
+  expect(await said()).toEqual(own);
+  // Worked out anew from the log it is the same.
+  const refolded = async () => {
+    const person = (await byIdentifier(here.house, here.sql, "user_id", "u1", here.server.id))!;
+    await here.sql.begin(async (tx) => {
+      for (const one of refolders) await one(here.house, tx, [person]);
+    });
+    return said();
+  };
+  expect(await refolded()).toEqual(own);
+  // What they take away is gone, and neither of the three brings it back; they can give another.
+  later();
+  await correct({ name: null, city: null, country: null, attributes: { skin: null } });
+  later();
+  await word({ name: "Ann Lee", city: "Wuhan", country: "CN", skin: "oily" });
+  await here.ask("POST", "/v1/orders/lines", {
+    headers: here.as.server,
+    body: { lines: [{ ...line, key: "o2", order: "o2", at: ago(here, 0) }] },
+  });
+  await settled(here);
+  expect(await said()).toEqual({});
+  expect(await refolded()).toEqual({});
+  const ann = await tagsOf(here, "u1");
+  expect(ann.attributes.map(({ name }) => name)).not.toContain("city");
+  // The shop has news of one of them: its word stands, and the others stay away.
+  later();
+  await word({ name: "Ann Lee", city: "Chengdu" });
+  expect(await said()).toEqual({ city: "Chengdu. Given by the shop" });
+  // A late word shows that what the shop said after the correction was news.
+  await send(here, [identify(2.5, { country: "FR" }, "late")]);
+  const end = { city: "Chengdu. Given by the shop", country: "CN. Given by the shop" };
+  expect(await said()).toEqual(end);
+  expect(await refolded()).toEqual(end);
+  expect(
+    (await here.ask("PATCH", "/v1/me/profile", { ...me, body: { attributes: { nothing: null } } }))
+      .body,
+  ).toMatchObject({ fields: ["attributes.nothing"] });
+});
+
 test("of tags a person sees those that the shop shows, by their names", async () => {
   await using here = await opened();
   const me = await (await tokensOf(here))("u1");
@@ -489,7 +597,22 @@ test("of tags a person sees those that the shop shows, by their names", async ()
   const { tags, attributes, consents } = (await here.ask("GET", "/v1/me/profile", me))
     .body as unknown as Mine;
   expect(tags).toMatchObject([{ tag: "spender", label: { en: "Regular" }, value: "yes" }]);
-  expect(attributes).toMatchObject([{ name: "spent_day", value: 60, source: "trait:spent_day" }]);
+  // A trait that is not shown is not seen; the switch is no other figure, so nobody is gone through.
+  expect(attributes).toEqual([]);
+  const show = async (asked: boolean) => {
+    const answer = await here.ask("POST", "/v1/traits", {
+      ...as(here),
+      body: { ...spent, shown: asked },
+    });
+    expect(answer.status).toBe(200);
+    const list = (await here.ask("GET", "/v1/traits", as(here))).body["traits"];
+    expect(list).toMatchObject([{ name: "spent_day", shown: asked, state: "ready" }]);
+    return ((await here.ask("GET", "/v1/me/profile", me)).body as unknown as Mine).attributes;
+  };
+  expect(await show(true)).toMatchObject([
+    { name: "spent_day", value: 60, source: "trait:spent_day", confidence: 1 },
+  ]);
+  expect(await show(false)).toEqual([]);
   expect(consents.length).toBeGreaterThan(3);
 });
 

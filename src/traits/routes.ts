@@ -31,6 +31,7 @@ const list = answer(api.list, async ({ house }) => {
     late: { people: late, than: readLimit, seconds: laterSeconds },
     traits: all.map(({ definition, version, state, done, total, declaredAt }) => ({
       ...definition,
+      shown: definition.shown ?? false,
       ...{ version, state, sentence: sentenceOf(definition) },
       done: Number(done),
       total: Math.max(Number(total), Number(done)),

@@ -71,6 +71,8 @@ export type Trait = {
   hours: number | null;
   /** Said behind the figure: "元", "times". */
   unit?: string | undefined;
+  /** May members see theirs? Not unless said. */
+  shown?: boolean | undefined;
 };
 
 /** Does a trait ask for what people answered under this name? */

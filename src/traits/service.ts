@@ -160,12 +160,24 @@ export async function declare(
   if (had?.state === "going") return fail("traits.going");
   if (!had && all.length >= traitsLimit) return fail("traits.too_many");
   const version = (had?.version ?? 0) + 1;
-  const total = await store.everybodyCount(tx);
   const what = store.whatOf("trait", trait.name);
+  const answer = { name: trait.name, version, sentence: sentenceOf(trait) };
+  if (had && worksAs(had.definition, trait)) {
+    await store.rename(tx, what, trait, { declaredAt: at, by: actor.id });
+    return ok(answer);
+  }
+  const total = await store.everybodyCount(tx);
   await store.put(tx, what, { version, by: actor.id, declaredAt: at, total }, trait);
   await setFill(house, tx, what);
-  return ok({ name: trait.name, version, sentence: sentenceOf(trait) });
+  return ok(answer);
 }
+/** Is the same worked out by both, whatever they are called and whoever sees it? */
+const worksAs = (a: Trait, b: Trait): boolean => workOf(a) === workOf(b);
+/** As it is kept, the parts of a filter stand in another order than as they were said. */
+const workOf = ({ fn, event, property, hours, where = [] }: Trait): string => {
+  const filters = where.map((one) => Object.entries(one).toSorted(([x], [y]) => (x < y ? -1 : 1)));
+  return JSON.stringify([fn, event, property ?? null, hours, filters]);
+};
 
 /** Takes a trait away; its figures go with it, in helpings. */
 export const remove = (
@@ -189,7 +201,7 @@ async function leave<C extends string>(
 /** How each attribute that is a trait was worked out, by its source. */
 export async function hows(
   reader: Reader,
-): Promise<Map<string, { label: Sentence; unit: string | null; how: Sentence }>> {
+): Promise<Map<string, { label: Sentence; unit: string | null; how: Sentence; shown: boolean }>> {
   return new Map(
     (await store.all(reader)).map(({ name, definition }) => [
       sourceOf(name),
@@ -197,6 +209,7 @@ export async function hows(
         label: definition.label,
         unit: definition.unit ?? null,
         how: sentenceOf(definition),
+        shown: definition.shown === true,
       },
     ]),
   );
@@ -234,7 +247,10 @@ export async function declareOwn(
   if (had && had.definition.type !== own.type) return fail("traits.attribute_type");
   const values = ({ options }: Own) => options.map(({ value }) => value).join("\n");
   if (had && values(had.definition) === values(own)) {
-    await store.renameOwn(tx, own, at, actor.id);
+    await store.rename(tx, store.whatOf("attribute", own.name), own, {
+      declaredAt: at,
+      by: actor.id,
+    });
     return ok({ name: own.name });
   }
   const version = (had?.version ?? 0) + 1;

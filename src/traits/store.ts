@@ -35,12 +35,6 @@ export const owns = async (reader: Reader): Promise<Own[]> =>
   (await allOwns(reader)).flatMap(({ state, definition }) =>
     state === "going" ? [] : [definition],
   );
-/** Calls one otherwise; nobody has to be gone through. */
-export const renameOwn = (tx: Tx, own: Own, at: Date, by: string) => tx`
-  update traits_attribute set definition = ${tx.json(own)}, version = version + 1, declared_at = ${at},
-    by = ${by}
-  where name = ${own.name}`;
-
 /** What is gone through in helpings: a trait or a tag that was declared, or what is worked out without that. */
 export type Kind = "trait" | "tag" | "attribute" | "preference" | "behaviour";
 export type What = { kind: Kind; name: string; table: string; key: "name" | "tag" };
@@ -73,6 +67,16 @@ export const put = (
   on conflict (${tx(key)}) do update set definition = excluded.definition, version = excluded.version,
     state = excluded.state, declared_at = excluded.declared_at, by = excluded.by,
     after_bucket = -1, after_id = ${nobody}, done = 0, total = excluded.total`;
+/** Calls one otherwise; nobody has to be gone through. */
+export const rename = (
+  tx: Tx,
+  { table, key, name }: What,
+  definition: object,
+  { declaredAt, by }: Pick<Progress, "declaredAt" | "by">,
+) => tx`
+  update ${tx(table)} set definition = ${tx.json(definition as never)}, version = version + 1,
+    declared_at = ${declaredAt}, by = ${by}
+  where ${tx(key)} = ${name}`;
 /** Goes through everybody once more, as it is or to take it away. */
 export const restart = (
   tx: Tx,

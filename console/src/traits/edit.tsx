@@ -4,7 +4,7 @@ import { useEffect, useState } from "react";
 import { asks, functions, type Trait } from "../../../src/traits/rules.ts";
 import { FilterLine } from "../segments/filter.tsx";
 import { api, call, Problem, type Answer } from "../ui/call.ts";
-import { Field, Form } from "../ui/form.tsx";
+import { Choice, Field, Form } from "../ui/form.tsx";
 import { Choose, Figure, Text } from "../ui/inputs.tsx";
 import { At, Broken, Page, Part, Wait } from "../ui/page.tsx";
 import { useCall } from "../ui/session.tsx";
@@ -69,7 +69,7 @@ function Builder({ suggested, had }: { suggested: Suggested; had: Trait | undefi
         className="form wide"
         button={t.traits.save}
         act={async (values, key) => {
-          const { zh = "", en = "", unit = "" } = values;
+          const { zh = "", en = "", unit = "", shown } = values;
           await call(
             api.traits.declare,
             {
@@ -77,6 +77,7 @@ function Builder({ suggested, had }: { suggested: Suggested; had: Trait | undefi
               name: had?.name ?? values["code"] ?? "",
               label: { zh, en },
               ...(unit === "" ? {} : { unit }),
+              shown: shown === "yes",
             },
             { key },
           );
@@ -113,6 +114,15 @@ function Builder({ suggested, had }: { suggested: Suggested; had: Trait | undefi
           defaultValue={had?.label.en ?? ""}
         />
         <Field name="unit" label={t.traits.unit} maxLength={20} defaultValue={had?.unit ?? ""} />
+        <Choice
+          name="shown"
+          label={t.traits.shown}
+          value={had?.shown ? "yes" : "no"}
+          options={[
+            { value: "no", label: t.traits.shownNo },
+            { value: "yes", label: t.traits.shownYes },
+          ]}
+        />
         <Parts asked={asked} onChange={setAsked} suggested={suggested} />
       </Form>
       <Preview asked={asked} />

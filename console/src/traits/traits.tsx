@@ -63,6 +63,7 @@ export function Traits() {
                 <Progress of={one} />
                 <p className="quiet">
                   {t.traits.declared} <At at={one.declaredAt} />
+                  {one.shown && ` · ${t.traits.membersSee}`}
                 </p>
               </li>
             ))

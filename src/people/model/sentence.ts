@@ -19,6 +19,18 @@ const money = (minor: unknown, currency: string): Sentence => {
 const count = (n: unknown, one: string, many: string): string =>
   `${String(n)} ${Number(n) === 1 ? one : many}`;
 
+/** Where a value of somebody's profile is from, said to them. `confidence`: below 1 of what a page claimed. */
+export function fromSentence(source: string, confidence: number): Sentence {
+  if (source === "self") return { zh: "您自己填写的", en: "You told us" };
+  if (source === "form") return { zh: "您通过邮件确认的", en: "You confirmed it by e-mail" };
+  if (source === "orders") return { zh: "来自您的订单", en: "From your orders" };
+  if (source.startsWith("trait:"))
+    return { zh: "根据您的活动算出", en: "Worked out from what you did" };
+  return confidence < 1
+    ? { zh: "来自网页或应用，尚未核实", en: "Given on a page or in an app, not verified" }
+    : { zh: "由商店提供", en: "Given by the shop" };
+}
+
 const tagNames: Record<string, Sentence> = {
   lifecycle: { zh: "生命周期", en: "Lifecycle" },
   rfm: { zh: "RFM", en: "RFM" },
