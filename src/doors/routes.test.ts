@@ -698,6 +698,40 @@ test("Segment: what a batch says of itself holds for its events, and further ids
   ]);
 });
 
+test("what a batch says of itself and cannot be held is left out, counted, and costs no event", async () => {
+  await using at = await stage();
+  const source = await sourceOf(at, "segment");
+  const deep = `${"[".repeat(100)}${"]".repeat(100)}`;
+  const batch = JSON.stringify([event(1), event(2, { event: "" }), event(3)]);
+  const odd = String.raw`{"locale":"de-DE","app":{"name":"a\u0000b"},"os":"\ud83d","big":12345678901234567890123,"deep":${deep}}`;
+  const text = `{"context":${odd},"integrations":{"All":"${"x".repeat(20_000)}"},"batch":${batch}}`;
+  const answer = await fetch(`${at.url}/v1/batch`, {
+    method: "POST",
+    headers: basic(source.key),
+    body: text,
+  });
+  expect(answer.status).toBe(200);
+  const rows = await stored(at, source.id);
+  expect(rows.map(({ data }) => data["$context"])).toEqual([
+    { locale: "de-DE" },
+    { locale: "de-DE" },
+  ]);
+  const shown = await at.ask("GET", `/v1/sources/${source.id}`, { headers: source.owner });
+  const counts = (shown.body["refused"] as { reason: string; count: number }[]).map(
+    ({ reason, count }) => [reason, Number(count)],
+  );
+  // app, os, big, deep; and what all integrations are told is larger than may come to each event.
+  expect(Object.fromEntries(counts)).toEqual({ shared: 5, invalid: 1 });
+  // Whatever else a body says beside its events is not kept, and costs nothing.
+  const beside = await fetch(`${at.url}/v1/batch`, {
+    method: "POST",
+    headers: basic(source.key),
+    body: String.raw`{"extra":"\ud83d","context":"none","batch":[${JSON.stringify(event(4))}]}`,
+  });
+  expect(beside.status).toBe(200);
+  expect(await stored(at, source.id)).toHaveLength(3);
+});
+
 test("Jitsu's client says from a server what it says from a page, on a path of its own", async () => {
   await using at = await stage();
   const source = await sourceOf(at, "jitsu");

@@ -43,6 +43,8 @@ export type Heard = { item: unknown; said: Spoken[] | Refused };
 export type Request = {
   heard: Heard[];
   sentAt: number | null; // ms, on the client's clock
+  /** Fields that a batch says for all its events and that could not be held: left out of every one of them. */
+  left?: string[];
 };
 export const isObject = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value);

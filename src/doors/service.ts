@@ -154,7 +154,7 @@ async function serve(
   const bytes = got.ok ? got.bytes : null;
   const dry = isDry(door, request);
   const told = read(protocol, { body, bytes }, door.call ?? null, request);
-  if (!told || badIn(sentOf(body)) !== null) {
+  if (!told) {
     const left = typeof text === "string" ? text.slice(0, limited.event) : "";
     const kept = withoutAddressText(withoutTokens(left));
     const unfit = [{ key: kept, reason: "unreadable", field: "", text: kept }];
@@ -165,15 +165,16 @@ async function serve(
     return refused({ kind: "request.too_large" }, "too_large", told.heard.length);
   const seconds = collect.waitOf(house, source, told.heard.length);
   if (seconds > 0) return refused({ kind: "request.too_many", seconds }, "rate", told.heard.length);
+  if (!dry)
+    for (const field of told.left ?? [])
+      await collect.refuse(house, {
+        ...{ sourceId: source.id, reason: "shared", count: 1 },
+        field: safeField(field),
+      });
   return { protocol, outcome: await take(lobby, door, asked, source, protocol, told), source };
 }
 const isDry = ({ trial }: Door, request: Request): boolean =>
   trial === true && request.headers.get("dry-run") === "true";
-/** What a batch says of itself that may be kept, beside its items: they are judged one by one. */
-const sentOf = (body: unknown): unknown => {
-  const { batch: _, data: __, sentAt: ___, sent_at: ____, ...rest } = fieldsOf(body);
-  return Array.isArray(body) || !("batch" in fieldsOf(body)) ? null : rest;
-};
 
 // ── who is there ───────────────────────────────────────────────────────────────────────────────────────────────────
 

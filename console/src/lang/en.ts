@@ -918,6 +918,7 @@ export const en = {
     use_order_lines: "Order lines have an endpoint of their own",
     erased: "This person’s data has been erased",
     not_planned: "The tracking plan keeps it out",
+    shared: "Said for a whole batch and cannot be stored: left out, the events were taken",
     set_aside:
       "Taken, but no profile or figure could hold it: set aside, to be mended and sent again",
   } as Record<string, string>,

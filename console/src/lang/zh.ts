@@ -870,6 +870,7 @@ export const zh = {
     use_order_lines: "订单行要从订单接口发送",
     erased: "这位用户的数据已被彻底删除",
     not_planned: "不在埋点方案内",
+    shared: "整批共用的信息无法保存，已略去，事件照常接收",
     set_aside: "收下后无法入账，已搁置，可修改后重新发送",
   } as Record<string, string>,
   rejectionUnknown: "不符合接收要求",

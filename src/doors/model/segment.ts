@@ -1,6 +1,7 @@
 // Segment's tracking API, and all who speak it: RudderStack, Customer.io, Jitsu and Dittofeed.
 // segment-docs: connections/sources/catalog/libraries/server/http-api; connections/spec/common.
 import type { Refused } from "#collect/rules.ts";
+import { badIn } from "#kernel/json.ts";
 import {
   fieldsOf,
   identifierOf,
@@ -31,9 +32,10 @@ export function read(body: unknown, call: string | null): Request | null {
   }
   const { batch, context, integrations, sentAt, timestamp } = body;
   if (!Array.isArray(batch)) return null;
+  const left: string[] = [];
   const shared = {
-    context: fieldsOf(context),
-    integrations: fieldsOf(integrations),
+    context: sharedOf("context", context, left),
+    integrations: sharedOf("integrations", integrations, left),
   };
   const one = (item: unknown): Heard =>
     isObject(item)
@@ -51,7 +53,25 @@ export function read(body: unknown, call: string | null): Request | null {
   // RudderStack says of each event when it was sent, and nothing of the batch.
   const first = batch.find(isObject);
   const sent = instantOf(sentAt) ?? instantOf(first ? first["sentAt"] : null);
-  return { heard: batch.map(one), sentAt: sent };
+  return { heard: batch.map(one), sentAt: sent, left };
+}
+/** What a batch says for all its events comes to each of them, so it may be no larger. */
+const sharedLimit = 16 * 1024;
+/** What of it can be held; what cannot is named, and costs no event. */
+function sharedOf(name: string, value: unknown, left: string[]): Fields {
+  if (value !== undefined && value !== null && !isObject(value)) left.push(name);
+  const all = fieldsOf(value);
+  if (Buffer.byteLength(JSON.stringify(all)) > sharedLimit) {
+    left.push(name);
+    return {};
+  }
+  return Object.fromEntries(
+    Object.entries(all).filter(([field, one]) => {
+      const isFit = badIn({ [field]: one }) === null;
+      if (!isFit) left.push(`${name}.${field}`);
+      return isFit;
+    }),
+  );
 }
 
 function heard(event: Fields, call: string, item: Fields = event): Heard {
