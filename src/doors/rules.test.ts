@@ -2,8 +2,12 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { protocols, settingsFor, type Known } from "#collect/rules.ts";
 import { answerOf, type Outcome } from "./model/answers.ts";
+import * as cloudevents from "./model/cloudevents.ts";
+import * as posthog from "./model/posthog.ts";
+import * as segment from "./model/segment.ts";
 import * as sensors from "./model/sensors.ts";
-import { corrected, hear, type Spoken } from "./rules.ts";
+import * as snowplow from "./model/snowplow.ts";
+import { corrected, hear, type Request, type Spoken } from "./rules.ts";
 
 const source = (kind: "server" | "public", settings = {}): Known => ({
   ...{ id: "s", kind, name: "shop", protocol: "segment", space: "s", disabled: false },
@@ -51,6 +55,87 @@ test("times: the future is refused after correction, the long past is marked, wh
   expect(heard({ at: Number.MAX_SAFE_INTEGER })).toEqual({ reason: "invalid", field: "timestamp" });
   expect(heard({ at: null })).toMatchObject({ at: receivedAt });
   expect(heard({ at: null, ago: 5000 })).toMatchObject({ at: new Date(now - 5000) });
+});
+
+test("when it was: each client's own words for it, against a clock that is three days fast", () => {
+  const now = receivedAt.getTime();
+  const day = 86_400_000;
+  const [fast, ago] = [now + 3 * day, now - 3_600_000];
+  const iso = (ms: number) => new Date(ms).toISOString();
+  const timesOf = ({ heard: all, sentAt }: Request) =>
+    all.flatMap(({ said: each }): unknown[] =>
+      "reason" in each
+        ? [each.field]
+        : each.map((one) => {
+            const found = heard(one, source("server"), { sentAt });
+            return "at" in found ? found.at.getTime() - now : found.reason;
+          }),
+    );
+  const user = { userId: "u", type: "track", event: "Seen" };
+  const hour = -3_600_000;
+  const segments = (rudder: boolean, items: object[], more: object = {}) =>
+    timesOf(
+      segment.read({ batch: items.map((one) => ({ ...user, ...one })), ...more }, null, rudder)!,
+    );
+  // Segment: received − (sent − said).
+  expect(
+    segments(
+      false,
+      [{ timestamp: iso(fast + hour) }, { originalTimestamp: iso(fast + hour) }, {}],
+      {
+        sentAt: iso(fast),
+      },
+    ),
+  ).toEqual([hour, hour, 0]);
+  // RudderStack: each event says when it was sent; `timestamp` is the true time; the batch's own is none of theirs.
+  expect(
+    segments(
+      true,
+      [
+        { originalTimestamp: iso(fast + hour), sentAt: iso(fast) },
+        { originalTimestamp: iso(now + hour), sentAt: iso(now) },
+        { originalTimestamp: iso(fast), sentAt: iso(fast), timestamp: iso(ago) },
+      ],
+      { timestamp: iso(fast), sentAt: iso(fast) },
+    ),
+  ).toEqual([hour, hour, hour]);
+  // PostHog: offset counts where there is no timestamp; $ignore_sent_at takes the timestamp as it stands.
+  const post = { event: "Seen", distinct_id: "u" };
+  const batch = [
+    { ...post, timestamp: iso(fast + hour), offset: 5 },
+    { ...post, offset: -hour },
+    { ...post, timestamp: iso(ago), properties: { $ignore_sent_at: true } },
+  ];
+  expect(timesOf(posthog.read({ batch, sent_at: iso(fast) })!)).toEqual([hour, hour, hour]);
+  expect(timesOf(posthog.read(batch, String(fast))!)).toEqual([hour, hour, hour]);
+  // Snowplow: received − (stm − dtm) of each; a true timestamp stands as it is.
+  const snow = { e: "se", se_ac: "Seen", uid: "u" };
+  expect(
+    timesOf(
+      snowplow.read({
+        schema: "iglu:com.snowplowanalytics.snowplow/payload_data/jsonschema/1-0-4",
+        data: [
+          { ...snow, dtm: String(fast + hour), stm: String(fast) },
+          { ...snow, dtm: String(now + hour), stm: String(now) },
+          { ...snow, dtm: String(fast), stm: String(fast), ttm: String(ago) },
+        ],
+      })!,
+    ),
+  ).toEqual([hour, hour, hour]);
+  // 神策: each says when it was flushed, and what says nothing stands as it is.
+  const sa = { type: "track", event: "Seen", distinct_id: "u", properties: {} };
+  expect(
+    timesOf(
+      sensors.read([
+        { ...sa, time: fast + hour, _flush_time: fast },
+        { ...sa, time: ago },
+      ])!,
+    ),
+  ).toEqual([hour, hour]);
+  // CloudEvents: "when the occurrence happened", by nobody else's clock.
+  const cloud = { specversion: "1.0", id: "1", source: "/s", type: "Seen", time: iso(ago) };
+  const type = new Headers({ "content-type": "application/cloudevents+json" });
+  expect(timesOf(cloudevents.read(cloud, null, type)!)).toEqual([hour]);
 });
 
 test("a server says who is who; a page speaks for its visitor, whatever else it says", () => {

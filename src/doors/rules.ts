@@ -32,6 +32,7 @@ export type Spoken = {
   also: Identifier[]; // whatever else names the same somebody
   at: number | null; // ms; null: when it was sent
   ago?: number | null; // ms before it was sent, where the client says that instead
+  sent?: number | null; // ms, where it says itself when it was sent; null: its time is true, whatever its clock
   data: Fields;
   traits: Fields;
   context: Fields;
@@ -144,7 +145,7 @@ export function hear(said: Spoken, here: Circumstances): Incoming | Refused {
   const time =
     typeof said.ago === "number" && said.ago >= 0
       ? { at: received - said.ago, corrected: false }
-      : corrected(said.at, here.sentAt, received);
+      : corrected(said.at, said.sent === undefined ? here.sentAt : said.sent, received);
   const at = new Date(time.at);
   const then = whenOf(at, receivedAt);
   const when = isRefused(then) && here.now ? whenOf(at, here.now) : then;

@@ -153,7 +153,7 @@ async function serve(
     return refused({ kind: "request.too_large" }, "too_large");
   const bytes = got.ok ? got.bytes : null;
   const dry = isDry(door, request);
-  const told = read(protocol, { body, bytes }, door.call ?? null, request);
+  const told = read(protocol, { body, bytes }, door.call ?? null, asked);
   if (!told) {
     const left = typeof text === "string" ? text.slice(0, limited.event) : "";
     const kept = withoutAddressText(withoutTokens(left));
@@ -262,14 +262,14 @@ function read(
   protocol: Protocol,
   { body, bytes }: { body: unknown; bytes: Buffer | null },
   call: string | null,
-  request: Request,
+  { request, input }: Asked,
 ): Told | null {
   if (protocol === "cloudevents") return cloudevents.read(body, bytes, request.headers);
   if (body === undefined) return null;
-  if (protocol === "posthog") return posthog.read(body);
+  if (protocol === "posthog") return posthog.read(body, input["_"]);
   if (protocol === "snowplow") return snowplow.read(body);
   if (protocol === "sensors") return sensors.read(body);
-  return segment.read(body, call);
+  return segment.read(body, call, protocol === "rudderstack");
 }
 
 /** Takes what could be read. */
@@ -531,7 +531,11 @@ function requestOf(protocol: Protocol, item: unknown): Told | null {
     case "sensors":
       return sensors.read(item);
     default:
-      return segment.read("batch" in whole ? item : { batch: [item] }, null);
+      return segment.read(
+        "batch" in whole ? item : { batch: [item] },
+        null,
+        protocol === "rudderstack",
+      );
   }
 }
 const payload = "iglu:com.snowplowanalytics.snowplow/payload_data/jsonschema/1-0-4";

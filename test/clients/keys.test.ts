@@ -70,6 +70,7 @@ const day = 24 * 60 * minute;
 const dated = new Set<Speaker>([
   ...(["segment", "rudderstack", "customerio", "jitsu", "dittofeed", "liuke"] as const),
   ...(["posthog", "snowplow"] as const),
+  "sensors",
 ]);
 test.each(speakers)(
   "%s: late is marked, the future and what cannot be is refused",

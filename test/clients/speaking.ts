@@ -26,6 +26,11 @@ const segment = ({ kind, id, name, user, anonymous, previous, group, ...rest }: 
   timestamp: iso(rest.at),
   ...(rest.token === undefined ? {} : { context: { personToken: rest.token } }),
 });
+/** RudderStack's say of each event when it was sent, and mean the true time where they say `timestamp`. */
+const rudder = (fact: Fact) => {
+  const { timestamp, ...rest } = segment(fact);
+  return { ...rest, originalTimestamp: timestamp, sentAt: iso(fact.sentAt) };
+};
 const posthog = ({ kind, id, name, user, anonymous, previous, group, ...rest }: Fact) => ({
   event: { track: name, identify: "$identify", alias: "$create_alias", group: "$groupidentify" }[
     kind
@@ -81,7 +86,7 @@ const sensors = ({ kind, id, name, user, anonymous, previous, ...rest }: Fact) =
   ...(user === undefined ? {} : { login_id: user }),
   ...(previous === undefined ? {} : { original_id: previous }),
   _track_id: id,
-  time: rest.at,
+  ...{ time: rest.at, _flush_time: rest.sentAt },
   event: name ?? `Said ${kind}`,
   properties: {
     ...rest.data,
@@ -165,6 +170,14 @@ export function speak(speaker: Speaker, key: string, facts: readonly Fact[]): Sp
           path: "/v1/events",
           headers: { ...json, authorization: `Bearer ${key}` },
           body: JSON.stringify({ events: facts.map(own) }),
+        },
+      ];
+    case "rudderstack":
+      return [
+        {
+          path: "/v1/batch",
+          headers: { ...json, authorization: `Basic ${btoa(`${key}:`)}` },
+          body: JSON.stringify({ batch: facts.map(rudder), timestamp: iso(Date.now()) }),
         },
       ];
     default:

@@ -12,7 +12,8 @@ import {
   type Spoken,
 } from "../rules.ts";
 
-export function read(body: unknown): Request | null {
+/** `asked`: when the request was sent, as older clients say in its address. */
+export function read(body: unknown, asked?: unknown): Request | null {
   const whole = fieldsOf(body);
   const items = Array.isArray(body)
     ? body
@@ -22,7 +23,7 @@ export function read(body: unknown): Request | null {
         ? [body]
         : null;
   if (!items) return null;
-  return { heard: items.map((item) => heard(item)), sentAt: instantOf(whole["sent_at"]) };
+  return { heard: items.map((item) => heard(item)), sentAt: instantOf(whole["sent_at"] ?? asked) };
 }
 
 /** The keys that a body may hold: of the request, of an event, of its properties. */
@@ -87,7 +88,9 @@ function heard(item: unknown): Heard {
     previous: kind === "alias" ? previousOf(textOf(alias)) : undefined,
     also: [],
     at,
-    ago: typeof item["offset"] === "number" ? item["offset"] : null,
+    // What says when it was needs not say how long ago.
+    ago: at === null && typeof item["offset"] === "number" ? item["offset"] : null,
+    ...(properties["$ignore_sent_at"] === true ? { sent: null } : {}),
     data: dataOf(kind, rest, alias),
     traits: kind === "identify" ? traits : {},
     context: {},

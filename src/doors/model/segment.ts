@@ -22,13 +22,16 @@ const kinds: Record<string, Spoken["kind"] | "merge" | "batch"> = {
   ...{ i: "identify", t: "track", p: "page", s: "screen", g: "group", a: "alias" },
 };
 
-/** `call` is the path's own word for what one event is; null where each says it. */
-export function read(body: unknown, call: string | null): Request | null {
+/**
+ * `call` is the path's own word for what one event is; null where each says it. `rudder`: RudderStack says of each event
+ * when it was sent, and takes a `timestamp` for the true time; others say it of the request, and mean the device's clock.
+ */
+export function read(body: unknown, call: string | null, rudder = false): Request | null {
   if (!isObject(body)) return null;
   if (call !== null) {
     // Should it be refused, what the path said of it goes with it.
     const item = "type" in body ? body : { ...body, type: call };
-    return { heard: [heard(body, call, item)], sentAt: instantOf(body["sentAt"]) };
+    return { heard: [heard(body, call, rudder, item)], sentAt: instantOf(body["sentAt"]) };
   }
   const { batch, context, integrations, sentAt, timestamp } = body;
   if (!Array.isArray(batch)) return null;
@@ -44,13 +47,14 @@ export function read(body: unknown, call: string | null): Request | null {
             ...item,
             context: { ...shared.context, ...fieldsOf(item["context"]) },
             integrations: { ...shared.integrations, ...fieldsOf(item["integrations"]) },
-            timestamp: item["timestamp"] ?? timestamp,
+            // RudderStack's batch says there when it was made, which is no event's time.
+            timestamp: item["timestamp"] ?? (rudder ? undefined : timestamp),
           },
           textOf(item["type"]) ?? "",
+          rudder,
           item,
         )
       : { item, said: { reason: "invalid", field: "" } };
-  // RudderStack says of each event when it was sent, and nothing of the batch.
   const first = batch.find(isObject);
   const sent = instantOf(sentAt) ?? instantOf(first ? first["sentAt"] : null);
   return { heard: batch.map(one), sentAt: sent, left };
@@ -74,22 +78,34 @@ function sharedOf(name: string, value: unknown, left: string[]): Fields {
   );
 }
 
-function heard(event: Fields, call: string, item: Fields = event): Heard {
+function heard(event: Fields, call: string, rudder: boolean, item: Fields): Heard {
   const kind = Object.hasOwn(kinds, call) ? kinds[call]! : null;
   if (kind === null || kind === "batch")
     return { item, said: { reason: "invalid", field: "type" } };
-  if (kind === "merge") return { item, said: merged(event) };
-  const said = spoken(event, kind);
+  if (kind === "merge") return { item, said: merged(event, rudder) };
+  const said = spoken(event, kind, rudder);
   return { item, said: "reason" in said ? said : [said] };
 }
 
-function spoken(event: Fields, kind: Spoken["kind"]): Spoken | Refused {
+/** When an event says it was, by which clock. */
+function timeOf(event: Fields, rudder: boolean): Pick<Spoken, "at" | "sent"> {
+  const { originalTimestamp, timestamp, sentAt } = event;
+  if (!rudder) return { at: instantOf(originalTimestamp ?? timestamp) };
+  const isTrue = timestamp !== undefined && timestamp !== null && timestamp !== "";
+  return isTrue
+    ? { at: instantOf(timestamp), sent: null }
+    : {
+        at: instantOf(originalTimestamp),
+        ...(sentAt === undefined ? {} : { sent: instantOf(sentAt) }),
+      };
+}
+function spoken(event: Fields, kind: Spoken["kind"], rudder: boolean): Spoken | Refused {
   const { personToken, ...context } = fieldsOf(event["context"]);
   for (const field of ["properties", "traits", "context"])
     if (event[field] !== undefined && event[field] !== null && !isObject(event[field]))
       return { reason: "invalid", field };
-  const at = instantOf(event["originalTimestamp"] ?? event["timestamp"]);
-  if (Number.isNaN(at)) return { reason: "invalid", field: "timestamp" };
+  const time = timeOf(event, rudder);
+  if (Number.isNaN(time.at)) return { reason: "invalid", field: "timestamp" };
   const user = textOf(event["userId"]);
   const anonymous = textOf(event["anonymousId"]);
   if (user === undefined && anonymous === undefined)
@@ -104,7 +120,7 @@ function spoken(event: Fields, kind: Spoken["kind"]): Spoken | Refused {
     anonymous,
     previous: previousOf(textOf(event["previousId"])),
     also: also(context),
-    at,
+    ...time,
     data: dataOf(event, kind),
     traits,
     context: {
@@ -170,7 +186,7 @@ function consentOf(context: Fields): Record<string, boolean> {
 }
 
 /** RudderStack's merge: two identifiers that are one somebody. */
-function merged(event: Fields): Spoken[] | Refused {
+function merged(event: Fields, rudder: boolean): Spoken[] | Refused {
   const pair = Array.isArray(event["mergeProperties"]) ? event["mergeProperties"] : [];
   const ids = pair.flatMap((one) =>
     isObject(one) ? identifierOf(textOf(one["type"]) ?? "", textOf(one["value"])) : [],
@@ -182,8 +198,8 @@ function merged(event: Fields): Spoken[] | Refused {
   const ends = stays === first ? second : first;
   if (stays.type !== "user_id" && stays.type !== "anonymous_id")
     return { reason: "invalid", field: "mergeProperties" };
-  const at = instantOf(event["originalTimestamp"] ?? event["timestamp"]);
-  if (Number.isNaN(at)) return { reason: "invalid", field: "timestamp" };
+  const time = timeOf(event, rudder);
+  if (Number.isNaN(time.at)) return { reason: "invalid", field: "timestamp" };
   return [
     {
       key: keyOf(event),
@@ -192,7 +208,7 @@ function merged(event: Fields): Spoken[] | Refused {
       [stays.type === "user_id" ? "user" : "anonymous"]: stays.value,
       previous: ends,
       also: [],
-      at,
+      ...time,
       data: {},
       traits: {},
       context: {},

@@ -56,6 +56,7 @@ function heard(item: unknown): Heard {
     previous: kind === "alias" ? previousOf(original) : undefined,
     also: alsoIn(item),
     at,
+    sent: instantOf(item["_flush_time"]),
     data: kind === "identify" ? systemOf(properties) : dataOf(item, properties, kind),
     traits: kind === "identify" ? ownOf(properties) : {},
     context: item["lib"] === undefined ? {} : { lib: item["lib"] },

@@ -16,11 +16,7 @@ export function read(body: unknown): Request | null {
   const { schema, data } = fieldsOf(body);
   const isPayload = textOf(schema)?.startsWith("iglu:com.snowplowanalytics.snowplow/payload_data/");
   if (!isPayload || !Array.isArray(data)) return null;
-  const first = data.find(isObject);
-  return {
-    heard: data.map((item) => heard(item)),
-    sentAt: first ? instantOf(first["stm"]) : null,
-  };
+  return { heard: data.map((item) => heard(item)), sentAt: null };
 }
 
 type Schemed = { name: string; data: Fields };
@@ -91,6 +87,8 @@ function heard(item: unknown): Heard {
         previous: undefined,
         also: [],
         at,
+        // What the shop itself says of when it was ("true timestamp") is no matter of the device's clock.
+        sent: item["ttm"] === undefined ? instantOf(item["stm"]) : null,
         traits: {},
         context: {
           ...renamed(item, beside),
