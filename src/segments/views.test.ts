@@ -2,7 +2,6 @@
 // LIUKE_SEGMENT_CASES asks for more of them than a run of the tests does.
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { instantOf } from "#kernel/clock.ts";
 import * as collectJobs from "#collect/jobs.ts";
 import * as people from "#people/service.ts";
 import { fits } from "./model/evaluate.ts";
@@ -13,21 +12,19 @@ import { factsOf, companiesNow } from "./facts.ts";
 import { refresh, ship } from "./jobs.ts";
 import {
   atInstant,
+  dayStart,
   dependsOn,
   type Facts,
-  type Filter,
   type Known,
   type Level,
   type Rule,
-  type What,
-  type Window,
 } from "./rules.ts";
 import { define } from "./service.ts";
 import * as views from "./views.ts";
 import { world, type World } from "../../test/database.ts";
+import { first, instant, rulesIn, texts, value, zones } from "../../test/segment-rules.ts";
 
 const cases = Number(process.env["LIUKE_SEGMENT_CASES"] ?? 600);
-const zone = "Europe/London";
 const idOf = (i: number) => `01890000-0000-7000-8000-${String(i).padStart(12, "0")}`;
 const keyOf = (i: number) => ({ bucket: (i * 7) % 256, personId: idOf(i) });
 const howMany = 60;
@@ -36,73 +33,16 @@ const howMany = 60;
 
 const attributes = ["orders", "country", "last_order_at", "odd"];
 const tags = ["lifecycle", "vip"];
-const texts = ["dormant", "active", "it's", "%_\\", "中文", "10", "é", "é", "😀", "", ""];
 const names = ["Product Viewed", "Product Added", "page"];
 const properties = ["price", "sku", "sale", 'o\'dd "key"'];
 /** Where rules look: at names, in what lies below them, and at places in lists. */
 const paths = [...properties, ...properties, "sku.v", "sku.0", "price.1.v", "sale.v.0.1"];
-/** The nights on which London changes its clocks lie within, and the end of a year. */
-const first = Date.parse("2011-10-20T00:00:00Z");
-const last = Date.parse("2011-11-03T00:00:00Z");
-const edges = [
-  "2011-10-30T00:00",
-  "2011-10-30T01:30",
-  "2011-10-29T00:00",
-  "2011-10-31T00:00",
-  "2011-11-01T00:00",
-].map((wall) => instantOf(wall, zone).getTime());
-/** Few instants, so that boundaries are met: whole hours and days apart, and a millisecond beside. */
-const instant = fc.oneof(
-  fc.constantFrom(...edges.flatMap((ms) => [ms - 1, ms, ms + 1])),
-  fc.integer({ min: 0, max: 14 * 24 }).map((hours) => first + hours * 3_600_000),
-  fc.integer({ min: first, max: last }),
-);
-const number = fc.oneof(
-  fc.integer({ min: -3, max: 12 }),
-  fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e12, max: 1e12 }),
-  fc.constantFrom(0.1 + 0.2, 0.3, 0.1, 39.9, 10, -0, 1e-9, 9_007_199_254_740_991),
-);
-/** What may stand in a profile or an event: numbers, texts, instants, and things that only look like them. */
-const value = fc.oneof(
-  { weight: 3, arbitrary: number },
-  { weight: 2, arbitrary: instant.map((ms) => new Date(ms).toISOString()) },
-  { weight: 3, arbitrary: fc.constantFrom(...texts) },
-  {
-    weight: 1,
-    arbitrary: fc.constantFrom(
-      ...[
-        null,
-        true,
-        false,
-        "2011-02-31T00:00:00.000Z",
-        "2011-09-09",
-        "NaN",
-        "1e400",
-        [1],
-        { v: 1 },
-        { v: "39.90", 0: true },
-        ["10", { v: "-0.5" }],
-        { v: [["x", 0.3]] },
-      ],
-      ...[
-        1e18,
-        1e21,
-        1e300,
-        5e-324,
-        1e-301,
-        "9007199254740993",
-        "39.90",
-        "0.3",
-        "-0.5",
-        "007",
-        "1e3",
-        "5.0000000001",
-        -1e18,
-        999_999_999_999_999_900,
-      ],
-    ),
-  },
-);
+const segments = [idOf(90_001), idOf(90_002)];
+const companySegments = [idOf(90_003), idOf(90_004)];
+const blinds = ["aa", "bb", "cc"].map((two) => two.repeat(32));
+const { rule, companyRule } = rulesIn({
+  ...{ attributes, tags, texts, names, paths, segments, companySegments, blinds },
+});
 const person = fc.record({
   attributes: fc.dictionary(fc.constantFrom(...attributes), value),
   tags: fc.dictionary(
@@ -124,132 +64,6 @@ const person = fc.record({
   ),
 });
 
-// ── what is asked ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-const comparison = fc.constantFrom("eq", "ne", "lt", "le", "gt", "ge");
-const property = fc.constantFrom(...paths);
-const list = fc.uniqueArray(fc.constantFrom(...texts), { minLength: 1, maxLength: 3 });
-const filter = fc.oneof(
-  fc.record({ property, is: comparison, value: number }),
-  fc.record({ property, is: comparison, value: fc.constantFrom(...texts) }),
-  fc.record({ property, is: fc.constantFrom("eq", "ne"), value: fc.boolean() }),
-  fc.record({ property, is: fc.constant("in"), values: list }),
-  fc.record({
-    property,
-    is: fc.constant("in"),
-    values: fc.uniqueArray(fc.oneof(number, fc.constantFrom(39.9, 1, 10)), {
-      minLength: 1,
-      maxLength: 3,
-    }),
-  }),
-  fc.record({ property, is: fc.constant("known") }),
-) as fc.Arbitrary<Filter>;
-const what: fc.Arbitrary<What> = fc.oneof(
-  { weight: 3, arbitrary: fc.record({ event: fc.constantFrom(...names) }) },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      event: fc.constantFrom(...names),
-      where: fc.array(filter, { minLength: 1, maxLength: 2 }),
-    }),
-  },
-);
-const iso = instant.map((ms) => new Date(ms).toISOString());
-const window: fc.Arbitrary<Window> = fc.oneof(
-  fc.record({ kind: fc.constant("hours" as const), hours: fc.constantFrom(1, 24, 25, 72, 168) }),
-  fc.record({ kind: fc.constant("days" as const), days: fc.constantFrom(1, 2, 3, 7) }),
-  fc.record({ kind: fc.constant("since" as const), at: iso }),
-  fc.record({ kind: fc.constant("between" as const), from: iso, until: iso }),
-  fc.constant({ kind: "ever" as const }),
-);
-const attribute = fc.constantFrom(...attributes);
-const segments = [idOf(90_001), idOf(90_002)];
-const companySegments = [idOf(90_003), idOf(90_004)];
-const blinds = ["aa", "bb", "cc"].map((two) => two.repeat(32));
-const roles = fc.constantFrom<string[]>([], [], ["buyer"], ["member", "admin"]);
-/** `own`: what beside the common kinds a rule about these may ask. */
-const rulesOver = (names: string[], own: (tie: fc.Arbitrary<Rule>) => fc.Arbitrary<Rule>[]) =>
-  fc.letrec<{ rule: Rule }>((tie) => ({
-    rule: fc.oneof(
-      { maxDepth: 3, withCrossShrink: true },
-      fc.record({ kind: fc.constant("tag" as const), tag: fc.constantFrom(...tags), in: list }),
-      fc.record({ kind: fc.constant("known" as const), attribute }),
-      fc.record({ kind: fc.constant("number" as const), attribute, is: comparison, value: number }),
-      fc.record({ kind: fc.constant("text" as const), attribute, in: list }),
-      fc.record({
-        kind: fc.constant("instant" as const),
-        attribute,
-        is: fc.constantFrom("before", "from"),
-        at: iso,
-      }),
-      fc.record({
-        kind: fc.constant("days_since" as const),
-        attribute,
-        is: fc.constantFrom("lt", "le", "gt", "ge"),
-        days: fc.integer({ min: 0, max: 14 }),
-      }),
-      fc
-        .tuple(what, window, comparison, fc.integer({ min: 0, max: 3 }))
-        .map(([of, w, is, count]): Rule => ({ kind: "events", ...of, window: w, is, count })),
-      fc.tuple(what, window).map(([of, w]): Rule => ({ kind: "absent", ...of, window: w })),
-      fc.tuple(what, window).map(([of, w]): Rule => ({ kind: "first", ...of, window: w })),
-      fc
-        .tuple(
-          fc.array(what, { minLength: 1, maxLength: 4 }),
-          window,
-          fc.constantFrom(1, 24, 100, 1000),
-        )
-        .map(([steps, w, withinHours]): Rule => ({
-          kind: "sequence",
-          steps,
-          window: w,
-          withinHours,
-        })),
-      fc.record({
-        kind: fc.constant("sample" as const),
-        seed: fc.constantFrom("a", "b", "中"),
-        basisPoints: fc.constantFrom(0, 50, 1000, 5000, 9999, 10_000),
-      }),
-      fc.record({ kind: fc.constant("segment" as const), segment: fc.constantFrom(...names) }),
-      fc.record({
-        kind: fc.constantFrom("union", "intersect"),
-        segments: fc.constantFrom(names, [names[0]!]),
-      }) as fc.Arbitrary<Rule>,
-      fc.constant<Rule>({ kind: "except", segment: names[0]!, without: [names[1]!] }),
-      fc.constant<Rule>({ kind: "everybody" }),
-      ...own(tie("rule")),
-      fc.record({ kind: fc.constant("not" as const), of: tie("rule") }),
-      fc.record({
-        kind: fc.constant("and" as const),
-        of: fc.array(tie("rule"), { minLength: 1, maxLength: 3 }),
-      }),
-      fc.record({
-        kind: fc.constant("or" as const),
-        of: fc.array(tie("rule"), { minLength: 1, maxLength: 3 }),
-      }),
-    ),
-  })).rule;
-const address = fc.record({
-  kind: fc.constant("identifier" as const),
-  type: fc.constant("email" as const),
-  blinds: fc.uniqueArray(fc.constantFrom(...blinds), { minLength: 1 }),
-});
-/** Of a company's people, who are asked nothing of their companies in turn. */
-const ofStaff = rulesOver(segments, () => []);
-const staff = fc.record({
-  kind: fc.constant("staff" as const),
-  are: fc.constantFrom("every" as const, "eq", "ne", "lt", "le", "gt", "ge"),
-  count: fc.integer({ min: 0, max: 4 }),
-  roles,
-  fits: ofStaff,
-}) as fc.Arbitrary<Rule>;
-const companyRule = rulesOver(companySegments, () => [staff, staff]);
-const company = fc.record({
-  kind: fc.constant("company" as const),
-  roles,
-  fits: companyRule,
-}) as fc.Arbitrary<Rule>;
-const rule = rulesOver(segments, () => [address, company, company]);
 /** The segments that rules may name: two of people and two of companies. */
 const namedCompanies: Rule[] = [
   {
@@ -320,7 +134,7 @@ const stays = fc.array(
 );
 
 beforeAll(async () => {
-  shop = await world({ timeZone: zone });
+  shop = await world();
   const { sql } = shop;
   const histories = fc.sample(person, { numRuns: howMany, seed: 20_110_909 });
   const seenAt = new Date(first);
@@ -388,7 +202,7 @@ beforeAll(async () => {
     }
   }
   // The device is the one's up to an instant of the change of the clocks, and the other's from it.
-  const middle = new Date(edges[0]!);
+  const middle = new Date("2011-10-16T03:00:00Z");
   const middleId = "00050000-0000-0000-0000-000000000000";
   for (let n = 0; n <= howMany / 5; n++) {
     const pair = [n * 5, n * 5 + 1].filter((i) => i >= 1 && i <= howMany);
@@ -484,21 +298,27 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => shop[Symbol.asyncDispose]());
 
-async function byHand(asked: Rule, at: Date, level: Level): Promise<Map<string, Facts>> {
+async function byHand(
+  asked: Rule,
+  at: Date,
+  zone: string,
+  level: Level,
+): Promise<Map<string, Facts>> {
   const { segments: entries } = bookOf(0n, [{ id: idOf(5), level, rule: asked, version: 1 }]);
   const now = { at, timeZone: zone };
   if (level === "person") return factsOf(shop.sql, everybody, entries, now);
   const ids = companies.map(({ personId }) => personId);
   return (await companiesNow(shop.sql, ids, entries, now)).companies;
 }
-async function threeOf(asked: Rule, at: Date, level: Level = "person") {
+async function threeOf(asked: Rule, at: Date, zone: string, level: Level = "person") {
   const { house, sql, columns } = shop;
   const now = { at, timeZone: zone };
   shop.clock.shop = at;
+  shop.house.clocks.timeZone = zone;
   const asksThem = dependsOn(asked, level).segments.size > 0;
   for (const id of asksThem ? everySegment : [segments[0]!]) await refresh(house, id);
   const rule = atInstant(asked, now, known as Known);
-  const people = await byHand(asked, at, level);
+  const people = await byHand(asked, at, zone, level);
   const hand = [...people].filter(([, facts]) => fits(rule, facts, at)).map(([id]) => id);
   const postgres = await views.everyoneOf(sql, rule, at, level);
   const some = everybody.slice(0, howMany / 2);
@@ -549,7 +369,7 @@ for (const [level, rules, of] of levels)
   test(`${cases} random rules at random instants: three evaluators, one answer: ${level}`, async () => {
     let some = 0;
     await fc.assert(
-      fc.asyncProperty(rules, instant, async (asked, ms) => {
+      fc.asyncProperty(rules, instant, fc.constantFrom(...zones), async (asked, ms, zone) => {
         const {
           hand,
           postgres,
@@ -558,7 +378,7 @@ for (const [level, rules, of] of levels)
           moved,
           some: asked2,
           clickhouse,
-        } = await threeOf(asked, new Date(ms), level);
+        } = await threeOf(asked, new Date(ms), zone, level);
         expect(postgres, "PostgreSQL").toEqual(hand);
         expect(clickhouse, "ClickHouse").toEqual(hand);
         if (level === "person")
@@ -577,7 +397,7 @@ for (const [level, rules, of] of levels)
 
 const aheadMs = 20 * 86_400_000;
 /** When time alone may change what a rule says of somebody, through their companies too. */
-function turnOf(asked: Rule, level: Level, facts: Facts, at: Date): number {
+function turnOf(asked: Rule, level: Level, facts: Facts, at: Date, zone: string): number {
   const now = { at, timeZone: zone };
   const all = [{ rule: asked, level }];
   const turns =
@@ -592,18 +412,41 @@ function turnOf(asked: Rule, level: Level, facts: Facts, at: Date): number {
 for (const [level, rules] of levels)
   test(`before the next turn of somebody no answer changes, and every change of an answer is at a turn: ${level}`, async () => {
     await fc.assert(
-      fc.asyncProperty(rules, instant, fc.nat(1000), async (asked, ms, part) => {
-        const at = new Date(ms);
-        const still = await byHand(asked, at, level);
-        for (const [, facts] of still) {
-          const end = turnOf(asked, level, facts, at);
-          const answer = (when: Date) =>
-            fits(atInstant(asked, { at: when, timeZone: zone }, known as Known), facts, when);
-          const between = new Date(ms + Math.floor(((end - 1 - ms) * part) / 1000));
-          expect(answer(between)).toBe(answer(at));
-          expect(answer(new Date(end - 1))).toBe(answer(at));
-        }
-      }),
+      fc.asyncProperty(
+        rules,
+        instant,
+        fc.constantFrom(...zones),
+        fc.nat(1000),
+        async (asked, ms, zone, part) => {
+          const at = new Date(ms);
+          const still = await byHand(asked, at, zone, level);
+          for (const [, facts] of still) {
+            const end = turnOf(asked, level, facts, at, zone);
+            const answer = (when: Date) =>
+              fits(atInstant(asked, { at: when, timeZone: zone }, known as Known), facts, when);
+            const between = new Date(ms + Math.floor(((end - 1 - ms) * part) / 1000));
+            expect(answer(between)).toBe(answer(at));
+            expect(answer(new Date(end - 1))).toBe(answer(at));
+          }
+        },
+      ),
       { numRuns: Math.min(cases, 200) },
     );
   }, 600_000);
+
+test("a day begins where PostgreSQL's own calendar says, in every zone and on the days that are odd there", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      instant,
+      fc.constantFrom(...zones),
+      fc.integer({ min: -40, max: 40 }),
+      async (ms, zone, days) => {
+        const [row] = await shop.sql<{ at: Date }[]>`
+          select ((${new Date(ms)}::timestamptz at time zone ${zone})::date + ${days}::int)::timestamp
+            at time zone ${zone} as at`;
+        expect(new Date(dayStart(new Date(ms), days, zone))).toEqual(row!.at);
+      },
+    ),
+    { numRuns: 1000 },
+  );
+}, 120_000);
