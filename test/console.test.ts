@@ -575,6 +575,40 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
     expect(await watch.refused()).toEqual([]);
   });
 
+  test("a segment that another asks for is not deleted and says by whom; without it, it goes after a second word", async () => {
+    const named = (zh: string, en: string) => ({ name: { zh, en }, purpose: "analysis" });
+    const rule = { kind: "known", attribute: "orders" };
+    const id = String((await post("/v1/segments", { ...named("买过", "Buyers"), rule }))["id"]);
+    const asks = { kind: "not", of: { kind: "segment", segment: id } };
+    await post("/v1/segments", { ...named("没买过", "Lookers"), rule: asks });
+    while ((await relay(shop.house, reactions)) > 0);
+    await using shown = await open(`/segments/${id}?lang=zh`);
+    const { page, watch } = shown;
+    const gone = async () => {
+      await page.getByRole("button", { name: "删除人群" }).click();
+      await page.getByText("定格名单一并删除").waitFor();
+      await page.getByRole("button", { name: "确定删除，不能恢复" }).click();
+    };
+    await gone();
+    await page.getByText("还在使用这个人群，不能删除：人群“没买过”。").waitFor();
+    await page.getByRole("link", { name: "没买过" }).click();
+    await page.getByRole("heading", { level: 1, name: "没买过" }).waitFor();
+    await gone();
+    await page.getByRole("heading", { level: 1, name: "人群", exact: true }).waitFor();
+    await page.getByRole("link", { name: "买过", exact: true }).click();
+    await page.getByRole("heading", { level: 1, name: "买过" }).waitFor();
+    await page.getByRole("button", { name: "English" }).click();
+    await page.getByRole("button", { name: "Delete segment" }).click();
+    await page.getByRole("button", { name: "Cancel" }).click();
+    await page.getByRole("button", { name: "Delete segment" }).click();
+    await page.getByRole("button", { name: "Delete for good" }).click();
+    await page.getByRole("heading", { level: 1, name: "Segments" }).waitFor();
+    await settled(page);
+    expect(await page.getByRole("link", { name: "Buyers" }).count()).toBe(0);
+    while ((await relay(shop.house, reactions)) > 0);
+    expect(await watch.refused()).toEqual([]);
+  });
+
   const everyPage = () => [
     "/",
     "/today/people?figure=week",

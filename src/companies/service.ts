@@ -216,6 +216,7 @@ export async function declareTag(
   const declared = await store.allDeclared(tx);
   if (declared.length >= declaredLimit && !declared.some((one) => one.tag === tag))
     return fail("companies.too_many_tags");
+  await segments.hold(tx);
   const all = await segments.all(tx);
   const isOfCompanies = (id: string) => all.some((one) => one.id === id && one.level === "company");
   if (!rules.every(({ segment }) => isOfCompanies(segment)))

@@ -40,8 +40,11 @@ async function unfit(
   if (refused) return fail(failures[refused], { fields: ["url"] });
   const strange = types.findIndex((type) => !offered.has(type));
   if (strange >= 0) return fail("feeds.type_unknown", { fields: [`types.${strange}`] });
-  if (segment && !(await segments.all(tx)).some(({ id }) => id === segment))
-    return fail("feeds.segment_unknown", { fields: ["segment"] });
+  if (segment) {
+    await segments.hold(tx);
+    if (!(await segments.all(tx)).some(({ id }) => id === segment))
+      return fail("feeds.segment_unknown", { fields: ["segment"] });
+  }
   return ok(null);
 }
 

@@ -321,7 +321,7 @@ export async function entry(
   const [row] = await reader<Entry[]>`
     select l.id, l.at, l.cause_kind, l.cause,
       jsonb_build_object('zh', s.name_zh, 'en', s.name_en) as segment
-    from segments_log l join segments_segment s on s.id = l.segment_id
+    from segments_log l join segments_named s on s.id = l.segment_id
     where l.bucket = ${bucket} and l.person_id = ${personId} and l.segment_id = ${segmentId}
       and l.change = 'entered' and (${cause}::uuid is null or l.id = ${cause}) and l.at <= ${at}
     order by l.at desc, l.id desc limit 1`;

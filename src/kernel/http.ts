@@ -10,7 +10,7 @@ import { parseJson, unstorable } from "./json.ts";
 import { faultOf } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { openapi } from "./openapi.ts";
-import { fail, ok, type Fail, type Result } from "./result.ts";
+import { fail, filled, ok, type Fail, type Result } from "./result.ts";
 import { isAway, isPassing } from "./sql.ts";
 
 export type Failure = { status: ContentfulStatusCode; zh: string; en: string };
@@ -113,7 +113,8 @@ export function server(web: Web): Hono {
   const problem = (c: Context, { code, data }: Fail<string>) => {
     const { status, ...sentence } = failures[code] ?? failures["request.broken"]!;
     const language = languageOf(c.req.header("accept-language"));
-    const body = { ...data, type: `/help/${code}`, title: sentence[language], status, code };
+    const title = filled(sentence[language], data, language);
+    const body = { ...data, type: `/help/${code}`, title, status, code };
     const retry: Record<string, string> =
       status === 503 || status === 429
         ? { "retry-after": String(data?.["retryAfterSeconds"] ?? 1) }
@@ -186,7 +187,7 @@ export function server(web: Web): Hono {
     const code = c.req.param("code");
     const known = Object.hasOwn(failures, code) ? failures[code] : undefined;
     if (!known) return problem(c, fail("request.unknown"));
-    return c.text(`${code} (${known.status})\n\n${known.zh}\n${known.en}\n`);
+    return c.text(`${code} (${known.status})\n\n${filled(known.zh)}\n${filled(known.en)}\n`);
   });
 
   for (const route of web.routes) {

@@ -1,4 +1,5 @@
 // OpenAPI 3.1, printed from the endpoint values: nobody writes it, so it cannot be out of date.
+import { filled } from "./result.ts";
 import { z } from "zod";
 import type { Endpoint } from "./endpoint.ts";
 
@@ -115,7 +116,7 @@ function operation(
   for (const code of [...always.filter((code) => code in failures), ...e.failures]) {
     const { status, en } = failures[code]!;
     const had = byStatus[String(status)]?.description;
-    const line = `${code}: ${en}`;
+    const line = `${code}: ${filled(en)}`;
     byStatus[String(status)] = { description: had ? `${had} ${line}` : line, content };
   }
   return {

@@ -89,6 +89,10 @@ export const dropTimer = (tx: Tx, person: PersonKey, kind: string, key: string) 
   delete from timer where bucket = ${person.bucket} and person_id = ${person.personId}
     and kind = ${kind} and key = ${key}`;
 
+/** Everybody's of this kind and key. */
+export const dropTimers = (tx: Tx, kind: string, key: string) =>
+  tx`delete from timer where kind = ${kind} and key = ${key}`;
+
 /** A person has these timers of a kind, and no others of it. */
 export async function resetTimers(
   tx: Tx,

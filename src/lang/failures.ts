@@ -486,6 +486,11 @@ export const failures = {
   },
   "insights.no_event": { status: 404, zh: "没有这个事件。", en: "There is no such event." },
   "segments.unknown": { status: 404, zh: "没有这个人群。", en: "There is no such segment." },
+  "segments.in_use": {
+    status: 409,
+    zh: "还在使用这个人群，不能删除：{names}。",
+    en: "This segment is still asked for by: {names}. It cannot be deleted.",
+  },
   "segments.unknown_in_rule": {
     status: 409,
     zh: "规则里提到的人群不存在。",

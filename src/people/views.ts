@@ -191,7 +191,7 @@ export function timeline(
       union all
       select 'segment:' || l.id, 'segment', l.at, case when l.cause_kind = 'event' then l.cause end,
         jsonb_build_object('change', l.change, 'zh', s.name_zh, 'en', s.name_en)
-      from segments_log l join segments_segment s on s.id = l.segment_id where ${of("l")}
+      from segments_log l join segments_named s on s.id = l.segment_id where ${of("l")}
       union all
       select 'programme:' || j.id, 'programme', j.at, null,
         jsonb_build_object('arm', j.arm, 'run', r.number, 'name', p.name)

@@ -255,6 +255,14 @@ export const show = endpoint({
     /** Of a segment of companies, in the place of `members`. */
     companies: z.array(company.extend({ since: instant, cause })),
     next: z.string().nullable(),
+    /** What asks for it: while there is anything, it cannot be deleted. */
+    uses: z.array(
+      z.object({
+        kind: z.enum(["segment", "tag", "company_tag", "programme", "webhook"]),
+        id: z.string(), // a tag's or a programme's code
+        name: sentence,
+      }),
+    ),
   }),
   failures: ["segments.unknown"],
 });
@@ -284,6 +292,19 @@ export const define = endpoint({
     "segments.circular",
     "segments.level_fixed",
   ],
+});
+
+export const remove = endpoint({
+  method: "DELETE",
+  path: "/v1/segments/:segment",
+  permission: "segments:write",
+  summary: {
+    zh: "删除一个人群：成员全部离开，定格名单一并删除，会员的历史记录保留；还有人群、标签、运营计划或 Webhook 在用时不能删",
+    en: "Deletes a segment: its members leave, lists that were kept of it go, and members' own histories stay; refused while a segment, a tag, a programme or a webhook asks for it",
+  },
+  input: z.strictObject({ segment: z.uuid() }),
+  output: z.object({}),
+  failures: ["segments.unknown", "segments.in_use"],
 });
 
 /** Which of the engines counted, and what it had not been told yet at that instant. */

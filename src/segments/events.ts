@@ -7,6 +7,16 @@ export const defined = {
   data: z.object({ segment: z.uuid(), version: z.number() }),
 };
 
+/** A segment was deleted: its people leave it. Belongs to no person. */
+export const removed = {
+  name: "segments.removed",
+  data: z.object({
+    segment: z.uuid(),
+    version: z.number(), // of its last rule
+    lists: z.array(z.uuid()), // that were kept of it
+  }),
+};
+
 const change = z.object({
   segment: z.uuid(),
   version: z.number(), // of the rule that let them in or out

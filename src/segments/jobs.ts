@@ -4,10 +4,10 @@ import type { House } from "#kernel/endpoint.ts";
 import { whileHeld } from "#kernel/lease.ts";
 import { emitAll, type Reaction } from "#kernel/outbox.ts";
 import type { PersonKey, Tx } from "#kernel/sql.ts";
-import { setTimers, setTimersFrom, type TimerKind } from "#kernel/timers.ts";
+import { dropTimers, setTimers, setTimersFrom, type TimerKind } from "#kernel/timers.ts";
 import * as feedsService from "#feeds/service.ts";
 import { companyDue, lookAtCompanies, tellOfCompanies, touchThrough } from "./companies.ts";
-import { entered, left } from "./events.ts";
+import { entered, left, removed } from "./events.ts";
 import { happenedTo, sinceOf, togetherWith, type Facet } from "./facts.ts";
 import {
   bookOf,
@@ -214,6 +214,34 @@ async function setTurns(house: House, tx: Tx, segment: store.Segment, now: Clock
   );
   await setTimersFrom(tx, { kind: turn, key: id }, due);
   await setTimers(tx, [{ kind: daily, key: id, dueAt: new Date(now.at.getTime() + dayMs) }]);
+}
+
+/**
+ * Everybody leaves a segment that was deleted. Nobody else writes of it any more, so that it needs no place among those
+ * who look at people.
+ */
+async function leaveAll(
+  house: House,
+  tx: Tx,
+  { segment, version, lists }: { segment: string; version: number; lists: readonly string[] },
+): Promise<void> {
+  const { at } = clockOf(house);
+  await store.asksEverybody(tx, false);
+  const of = { segmentId: segment, version, at };
+  const fit = store.nobodyFits(tx) as unknown as Parameters<typeof store.replaceMembers>[2];
+  const listening = new Set((await store.listeners(tx)).map(({ segmentId }) => segmentId));
+  const { left: went } = await store.replaceMembers(tx, of, fit, false);
+  if (went > 0 && went <= causesLimit)
+    await tell(house, tx, listening, await store.lines(tx, segment, at));
+  const companies = await store.replaceCompanies(tx, of, fit);
+  await tellOfCompanies(
+    house,
+    tx,
+    await wantedBy(tx, listening),
+    companies.map((one) => ({ ...one, segmentId: segment, version, cause: null, at })),
+  );
+  await store.dropListed(tx, lists);
+  for (const kind of [turn, daily]) await dropTimers(tx, kind, segment);
 }
 
 // ── single people ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -536,8 +564,10 @@ async function tell(
  * more is in none.
  */
 export async function refold(house: House, tx: Tx, people: readonly PersonKey[]): Promise<void> {
+  if (people.length === 0) return;
   const book = await rulesNow(house, tx);
-  if (book.rules.segments.length === 0 || people.length === 0) return;
+  await store.leaveGone(tx, people, house.clocks.shop());
+  if (book.rules.segments.length === 0) return;
   const joined = new Map(
     (await views.joinedBy(tx, people)).map(({ personId, id }) => [personId, id]),
   );
@@ -751,6 +781,12 @@ export const reactions: Reaction[] = [
         tx,
         events.map(({ data }) => String(data["segment"])),
       );
+    },
+  },
+  {
+    on: removed.name,
+    react: async (house, tx, events) => {
+      for (const { data } of events) await leaveAll(house, tx, removed.data.parse(data));
     },
   },
 ];

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
-import { relay } from "#kernel/outbox.ts";
+import { relay, type Reaction } from "#kernel/outbox.ts";
 import { ok } from "#kernel/result.ts";
 import type { Actor } from "#kernel/endpoint.ts";
 import { server, type Failure } from "#kernel/http.ts";
@@ -8,8 +8,10 @@ import { newMetrics } from "#kernel/metrics.ts";
 import { failures } from "#lang/failures.ts";
 import * as people from "#people/service.ts";
 import { world } from "../../test/database.ts";
-import { reactions } from "./jobs.ts";
+import { reactions, refold } from "./jobs.ts";
 import { routes } from "./routes.ts";
+import { listen, remove } from "./service.ts";
+import { declareTag } from "#traits/service.ts";
 
 const operator: Actor = {
   id: "operator:1",
@@ -292,4 +294,149 @@ test("whatever somebody is recognised by finds them by equality, and no value is
       await shop.sql`select rule::text from segments_segment where id = ${made.body.id!}`;
     expect(kept[0]!["rule"]).not.toContain(value);
   }
+});
+
+test("a segment is deleted: its members leave, its lists and timers go, what they lived through is still told", async () => {
+  await using shop = await open();
+  const { sql, house } = shop;
+  // Somebody looked an hour ago and leaves the window tomorrow: a timer of theirs is set.
+  const looked = {
+    kind: "or",
+    of: [
+      dormant,
+      { kind: "events", event: "page", is: "ge", count: 1, window: { kind: "days", days: 3 } },
+    ],
+  };
+  const [first] = await sql<{ bucket: number; nodeId: string; personId: string }[]>`
+    select bucket, node_id, person_id from people_node order by person_id limit 1`;
+  await sql`
+    insert into collect_event ${sql({
+      ...{ bucket: first!.bucket, nodeId: first!.nodeId, offset: 1n, id: randomUUID() },
+      ...{ sourceId: randomUUID(), name: "page", data: sql.json({}), flags: 0 },
+      at: new Date(shop.clock.shop.getTime() - 2.2 * 86_400_000),
+      receivedAt: shop.clock.shop,
+    })}`;
+  const made = await shop.ask("POST", "/v1/segments", { name, rule: looked, purpose: "marketing" });
+  await sql.begin((tx) => listen(tx, "test", null));
+  await shop.settle();
+  const { id } = made.body;
+  const timers = () => sql`select from timer where key = ${id!}`;
+  expect((await timers()).count).toBeGreaterThan(1);
+  const frozen = await shop.ask("POST", `/v1/segments/${id}/snapshots`, { name: "Before" });
+  expect(frozen.status).toBe(200);
+  const inside = (await sql`select from segments_member where segment_id = ${id!}`).count;
+  expect(inside).toBeGreaterThan(8);
+
+  shop.clock.shop = new Date(shop.clock.shop.getTime() + 60_000);
+  expect(await shop.ask("DELETE", `/v1/segments/${id}`)).toMatchObject({ status: 200 });
+  const told: string[] = [];
+  const hears: Reaction = {
+    on: "segments.left",
+    react: async (_house, _tx, events) => {
+      told.push(
+        ...events.flatMap(({ data, personId }) => (data["segment"] === id ? personId : [])),
+      );
+    },
+  };
+  while ((await relay(house, [...reactions, hears])) > 0);
+  for (const path of ["", "/history", "/changes", "/snapshots"])
+    expect((await shop.ask("GET", `/v1/segments/${id}${path}`)).status).toBe(404);
+  expect((await shop.ask("DELETE", `/v1/segments/${id}`)).body.code).toBe("segments.unknown");
+  for (const table of ["segments_member", "segments_interest", "segments_snapshot"])
+    expect((await sql`select from ${sql(table)} where segment_id = ${id!}`).count).toBe(0);
+  expect((await sql`select from segments_snapshot_member`).count).toBe(0);
+  expect((await timers()).count).toBe(0);
+  // Whoever listens hears of each; each one's own history says that they left, and what it was called.
+  expect(new Set(told).size).toBe(inside);
+  const lived = await sql`
+    select l.change, s.name_en from segments_log l join segments_named s on s.id = l.segment_id
+    where l.person_id = ${first!.personId} order by l.at`;
+  expect([...lived]).toMatchObject([
+    { change: "entered", nameEn: "Dormant" },
+    { change: "left", nameEn: "Dormant" },
+  ]);
+  // Nobody comes back with a merge that is undone later.
+  await sql`insert into segments_member ${sql({
+    ...{ bucket: first!.bucket, personId: first!.personId, segmentId: id!, since: shop.clock.shop },
+  })}`;
+  await sql.begin((tx) => refold(house, tx, [first!]));
+  expect((await sql`select from segments_member where segment_id = ${id!}`).count).toBe(0);
+});
+
+test("a segment that something asks for is not deleted, and every one of those is named", async () => {
+  await using shop = await open();
+  const { sql, house } = shop;
+  const made = await shop.ask("POST", "/v1/segments", { name, rule: dormant, purpose: "analysis" });
+  const { id } = made.body;
+  const asks = {
+    ...{ name: { zh: "不沉睡", en: "Awake" }, purpose: "analysis" },
+    rule: { kind: "not", of: { kind: "segment", segment: id } },
+  };
+  const other = await shop.ask("POST", "/v1/segments", asks);
+  const context = {
+    ...{ tx: null, house, at: new Date(0), now: new Date(0), actor: operator, newId: house.newId },
+  };
+  const tagged = await sql.begin((tx) =>
+    declareTag({ ...context, tx } as never, {
+      ...{ tag: "sleeper", label: { zh: "睡客", en: "Sleeper" }, ttlDays: null, shown: false },
+      rules: [{ value: "yes", segment: id! }],
+    }),
+  );
+  expect(tagged).toMatchObject({ ok: true });
+  await sql`
+    insert into feeds_webhook ${sql({
+      ...{ id: randomUUID(), name: "CRM", url: "https://crm.example", format: "webhook" },
+      ...{ signature: "v1", types: [], segmentId: id!, state: "on", madeAt: new Date(0) },
+    })}`;
+  await sql`
+    insert into journeys_programme ${sql({
+      ...{ id: randomUUID(), key: "back", name: sql.json({ zh: "挽回", en: "Win back" }) },
+      ...{ segmentId: id!, campaignId: randomUUID(), template: "x", windowDays: 7, picks: 1 },
+      ...{ seed: "s", treatedShareBp: 5000, at: new Date(0) },
+    })}`;
+  const refused = await shop.ask("DELETE", `/v1/segments/${id}`);
+  expect(refused).toMatchObject({
+    status: 409,
+    body: {
+      code: "segments.in_use",
+      title:
+        "This segment is still asked for by: segment “Awake”, programme “Win back”, tag “Sleeper”, webhook “CRM”. It cannot be deleted.",
+    },
+  });
+  expect((await shop.ask("GET", `/v1/segments/${id}`)).body).toMatchObject({
+    uses: [
+      { kind: "segment", id: other.body.id, name: { zh: "不沉睡" } },
+      { kind: "programme", id: "back" },
+      { kind: "tag", id: "sleeper" },
+      { kind: "webhook", name: { zh: "CRM" } },
+    ],
+  });
+  // Without them it goes; a tag cannot be declared about it any more.
+  await sql`delete from journeys_programme`;
+  await sql`update feeds_webhook set state = 'deleted'`;
+  await sql`delete from traits_tag`;
+  expect((await shop.ask("DELETE", `/v1/segments/${other.body.id}`)).status).toBe(200);
+  expect((await shop.ask("DELETE", `/v1/segments/${id}`)).status).toBe(200);
+});
+
+test("a tag that is declared while its segment is being deleted finds it gone", async () => {
+  await using shop = await open();
+  const { sql, house } = shop;
+  const { body } = await shop.ask("POST", "/v1/segments", {
+    ...{ name, rule: dormant, purpose: "analysis" },
+  });
+  const context = { house, at: new Date(0), now: new Date(0), actor: operator, newId: house.newId };
+  let declaring: Promise<unknown> = Promise.resolve();
+  await sql.begin(async (tx) => {
+    const gone = await remove({ ...context, tx } as never, { segment: body.id! }, async () => []);
+    expect(gone.ok).toBe(true);
+    declaring = sql.begin((other) =>
+      declareTag({ ...context, tx: other } as never, {
+        ...{ tag: "sleeper", label: { zh: "睡客", en: "Sleeper" }, ttlDays: null, shown: false },
+        rules: [{ value: "yes", segment: body.id! }],
+      }),
+    );
+    await tx`select pg_sleep(0.3)`;
+  });
+  expect(await declaring).toMatchObject({ ok: false, code: "segments.unknown" });
 });

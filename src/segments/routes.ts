@@ -71,6 +71,7 @@ const show = answer(api.show, async ({ house }, { segment: id, after, limit }) =
     members: who.map((row, i) => ({ ...row, ...membershipOf(page[i]!) })),
     companies: companies.map((row, i) => ({ ...row, ...membershipOf(page[i]!) })),
     next: rows.length > limit ? cursorOf(page.at(-1)!) : null,
+    uses: [...service.namedBy(all, id), ...(await views.uses(house.sql, id))],
   });
 });
 const causeOf = ({ causeKind, cause }: Pick<views.Member, "causeKind" | "cause">) =>
@@ -394,5 +395,6 @@ export const routes = [
   snapshots,
   snapshot,
   implement(api.define, service.define),
+  implement(api.remove, (context, input) => service.remove(context, input, views.uses)),
   implement(api.freeze, service.freeze),
 ];

@@ -6,7 +6,7 @@ import { whileHeld } from "#kernel/lease.ts";
 import { emitAll } from "#kernel/outbox.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
 import type { Reader, Tx } from "#kernel/sql.ts";
-import { defined } from "./events.ts";
+import { defined, removed } from "./events.ts";
 import * as privacy from "#privacy/service.ts";
 import type { IdentifierType } from "#people/rules.ts";
 import { interestsOf } from "./model/book.ts";
@@ -14,6 +14,7 @@ import { sentenceOf } from "./model/sentence.ts";
 import {
   conditions,
   allConditions,
+  dependsOn,
   dormantWorth,
   inOrder,
   segmentsOf,
@@ -164,6 +165,58 @@ async function put(
     sentence: await read(house, tx, segment, then),
   });
 }
+
+/** What asks for a segment, each as the shop calls it. */
+export type Use = {
+  kind: "segment" | "tag" | "company_tag" | "programme" | "webhook";
+  id: string;
+  name: Sentence;
+};
+/** Segments whose rules name this one. */
+export const namedBy = (all: readonly store.Segment[], id: string): Use[] =>
+  all.flatMap(({ id: other, name, rule, level }) =>
+    dependsOn(rule, level).segments.has(id) ? [{ kind: "segment", id: other, name }] : [],
+  );
+const kinds: Record<Use["kind"], Sentence> = {
+  segment: { zh: "人群", en: "segment" },
+  tag: { zh: "标签", en: "tag" },
+  company_tag: { zh: "公司标签", en: "company tag" },
+  programme: { zh: "运营计划", en: "programme" },
+  webhook: { zh: "Webhook", en: "webhook" },
+};
+/**
+ * Deletes a segment, unless something asks for it. Whoever is in it leaves by the relay right after, with a line of the
+ * log each and no timer left; what was kept of it as lists, sizes and comings goes, and the people's own histories stay.
+ * `others`: what asks for it beside other segments.
+ */
+export async function remove(
+  { tx, house, now }: Context,
+  { segment: id }: { segment: string },
+  others: (reader: Reader, id: string) => Promise<readonly Use[]>,
+): Promise<Result<Record<string, never>, "segments.unknown" | "segments.in_use">> {
+  const all = await store.allLocked(tx);
+  const segment = all.find((one) => one.id === id);
+  if (!segment) return fail("segments.unknown");
+  const uses = [...namedBy(all, id), ...(await others(tx, id))];
+  if (uses.length > 0)
+    return fail("segments.in_use", {
+      uses: uses.map(({ kind, id: user }) => `${kind}:${user}`),
+      names: {
+        zh: uses.map(({ kind, name }) => `${kinds[kind].zh}“${name.zh}”`).join("、"),
+        en: uses.map(({ kind, name }) => `${kinds[kind].en} “${name.en}”`).join(", "),
+      },
+    });
+  const { lists } = await store.drop(tx, segment, now);
+  await store.nextGeneration(tx);
+  const event = { person: { bucket: bucketOfText(id), personId: nobody } };
+  const data = { segment: id, version: segment.version, lists };
+  await emitAll(house, tx, removed, [{ ...event, data }]);
+  return ok({});
+}
+/** Until the end of the transaction no segment comes or goes: for whoever is about to ask for one by its id. */
+export const hold = async (tx: Tx): Promise<void> => {
+  await store.changing(tx);
+};
 
 /** Is there every segment that the rule names, each about whom it is asked of? */
 export const namesKnown = (

@@ -26,7 +26,7 @@ export const all = (reader: Reader) =>
  * was asked: of the row, those who share it are let in past whoever waits for all of it, and under load there is always
  * one. It waits for those who look already, and for nobody who comes after it.
  */
-const changing = (tx: Tx) => tx`lock table segments_state in exclusive mode`;
+export const changing = (tx: Tx) => tx`lock table segments_state in exclusive mode`;
 /**
  * Locked for whoever changes rules: two changes together could make a circle that neither makes alone. The generation
  * comes before the segments, as it does for whoever looks at people: otherwise each could wait for the other.
@@ -80,6 +80,43 @@ export async function putInterests(
 }
 export const interested = (reader: Reader) =>
   reader<{ segmentId: string }[]>`select distinct segment_id from segments_interest`;
+
+/** Takes a segment away, with what was asked of it and what was kept of its size. Gives the lists that were kept of it. */
+export async function drop(
+  tx: Tx,
+  { id, name, version }: Segment,
+  at: Date,
+): Promise<{ lists: string[] }> {
+  await tx`delete from segments_segment where id = ${id}`;
+  await tx`delete from segments_interest where segment_id = ${id}`;
+  await tx`delete from segments_listener where segment_id = ${id}`;
+  await tx`delete from segments_recount where segment_id = ${id}`;
+  const lists = await tx<{ id: string }[]>`
+    delete from segments_snapshot where segment_id = ${id} returning id`;
+  await tx`insert into segments_gone ${tx({ id, nameZh: name.zh, nameEn: name.en, version, at })}`;
+  return { lists: lists.map((one) => one.id) };
+}
+/** Who was on lists that are kept no more. */
+export async function dropListed(tx: Tx, lists: readonly string[]): Promise<void> {
+  await tx`delete from segments_snapshot_member where snapshot_id = any(${lists as string[]}::uuid[])`;
+  await tx`delete from segments_snapshot_company where snapshot_id = any(${lists as string[]}::uuid[])`;
+}
+/** In the place of a rule: nobody fits. */
+export const nobodyFits = (tx: Tx) => tx`select bucket, person_id from people_person where false`;
+/**
+ * Takes these people out of segments that are there no more: what lay aside with a merge may come back from before one
+ * was deleted.
+ */
+export const leaveGone = (tx: Tx, people: readonly PersonKey[], at: Date) => tx`
+  with gone as (
+    delete from segments_member m using unnest(
+      ${people.map((one) => one.bucket)}::smallint[], ${people.map((one) => one.personId)}::uuid[]
+    ) as w(bucket, person_id), segments_gone g
+    where m.bucket = w.bucket and m.person_id = w.person_id and g.id = m.segment_id
+    returning m.bucket, m.person_id, m.segment_id, g.version
+  )
+  insert into segments_log (bucket, person_id, id, segment_id, version, change, at)
+  select bucket, person_id, gen_random_uuid(), segment_id, version, 'left', ${at}::timestamptz from gone`;
 
 export type Listener = { segmentId: string; listener: string };
 export const listeners = (reader: Reader) =>

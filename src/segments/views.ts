@@ -1105,3 +1105,25 @@ export const companyTagNames = (reader: Reader, among: number, limit: number) =>
   from (select tag, value from companies_tag limit ${among}) t group by tag order by tag limit ${limit}`;
 export const sources = (reader: Reader, limit: number) => reader<{ id: string; name: string }[]>`
   select id, name from collect_source order by name, id limit ${limit}`;
+
+/** What asks for a segment beside other segments. */
+export const uses = (reader: Reader, id: string) => reader<
+  {
+    kind: "tag" | "company_tag" | "programme" | "webhook";
+    id: string;
+    name: { zh: string; en: string };
+  }[]
+>`
+  select 'tag' as kind, tag as id, definition->'label' as name from traits_tag
+  where state <> 'going' and jsonb_path_exists(definition, '$.rules[*] ? (@.segment == $id)',
+    jsonb_build_object('id', ${id}::text))
+  union all
+  select 'company_tag', d.tag, jsonb_build_object('zh', d.zh, 'en', d.en)
+  from companies_tag_declared d
+  where exists (select from companies_tag_rule r where r.tag = d.tag and r.segment_id = ${id}::uuid)
+  union all
+  select 'programme', key, name from journeys_programme where segment_id = ${id}::uuid
+  union all
+  select 'webhook', id::text, jsonb_build_object('zh', name, 'en', name) from feeds_webhook
+  where state <> 'deleted' and segment_id = ${id}::uuid
+  order by 1, 2`;

@@ -304,6 +304,7 @@ export async function declareTag(
   if (had?.state === "going") return fail("traits.tag_going");
   if (!had && rows.length >= tagsLimit) return fail("traits.too_many_tags");
   const rules: TagDefinition["rules"] = [];
+  await segments.hold(tx);
   for (const one of asked) {
     if ("segment" in one) {
       rules.push(one);

@@ -1,6 +1,6 @@
 import { Link, useParams } from "@tanstack/react-router";
-import { useMemo } from "react";
-import { api, type Answer } from "../ui/call.ts";
+import { Fragment, useMemo } from "react";
+import { api, call, type Answer } from "../ui/call.ts";
 import { rfmSegmentName } from "../people/names.ts";
 import { StageMark } from "../ui/marks.tsx";
 import { rowsOf, useCauses, useNaming } from "./columns.tsx";
@@ -8,6 +8,7 @@ import { Growth, Changes } from "./growth.tsx";
 import { KeptLists } from "./lists.tsx";
 import { At, Broken, Page, Part, Wait } from "../ui/page.tsx";
 import { PeopleList } from "../ui/people.tsx";
+import { Remove } from "../ui/remove.tsx";
 import { useCall, useMay } from "../ui/session.tsx";
 import type { Column } from "../ui/table.tsx";
 import { useFormat, useSaid, useWords } from "../ui/words.tsx";
@@ -58,9 +59,18 @@ export function Segment() {
       says={<Link to="/segments">{t.segments.back}</Link>}
       actions={
         may("segments:write") && (
-          <Link to="/segments/edit" search={{ segment }}>
-            {t.segments.edit}
-          </Link>
+          <>
+            <Link to="/segments/edit" search={{ segment }}>
+              {t.segments.edit}
+            </Link>
+            {data && (
+              <Remove
+                words={t.segments.remove}
+                act={(key) => call(api.segments.remove, { segment }, { key })}
+                then="/segments"
+              />
+            )}
+          </>
         )
       }
     >
@@ -76,6 +86,7 @@ export function Segment() {
             <Wait width={16} />
           )}
         </p>
+        {data && data.uses.length > 0 && <Uses uses={data.uses} />}
       </Part>
       <Growth segment={segment} />
       <Changes segment={segment} level={level} />
@@ -105,5 +116,41 @@ export function Segment() {
         />
       </Part>
     </Page>
+  );
+}
+
+/** What asks for a segment, each with the way to it: while there is anything, it cannot be deleted. */
+function Uses({ uses }: Pick<Shown, "uses">) {
+  const { t } = useWords();
+  const said = useSaid();
+  return (
+    <p>
+      {t.segments.usedBy}
+      {uses.map(({ kind, id, name }, i) => (
+        <Fragment key={`${kind} ${id}`}>
+          {i > 0 && t.segments.comma}
+          {t.segments.users[kind]}{" "}
+          {kind === "segment" ? (
+            <Link to="/segments/$segment" params={{ segment: id }}>
+              {said(name)}
+            </Link>
+          ) : kind === "tag" ? (
+            <Link to="/tags/of/$tag" params={{ tag: id }}>
+              {said(name)}
+            </Link>
+          ) : kind === "programme" ? (
+            <Link to="/programmes/$programme" params={{ programme: id }}>
+              {said(name)}
+            </Link>
+          ) : kind === "webhook" ? (
+            <Link to="/webhooks/$webhook" params={{ webhook: id }}>
+              {said(name)}
+            </Link>
+          ) : (
+            said(name)
+          )}
+        </Fragment>
+      ))}
+    </p>
   );
 }

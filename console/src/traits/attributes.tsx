@@ -9,7 +9,7 @@ import { Choice, Field, Form } from "../ui/form.tsx";
 import { Broken, Empty, Page, Part, Wait } from "../ui/page.tsx";
 import { useCall, useMay } from "../ui/session.tsx";
 import { useFormat, useSaid, useWords } from "../ui/words.tsx";
-import { Remove } from "./remove.tsx";
+import { Remove } from "../ui/remove.tsx";
 import { Progress } from "./traits.tsx";
 
 type Own = Answer<typeof api.traits.attributes>["attributes"][number];

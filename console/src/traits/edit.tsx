@@ -9,7 +9,7 @@ import { Choose, Figure, Text } from "../ui/inputs.tsx";
 import { At, Broken, Page, Part, Wait } from "../ui/page.tsx";
 import { useCall } from "../ui/session.tsx";
 import { useFormat, useSaid, useWords } from "../ui/words.tsx";
-import { Remove } from "./remove.tsx";
+import { Remove } from "../ui/remove.tsx";
 
 /** While somebody types, a trait is tried once it rests this long. */
 const restMs = 300;

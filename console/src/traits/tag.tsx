@@ -7,7 +7,7 @@ import { At, Broken, Page, Part, Wait } from "../ui/page.tsx";
 import { useMay } from "../ui/session.tsx";
 import { DataTable, type Column } from "../ui/table.tsx";
 import { useFormat, useSaid, useWords } from "../ui/words.tsx";
-import { Remove } from "./remove.tsx";
+import { Remove } from "../ui/remove.tsx";
 
 type Shown = Answer<typeof api.traits.showTag>;
 type Change = Shown["changes"][number];

@@ -1,8 +1,8 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useRef, useState } from "react";
-import { Problem } from "../ui/call.ts";
-import { useWords } from "../ui/words.tsx";
+import { Problem } from "./call.ts";
+import { useWords } from "./words.tsx";
 
 /** Asks once more before it takes away; then leads to where the rest is. */
 export function Remove({
@@ -10,9 +10,10 @@ export function Remove({
   act,
   then,
 }: {
-  words: { ask: string; sure: string };
+  /** `says`: what goes with it, said beside the last question. */
+  words: { ask: string; sure: string; says?: string };
   act: (key: string) => Promise<unknown>;
-  then: "/traits" | "/tags" | "/attributes";
+  then: "/traits" | "/tags" | "/attributes" | "/segments";
 }) {
   const { t } = useWords();
   const queries = useQueryClient();
@@ -27,6 +28,8 @@ export function Remove({
       await navigate({ to: then });
     } catch (thrown) {
       setWrong(thrown);
+      // A refusal was an answer: the next try is another act.
+      if (thrown instanceof Problem && thrown.status !== 0) key.current = crypto.randomUUID();
     }
   };
   return (
@@ -36,8 +39,15 @@ export function Remove({
           {wrong instanceof Problem && wrong.message ? wrong.message : t.broken.away}
         </span>
       )}
+      {asked && words.says && wrong === null && <span className="quiet">{words.says}</span>}
       {asked && (
-        <button type="button" onClick={() => setAsked(false)}>
+        <button
+          type="button"
+          onClick={() => {
+            setAsked(false);
+            setWrong(null);
+          }}
+        >
           {t.cancel}
         </button>
       )}
