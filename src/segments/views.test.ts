@@ -56,7 +56,7 @@ const person = fc.record({
     fc.record({
       name: fc.constantFrom(...names),
       at: instant,
-      flags: fc.constantFrom(0, 0, 0, 0, 0, 1, 2, 4, 8, 18, 32, 64),
+      flags: fc.constantFrom(0, 0, 0, 0, 0, 1, 2, 4, 8, 18, 32, 64, 66, 128),
       data: fc.dictionary(fc.constantFrom(...properties), value),
       shared: fc.boolean(),
     }),
