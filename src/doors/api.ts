@@ -72,6 +72,8 @@ export const remoteScript = posthog("/array/:token/config.js", "GET");
 export const jitsus = words.flatMap((call) =>
   [`/api/s/${call}`, `/api/s/s2s/${call}`].map((path) => ({ call, at: jitsu(path) })),
 );
+/** Of its first clients. */
+export const jitsuOld = ["/api/v1/event", "/api/v1/s2s/event"].map((path) => jitsu(path));
 export const dittofeedBatch = dittofeed("/api/public/apps/batch");
 export const dittofeeds = words.map((call) => ({
   call,

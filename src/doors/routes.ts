@@ -115,6 +115,7 @@ const posthogs = [
 
 const others = [
   ...api.jitsus.map(({ call, at }) => opens(at, { protocols: ["jitsu"], call })),
+  ...api.jitsuOld.map((at) => opens(at, { protocols: ["jitsu"], call: "event" })),
   opens(api.dittofeedBatch, { protocols: ["dittofeed"] }),
   ...api.dittofeeds.map(({ call, at }) => opens(at, { protocols: ["dittofeed"], call })),
   ...[...api.trackers, ...api.trackerPixels].map((at) => opens(at, { protocols: ["snowplow"] })),

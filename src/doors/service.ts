@@ -20,6 +20,8 @@ import { badIn, parseLoose } from "#kernel/json.ts";
 import { isAway, isPassing } from "#kernel/sql.ts";
 import { answerOf, type Outcome } from "./model/answers.ts";
 import * as cloudevents from "./model/cloudevents.ts";
+import * as jitsu from "./model/jitsu.ts";
+import { unpressed } from "./model/lz.ts";
 import * as posthog from "./model/posthog.ts";
 import * as segment from "./model/segment.ts";
 import * as sensors from "./model/sensors.ts";
@@ -240,11 +242,18 @@ async function opened(
   const coded = (protocol === "sensors" ? one("data_list") : undefined) ?? one("data");
   if (coded === undefined) return text;
   if (/^[[{]/.test(coded)) return textOf(input["data"]) ?? form?.get("data") ?? coded;
+  if (protocol === "posthog" && one("compression") === "lz64") {
+    if (coded.length > pressedLimit) return { why: "too_large" };
+    const told = unpressed(coded, limit);
+    return told === null ? { why: "broken" } : told === "too_large" ? { why: told } : told;
+  }
   const inner = await inflate(Buffer.from(coded, "base64"), "", limit, room);
   if (!inner.ok) return inner;
   room.give(inner.bytes.length); // the caller counts the text
   return new TextDecoder().decode(inner.bytes);
 }
+/** What LZ-String has pressed is opened in one go, and its list of pieces is held meanwhile: at most so many letters. */
+const pressedLimit = 1024 * 1024;
 /** RudderStack's pixel: an event in a query, "properties." before what is the event's own. */
 function pixelOf(input: Record<string, unknown>): Record<string, unknown> {
   const { writeKey: _, ...fields } = input;
@@ -269,6 +278,7 @@ function read(
   if (protocol === "posthog") return posthog.read(body, input["_"]);
   if (protocol === "snowplow") return snowplow.read(body);
   if (protocol === "sensors") return sensors.read(body);
+  if (call === "event") return jitsu.read(body);
   return segment.read(body, call, protocol === "rudderstack");
 }
 
@@ -530,6 +540,9 @@ function requestOf(protocol: Protocol, item: unknown): Told | null {
       );
     case "sensors":
       return sensors.read(item);
+    case "jitsu":
+      if (jitsu.isOld(item)) return jitsu.read(item);
+    // Falls through: its clients of today speak as Segment's do.
     default:
       return segment.read(
         "batch" in whole ? item : { batch: [item] },
