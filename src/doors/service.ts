@@ -245,7 +245,7 @@ async function opened(
   if (protocol === "posthog" && one("compression") === "lz64") {
     if (coded.length > pressedLimit) return { why: "too_large" };
     const told = unpressed(coded, limit);
-    return told === null ? { why: "broken" } : told === "too_large" ? { why: told } : told;
+    return "text" in told ? told.text : told;
   }
   const inner = await inflate(Buffer.from(coded, "base64"), "", limit, room);
   if (!inner.ok) return inner;

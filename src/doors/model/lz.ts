@@ -5,11 +5,9 @@ const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+
 const valueOf = new Map([...letters].map((letter, value) => [letter, value]));
 const bitsOfLetter = 6;
 
-/**
- * The text that a base64 of LZ-String says. Null where it is none; "too_large" as soon as it would say more than `limit`
- * letters, however few bytes say so.
- */
-export function unpressed(base64: string, limit: number): string | null | "too_large" {
+type Unpressed = { text: string } | { why: "broken" | "too_large" };
+/** The text that a base64 of LZ-String says; "too_large" as soon as it would say more than `limit` letters. */
+export function unpressed(base64: string, limit: number): Unpressed {
   let place = 0;
   let value = 0;
   let left = 0;
@@ -41,11 +39,11 @@ export function unpressed(base64: string, limit: number): string | null | "too_l
   let room = 4; // numbers that fit in `width` bits, when the next piece is in the list
   for (;;) {
     let number = read(width);
-    if (isOver) return null;
-    if (number === 2) return parts.join("");
+    if (isOver) return { why: "broken" };
+    if (number === 2) return { text: parts.join("") };
     if (number < 2) {
       const letter = String.fromCharCode(read(number === 0 ? 8 : 16));
-      if (isOver) return null;
+      if (isOver) return { why: "broken" };
       number = pieces.push(letter) - 1;
       // The first letter is no addition to anything: what would follow it takes no place yet.
       if (before === null) {
@@ -59,9 +57,9 @@ export function unpressed(base64: string, limit: number): string | null | "too_l
         : number === pieces.length && before !== null
           ? before + before[0]!
           : undefined;
-    if (piece === undefined || piece === "") return null;
+    if (piece === undefined || piece === "") return { why: "broken" };
     size += piece.length;
-    if (size > limit) return "too_large";
+    if (size > limit) return { why: "too_large" };
     parts.push(piece);
     if (before !== null) pieces.push(before + piece[0]!);
     before = piece;
