@@ -1,9 +1,7 @@
 import fc from "fast-check";
-import lz from "lz-string";
 import { expect, test } from "vitest";
 import { protocols, settingsFor, type Known } from "#collect/rules.ts";
 import { answerOf, type Outcome } from "./model/answers.ts";
-import { unpressed } from "./model/lz.ts";
 import * as cloudevents from "./model/cloudevents.ts";
 import * as posthog from "./model/posthog.ts";
 import * as segment from "./model/segment.ts";
@@ -286,26 +284,4 @@ test("whoever hears only a body hears from it whether the event was taken", () =
     for (const outcome of refusals)
       expect(answerOf(protocol, outcome, 0).body).toHaveProperty("code", outcome.kind);
   }
-});
-
-test("LZ-String: whatever its own makers press is read as it was, and a bomb is stopped", () => {
-  fc.assert(
-    fc.property(fc.oneof(fc.string({ unit: "grapheme", maxLength: 3000 }), fc.json()), (text) => {
-      expect(unpressed(lz.compressToBase64(text), 10_000_000)).toBe(text);
-    }),
-  );
-  for (const one of ["a", "abab", "x".repeat(100_000), JSON.stringify({ n: [1, 2, 3], 看: "了" })])
-    expect(unpressed(lz.compressToBase64(one), 1_000_000)).toBe(one);
-  const bomb = lz.compressToBase64("0".repeat(3_000_000));
-  expect(bomb.length).toBeLessThan(10_000);
-  expect(unpressed(bomb, 1_000_000)).toBe("too_large");
-  fc.assert(
-    fc.property(
-      fc.string({ unit: fc.constantFrom(..."ABCDabcd0189+/="), maxLength: 300 }),
-      (text) => {
-        const said = unpressed(text, 1000);
-        expect(said === null || typeof said === "string").toBe(true);
-      },
-    ),
-  );
 });
