@@ -151,20 +151,6 @@ async function lived(here: Shop, steps: readonly Step[]): Promise<string[]> {
   const { house, sql, server } = here;
   for (const trait of traits)
     await asked(here, "POST", "/v1/traits", { label: both(trait.name), where: [], ...trait });
-  const ids: string[] = [];
-  for (const [i, rule] of kept.entries())
-    ids.push(
-      String(
-        (
-          await asked(here, "POST", "/v1/segments", {
-            ...{ name: both(`S${i}`), rule, purpose: "analysis" },
-          })
-        )["id"],
-      ),
-    );
-  await asked(here, "PUT", "/v1/tags/regular", {
-    ...{ label: both("regular"), shown: false, rules: [{ value: "active", segment: ids[1] }] },
-  });
   let n = 0;
   const sender = (who: string) =>
     ({ type: who.startsWith("u") ? "user_id" : "anonymous_id", value: who }) as const;
@@ -183,6 +169,23 @@ async function lived(here: Shop, steps: readonly Step[]): Promise<string[]> {
   };
   for (const who of [...users, ...visitors])
     await tell({ name: "page", sender: sender(who), data: {} });
+  // A tag is known once somebody had it.
+  const { personId } = (await personOf("u1"))!;
+  await asked(here, "POST", `/v1/members/${personId}/tags`, { tag: "vip", value: "10" });
+  const ids: string[] = [];
+  for (const [i, rule] of kept.entries())
+    ids.push(
+      String(
+        (
+          await asked(here, "POST", "/v1/segments", {
+            ...{ name: both(`S${i}`), rule, purpose: "analysis" },
+          })
+        )["id"],
+      ),
+    );
+  await asked(here, "PUT", "/v1/tags/regular", {
+    ...{ label: both("regular"), shown: false, rules: [{ value: "active", segment: ids[1] }] },
+  });
   for (const one of steps) {
     if (one.do === "wait") {
       // Time goes as timers would ring, day by day at most.

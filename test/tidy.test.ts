@@ -26,7 +26,7 @@ const kernel = new RegExp(
       "json",
     ],
     ["log", "metrics", "config", "crypto", "http", "openapi", "mail", "audit", "audit-chain"],
-    ["crash", "outage", "inflate", "outgoing", "moving"],
+    ["crash", "outage", "inflate", "invalid", "outgoing", "moving"],
   ]
     .flat()
     .join("|")})\\.ts$`,

@@ -67,6 +67,12 @@ async function begin(here: Shop) {
     ...{ name: "views_week", label: named("views"), event: "Product Viewed" },
     ...{ fn: "count", hours: 168, where: [] },
   });
+  await told(here, ...users.map((user) => ({ key: `met-${user}`, name: "page", user })));
+  await told(here, { key: "met-device", name: "page", anonymous: device });
+  // A tag is known once somebody had it.
+  await asked(here, "POST", `/v1/members/${(await personOf(here, "u3")).personId}/tags`, {
+    ...{ tag: "vip", value: "bronze" },
+  });
   const viewed = { kind: "events", event: "Product Viewed", is: "ge", count: 2 };
   const rules = {
     looked: { ...viewed, window: { kind: "hours", hours: 72 } },
@@ -76,8 +82,6 @@ async function begin(here: Shop) {
   };
   for (const [name, rule] of Object.entries(rules))
     await asked(here, "POST", "/v1/segments", { name: named(name), rule, purpose: "analysis" });
-  await told(here, ...users.map((user) => ({ key: `met-${user}`, name: "page", user })));
-  await told(here, { key: "met-device", name: "page", anonymous: device });
 }
 async function told(here: Shop, ...events: Record<string, unknown>[]) {
   const at = here.clock.shop.toISOString();

@@ -1,6 +1,6 @@
 // The way in. What is acknowledged is committed, and what was there already is not there twice.
 import { hash } from "node:crypto";
-import { fieldsOf } from "#kernel/command.ts";
+import { fieldsOf } from "#kernel/invalid.ts";
 import { crashAt } from "#kernel/crash.ts";
 import type { Context, Direct, House } from "#kernel/endpoint.ts";
 import { inOrder, type Lane } from "#kernel/group.ts";

@@ -1,5 +1,5 @@
 import { sha256 } from "#kernel/crypto.ts";
-import { fieldsOf } from "#kernel/command.ts";
+import { fieldsOf } from "#kernel/invalid.ts";
 import { answer, direct, implement, type Direct, type Route } from "#kernel/endpoint.ts";
 import { languageOf } from "#kernel/http.ts";
 import { parseJson } from "#kernel/json.ts";

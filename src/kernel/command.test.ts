@@ -174,7 +174,13 @@ test("no permission, no sign-in, a wrong field: refused by name, and nothing is 
   expect(await shop.claim({ person: "", amount: 0.5, more: 1 })).toEqual({
     ok: false,
     code: "request.invalid",
-    data: { fields: ["person", "amount", "more"] },
+    data: {
+      fields: ["person", "amount", "more"],
+      detail: {
+        zh: "person：不能为空；amount：应为整数；more：没有这一项",
+        en: "person: may not be empty; amount: should be a whole number; more: not known here",
+      },
+    },
   });
   for (const table of ["till_claim", "idempotency", "audit", "outbox"])
     expect(await shop.count(table)).toBe(0);

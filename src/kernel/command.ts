@@ -4,9 +4,9 @@ import { dayOf } from "./clock.ts";
 import { crashAt } from "./crash.ts";
 import type { Actor, Context, Hot, House, Route } from "./endpoint.ts";
 import { inOrder, type Lane } from "./group.ts";
+import { invalid } from "./invalid.ts";
 import { fail, ok, type Result } from "./result.ts";
 import { isPassing, type Tx } from "./sql.ts";
-import type { z } from "zod";
 
 export type Order = {
   actor: Actor;
@@ -94,7 +94,7 @@ export function commands(house: House): Commands {
     const refused = admits(endpoint, actor);
     if (refused) return fail(refused);
     const input = endpoint.input.safeParse(raw);
-    if (!input.success) return fail("request.invalid", { fields: fieldsOf(input.error) });
+    if (!input.success) return fail("request.invalid", invalid(input.error, raw));
     const item: Item = {
       route,
       actor,
@@ -274,17 +274,6 @@ const plain = (answer: Answer<string>) => {
 };
 
 /** Names the fields only: a validator's own words are no contract. */
-export const fieldsOf = (error: z.ZodError): string[] => [
-  ...new Set(
-    error.issues.flatMap((i) => {
-      const at = i.path.map(String).join(".");
-      return i.code === "unrecognized_keys"
-        ? i.keys.map((k) => (at ? `${at}.${k}` : k))
-        : at || "body";
-    }),
-  ),
-];
-
 /** Keys live 7 days of the machine's clock; after that the same key is a new request. Says how many went. */
 export async function forgetRequests(house: House, limit = 10_000): Promise<number> {
   const before = new Date(house.clocks.machine().getTime() - 7 * 86_400_000);

@@ -4,8 +4,9 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { IncomingMessage } from "node:http";
 import { dayOf } from "./clock.ts";
 import { sameBytes, sha256 } from "./crypto.ts";
-import { admits, commands, fieldsOf, type Refusal } from "./command.ts";
+import { admits, commands, type Refusal } from "./command.ts";
 import type { Actor, House, Reading, Route } from "./endpoint.ts";
+import { invalid } from "./invalid.ts";
 import { parseJson, unstorable } from "./json.ts";
 import { faultOf } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
@@ -114,7 +115,19 @@ export function server(web: Web): Hono {
     const { status, ...sentence } = failures[code] ?? failures["request.broken"]!;
     const language = languageOf(c.req.header("accept-language"));
     const title = filled(sentence[language], data, language);
-    const body = { ...data, type: `/help/${code}`, title, status, code };
+    const told = Object.fromEntries(
+      Object.entries(data ?? {}).map(([name, value]) => [
+        name,
+        typeof value === "object" && !Array.isArray(value) ? value[language] : value,
+      ]),
+    );
+    const { fields } = told;
+    // What a refusal says of one of its fields stands with the field's name for whoever reads no list.
+    const detail =
+      Array.isArray(fields) && told["detail"] === undefined && code !== "request.invalid"
+        ? { detail: `${fields.join(", ")}${language === "zh" ? "：" : ": "}${title}` }
+        : {};
+    const body = { ...told, ...detail, type: `/help/${code}`, title, status, code };
     const retry: Record<string, string> =
       status === 503 || status === 429
         ? { "retry-after": String(data?.["retryAfterSeconds"] ?? 1) }
@@ -243,8 +256,7 @@ export function server(web: Web): Hono {
         route.endpoint.ownBody || route.endpoint.ownDoor
           ? { success: true as const, data: route.endpoint.ownDoor ? raw : {} }
           : route.endpoint.input.safeParse(raw);
-      if (!input.success)
-        return problem(c, fail("request.invalid", { fields: fieldsOf(input.error) }));
+      if (!input.success) return problem(c, fail("request.invalid", invalid(input.error, raw)));
       const now = house.clocks.shop();
       const reading: Reading = {
         house,

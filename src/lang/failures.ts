@@ -493,8 +493,18 @@ export const failures = {
   },
   "segments.unknown_in_rule": {
     status: 409,
-    zh: "规则里提到的人群不存在。",
-    en: "The rule names a segment that does not exist.",
+    zh: "规则里提到“{name}”，但没有这个{level}人群。",
+    en: "The rule names “{name}”, and there is no such segment of {level}.",
+  },
+  "segments.unknown_tag": {
+    status: 409,
+    zh: "没有标签“{name}”：没声明过，也没有{level}带过它。请检查写法；要用新标签，先声明它，或先给{level}打上。",
+    en: "There is no tag “{name}”: it is not declared, and no {level} ever carried it. Check the spelling; a new tag is declared first, or set by hand once.",
+  },
+  "segments.unknown_attribute": {
+    status: 409,
+    zh: "没有属性“{name}”：没声明过，也没有{level}有这一项。请检查写法，或先声明。",
+    en: "There is no attribute “{name}”: it is not declared, and no {level} have it. Check the spelling, or declare it first.",
   },
   "segments.superseded": {
     status: 409,
@@ -503,8 +513,8 @@ export const failures = {
   },
   "segments.too_many_snapshots": {
     status: 409,
-    zh: "一个人群最多定格 200 份名单。",
-    en: "At most 200 lists are kept of one segment.",
+    zh: "一个人群最多定格 {limit} 份名单。",
+    en: "At most {limit} lists are kept of one segment.",
   },
   "segments.level_fixed": {
     status: 409,
@@ -513,8 +523,8 @@ export const failures = {
   },
   "segments.circular": {
     status: 409,
-    zh: "这条规则绕了一圈又用到这个人群自己。",
-    en: "By way of others, this rule would depend on its own segment.",
+    zh: "这条规则绕一圈又用到这个人群自己：{round}。",
+    en: "By way of others, this rule would depend on its own segment: {round}.",
   },
   "feeds.unknown": { status: 404, zh: "没有这个 Webhook。", en: "There is no such webhook." },
   "feeds.too_many": {

@@ -32,6 +32,25 @@ export const languageOf = (profile: Profile): "zh" | "en" => {
   return typeof country === "string" && chinese.has(country) ? "zh" : "en";
 };
 
+/** Attributes that we read or work out ourselves: nothing that a shop declares may have such a name. */
+export const figures: ReadonlySet<string> = new Set([
+  ...derivedFields,
+  "orders",
+  "refunds",
+  "purchase_days",
+  "items",
+  "spent_minor",
+  "refunded_minor",
+  "first_order_at",
+  "last_order_at",
+  "last_event",
+  "spend_score",
+  "order_chance_90d",
+  "expected_orders_90d",
+  "p_alive",
+  "category_preference",
+  "top_category",
+]);
 /** Tags that are worked out: nobody sets them by hand. */
 export const reservedTags: ReadonlySet<string> = new Set([
   "lifecycle",

@@ -5,7 +5,9 @@ import {
   conditionsLimit,
   depthLimit,
   everywhere,
+  excesses,
   filtersLimit,
+  groupLimit,
   isPath,
   misplaced,
   rolesLimit,
@@ -92,7 +94,7 @@ const roles = z.array(role).max(rolesLimit).default([]);
 const condition: z.ZodType<RuleJson> = z.lazy(() =>
   z.discriminatedUnion("kind", [
     z.strictObject({ kind: z.literal("everybody") }),
-    z.strictObject({ kind: z.enum(["and", "or"]), of: z.array(condition).min(1).max(20) }),
+    z.strictObject({ kind: z.enum(["and", "or"]), of: z.array(condition).min(1).max(groupLimit) }),
     z.strictObject({ kind: z.literal("not"), of: condition }),
     z.strictObject({ kind: z.literal("tag"), tag: code, in: z.array(value).min(1).max(100) }),
     z.strictObject({ kind: z.literal("known"), attribute: code }),
@@ -170,24 +172,18 @@ const condition: z.ZodType<RuleJson> = z.lazy(() =>
     z.strictObject({ kind: z.literal("except"), segment: z.uuid(), without: segmentIds }),
   ]),
 );
-const within = (r: RuleJson): readonly RuleJson[] =>
-  r.kind === "and" || r.kind === "or"
-    ? r.of
-    : r.kind === "not"
-      ? [r.of]
-      : r.kind === "company" || r.kind === "staff"
-        ? [r.fits]
-        : [];
-const depth = (r: RuleJson): number => 1 + Math.max(0, ...within(r).map(depth));
-const count = (r: RuleJson): number => within(r).reduce((sum, one) => sum + count(one), 1);
-// A rule holds rules: its JSON Schema would refer to itself, which a single operation of OpenAPI cannot.
+// A rule holds rules: its JSON Schema would refer to itself, which a single operation of OpenAPI cannot. How large it is
+// comes first: what each part says is not looked at in one that is too large.
 const rule = z
   .unknown()
   .meta({
-    description:
-      "A rule: {kind, …}; groups (and, or, not) hold rules in `of`, company and staff one in `fits`.",
+    description: `A rule: {kind, …}; groups (and, or, not) hold rules in \`of\`, company and staff one in \`fits\`. At most ${conditionsLimit} conditions, ${depthLimit} levels, ${groupLimit} in a group.`,
   })
-  .pipe(condition.refine((r) => depth(r) <= depthLimit && count(r) <= conditionsLimit));
+  .superRefine((raw, context) => {
+    for (const { path, ...params } of excesses(raw))
+      context.addIssue({ code: "custom", path, params });
+  })
+  .pipe(condition);
 const level = z.enum(["person", "company"]);
 /** A rule asks of whom it is about, and names the field where it does not. */
 const placed = <T extends { rule: RuleJson; level: Level }>(
@@ -195,7 +191,15 @@ const placed = <T extends { rule: RuleJson; level: Level }>(
   context: z.RefinementCtx,
 ): void => {
   const path = misplaced(asked as Rule, at);
-  if (path) context.addIssue({ code: "custom", path: ["rule", ...path] });
+  if (path)
+    context.addIssue({
+      code: "custom",
+      path: ["rule", ...path],
+      params:
+        at === "company"
+          ? { zh: "公司人群不能这样问", en: "not asked of companies here" }
+          : { zh: "会员人群不能这样问", en: "not asked of people here" },
+    });
 };
 
 const name = z.strictObject({ zh: z.string().min(1).max(80), en: z.string().min(1).max(80) });
@@ -289,6 +293,8 @@ export const define = endpoint({
   failures: [
     "segments.unknown",
     "segments.unknown_in_rule",
+    "segments.unknown_tag",
+    "segments.unknown_attribute",
     "segments.circular",
     "segments.level_fixed",
   ],
@@ -331,7 +337,12 @@ export const preview = endpoint({
     at: instant,
     freshness,
   }),
-  failures: ["segments.unknown_in_rule", "segments.superseded"],
+  failures: [
+    "segments.unknown_in_rule",
+    "segments.unknown_tag",
+    "segments.unknown_attribute",
+    "segments.superseded",
+  ],
 });
 
 /** `label`: what the shop calls it, where it declared it; declared ones stand here before anybody has them. */

@@ -11,7 +11,7 @@ import { world } from "../../test/database.ts";
 import { reactions, refold } from "./jobs.ts";
 import { routes } from "./routes.ts";
 import { listen, remove } from "./service.ts";
-import { declareTag } from "#traits/service.ts";
+import { declare as declareTrait, declareTag } from "#traits/service.ts";
 
 const operator: Actor = {
   id: "operator:1",
@@ -136,12 +136,39 @@ test("a rule that names nobody's segment, goes in a circle, or is no rule is ref
   await using shop = await open();
   const missing = { kind: "segment", segment: randomUUID() };
   const refused = await shop.ask("POST", "/v1/segments/preview", { rule: missing });
-  expect(refused).toMatchObject({ status: 409, body: { code: "segments.unknown_in_rule" } });
+  expect(refused).toMatchObject({
+    status: 409,
+    body: {
+      code: "segments.unknown_in_rule",
+      fields: ["rule.segment"],
+      title: `The rule names “${missing.segment}”, and there is no such segment of people.`,
+    },
+  });
   const made = await shop.ask("POST", "/v1/segments", { name, rule: dormant, purpose: "analysis" });
   const { id } = made.body;
   const itself = { kind: "not", of: { kind: "segment", segment: id } };
   const circle = { id, name, rule: itself, purpose: "analysis" };
-  expect((await shop.ask("POST", "/v1/segments", circle)).body.code).toBe("segments.circular");
+  expect((await shop.ask("POST", "/v1/segments", circle)).body).toMatchObject({
+    code: "segments.circular",
+    fields: ["rule.of.segment"],
+    round: "“Dormant” → “Dormant”",
+  });
+  // By way of another, the field is the one that leads there.
+  const through = { kind: "or", of: [dormant, { kind: "segment", segment: id }] };
+  const other = await shop.ask("POST", "/v1/segments", {
+    ...{ name: { zh: "另一群", en: "Others" }, rule: through, purpose: "analysis" },
+  });
+  const round = { kind: "and", of: [dormant, { kind: "segment", segment: other.body.id }] };
+  expect(
+    await shop.ask("POST", "/v1/segments", { id, name, rule: round, purpose: "analysis" }),
+  ).toMatchObject({
+    status: 409,
+    body: {
+      fields: ["rule.of.1.segment"],
+      title:
+        "By way of others, this rule would depend on its own segment: “Dormant” → “Others” → “Dormant”.",
+    },
+  });
   const unknown = { id: randomUUID(), name, rule: dormant, purpose: "analysis" };
   expect(await shop.ask("POST", "/v1/segments", unknown)).toMatchObject({
     status: 404,
@@ -157,6 +184,121 @@ test("a rule that names nobody's segment, goes in a circle, or is no rule is ref
     const answer = await shop.ask("POST", "/v1/segments/preview", { rule });
     expect([answer.status, answer.body.fields?.[0]?.split(".")[0]]).toEqual([400, "rule"]);
   }
+});
+
+test("a rule that is too large is refused where it is, with the limit and what was given", async () => {
+  await using shop = await open();
+  let deep: unknown = dormant;
+  for (let i = 0; i < 9; i++) deep = { kind: "not", of: deep };
+  const many = (n: number, of: unknown = dormant) => ({ kind: "or", of: Array(n).fill(of) });
+  const tries: [unknown, string, string][] = [
+    [
+      { kind: "and", of: [dormant, deep] },
+      `rule.of.1${".of".repeat(7)}`,
+      "at most 8 levels, 11 given",
+    ],
+    [
+      { kind: "and", of: [dormant, dormant, dormant, many(21)] },
+      "rule.of.3.of",
+      "at most 20 conditions in a group, 21 given",
+    ],
+    [many(6, many(17)), "rule", "at most 100 conditions, 102 given"],
+    [{ kind: "company", fits: deep }, `rule.fits${".of".repeat(7)}`, "at most 8 levels, 11 given"],
+    [
+      { kind: "and", of: [{ kind: "tag", tag: "vip", in: Array(101).fill("x") }] },
+      "rule.of.0.in",
+      "at most 100 items, 101 given",
+    ],
+    [
+      { ...dormant, kind: "known", attribute: "orders", in: undefined, tag: undefined, x: 1 },
+      "rule.x",
+      "not known here",
+    ],
+    [
+      { kind: "absent", event: "page", window: { kind: "days", days: 732 } },
+      "rule.window.days",
+      "731 or less",
+    ],
+  ];
+  for (const [rule, field, why] of tries)
+    for (const path of ["/v1/segments/preview", "/v1/segments"]) {
+      const body = path.endsWith("preview") ? { rule } : { rule, name, purpose: "analysis" };
+      expect(await shop.ask("POST", path, body)).toMatchObject({
+        status: 400,
+        body: { fields: [field], detail: `${field}: ${why}` },
+      });
+    }
+  // What is just as large as it may be is taken.
+  let eight: unknown = dormant;
+  for (let i = 0; i < 7; i++) eight = { kind: "not", of: eight };
+  for (const rule of [eight, many(20), many(5, many(20))])
+    expect((await shop.ask("POST", "/v1/segments/preview", { rule })).status).toBe(200);
+});
+
+test("a tag or an attribute that nobody declared and nobody has is refused by its field, and is taken once somebody has it", async () => {
+  await using shop = await open();
+  const { sql, house } = shop;
+  const vip = { kind: "tag", tag: "vvip", in: ["yes"] };
+  const shoe = { kind: "number", attribute: "shoe_size", is: "ge", value: 40 };
+  const tries: [unknown, string, string, string][] = [
+    [{ kind: "and", of: [dormant, { kind: "not", of: vip }] }, "rule.of.1.of.tag", "tag", "vvip"],
+    [{ kind: "or", of: [dormant, shoe] }, "rule.of.1.attribute", "attribute", "shoe_size"],
+    [
+      { kind: "company", fits: { kind: "known", attribute: "fleet" } },
+      "rule.fits.attribute",
+      "attribute",
+      "fleet",
+    ],
+  ];
+  for (const [rule, field, kind, what] of tries)
+    for (const path of ["/v1/segments/preview", "/v1/segments"]) {
+      const body = path.endsWith("preview") ? { rule } : { rule, name, purpose: "analysis" };
+      const refused = await shop.ask("POST", path, body);
+      expect(refused).toMatchObject({
+        status: 409,
+        body: { code: `segments.unknown_${kind}`, fields: [field], name: what },
+      });
+      expect(JSON.stringify(refused.body)).toContain(`There is no ${kind} “${what}”`);
+    }
+  // What we work out ourselves is known before anybody has it; so is what is declared, or on somebody.
+  for (const rule of [
+    { kind: "tag", tag: "rfm", in: ["555"] },
+    { kind: "number", attribute: "spent_minor", is: "gt", value: 1 },
+    { kind: "company", fits: { kind: "number", attribute: "orders", is: "ge", value: 1 } },
+  ])
+    expect((await shop.ask("POST", "/v1/segments/preview", { rule })).status).toBe(200);
+  const [somebody] = await sql<{ bucket: number; personId: string }[]>`
+    select bucket, person_id from people_person limit 1`;
+  const hand = {
+    ...{ person: somebody!, tag: "vvip", kind: "hand" as const, source: "test", reason: {} },
+    at: shop.clock.shop,
+  };
+  await sql.begin((tx) => people.setTags(tx, house.newId, [{ ...hand, value: "yes" }]));
+  const made = await shop.ask("POST", "/v1/segments", { name, rule: vip, purpose: "analysis" });
+  expect(made.status).toBe(200);
+  // Nobody carries it any more: what is asked already may go on being asked.
+  await sql`delete from people_tag where tag = 'vvip'`;
+  await sql`delete from people_tag_log where tag = 'vvip'`;
+  const again = { id: made.body.id, name, rule: { kind: "not", of: vip }, purpose: "analysis" };
+  expect((await shop.ask("POST", "/v1/segments", again)).status).toBe(200);
+  const declared = {
+    ...{ name: "shoe_size", label: { zh: "鞋码", en: "Shoe size" }, fn: "max", event: "page" },
+    ...{ property: "size", hours: null },
+  };
+  await sql.begin((tx) =>
+    declareTrait(
+      {
+        tx,
+        house,
+        at: new Date(0),
+        now: new Date(0),
+        actor: operator,
+        newId: house.newId,
+      } as never,
+      declared as never,
+    ),
+  );
+  expect((await shop.ask("POST", "/v1/segments/preview", { rule: shoe })).status).toBe(200);
 });
 
 test("an address is asked for by its blind index alone; lists, comparison, overlap and history agree with the members", async () => {

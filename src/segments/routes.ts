@@ -139,7 +139,9 @@ const preview = answer(api.preview, async (reading, { rule: given, level }) => {
   const { house, now } = reading;
   const rule = await service.sealed(house, given);
   const all = await store.all(house.sql);
-  if (!service.namesKnown(rule, level, all)) return fail("segments.unknown_in_rule");
+  const strange =
+    service.strangeSegment(rule, level, all) ?? (await service.strangeName(house.sql, rule, level));
+  if (strange) return strange;
   const clock = { at: now, timeZone: house.clocks.timeZone };
   const upToDate = await views.isShipped(house.sql);
   const counted = await countBy(reading, { rule, level }, all, clock);
@@ -394,7 +396,7 @@ export const routes = [
   changes,
   snapshots,
   snapshot,
-  implement(api.define, service.define),
+  implement(api.define, service.defineKnown),
   implement(api.remove, (context, input) => service.remove(context, input, views.uses)),
   implement(api.freeze, service.freeze),
 ];

@@ -20,7 +20,7 @@
 // - A sample takes basis points (hundredths of a percent) of all ids. One seed draws one order of everybody: its smaller
 //   share lies within the larger. A merge goes by the id that stays.
 import { addDays, dayOf, instantOf } from "#kernel/clock.ts";
-import { identifierTypes, type IdentifierType } from "#people/rules.ts";
+import { figures, identifierTypes, type IdentifierType } from "#people/rules.ts";
 import type { Comparison, Filter } from "./model/filter.ts";
 
 export {
@@ -86,6 +86,8 @@ export type Rule =
 /** A rule has at most so many conditions, and groups lie so deep in each other. */
 export const conditionsLimit = 100;
 export const depthLimit = 8;
+/** So many rules in one group (and, or). */
+export const groupLimit = 20;
 /** Roles that one condition names at most. */
 export const rolesLimit = 10;
 /** A window looks back two years at most, or to an instant, or to the beginning. */
@@ -337,6 +339,108 @@ export function misplaced(rule: Rule, level: Level, inside = false): string[] | 
     return level === "company" ? below(misplaced(rule.fits, "person", true), "fits") : ["kind"];
   if (rule.kind === "identifier") return level === "person" && !inside ? null : ["kind"];
   return null;
+}
+
+type Excess = { path: string[]; zh: string; en: string };
+/** Where what may be a rule is larger than a rule may be, whatever it says otherwise: each limit once, with its number. */
+export function excesses(raw: unknown): Excess[] {
+  let count = 0;
+  let deepest = 0;
+  let tooDeep: string[] | null = null;
+  const found: Excess[] = [];
+  const visit = (one: unknown, path: string[], depth: number): void => {
+    deepest = Math.max(deepest, depth);
+    if (depth > depthLimit) tooDeep ??= path;
+    if (typeof one !== "object" || one === null) return;
+    const { of, fits } = one as { of?: unknown; fits?: unknown };
+    if (Array.isArray(of)) {
+      if (of.length > groupLimit && found.length === 0)
+        found.push({
+          path: [...path, "of"],
+          zh: `一组最多 ${groupLimit} 个条件，给了 ${of.length} 个`,
+          en: `at most ${groupLimit} conditions in a group, ${of.length} given`,
+        });
+      for (const [i, inner] of of.entries()) visit(inner, [...path, "of", String(i)], depth + 1);
+    } else if (of !== undefined) visit(of, [...path, "of"], depth + 1);
+    else if (fits !== undefined) visit(fits, [...path, "fits"], depth + 1);
+    else count++;
+  };
+  visit(raw, [], 1);
+  if (tooDeep)
+    found.push({
+      path: tooDeep,
+      zh: `最多嵌套 ${depthLimit} 层，给了 ${deepest} 层`,
+      en: `at most ${depthLimit} levels, ${deepest} given`,
+    });
+  if (count > conditionsLimit)
+    found.push({
+      path: [],
+      zh: `最多 ${conditionsLimit} 个条件，给了 ${count} 个`,
+      en: `at most ${conditionsLimit} conditions, ${count} given`,
+    });
+  return found;
+}
+
+/** What there is of companies whatever they said of themselves, or what most say. */
+const companyFigures: ReadonlySet<string> = new Set([
+  ...["members", "orders", "spent_minor", "last_order_at"],
+  ...["name", "industry", "size_band", "country"],
+]);
+/** An attribute that may be asked for before anybody has it, though no shop declared it. */
+export const isFigure = (name: string, level: Level): boolean =>
+  (level === "company" ? companyFigures : figures).has(name);
+
+/** Every condition with whom it asks and the names of the fields that lead to it. */
+export function* conditionsAt(
+  rule: Rule,
+  level: Level,
+  path: readonly string[] = ["rule"],
+): Generator<[Condition, Level, readonly string[]]> {
+  if (rule.kind === "and" || rule.kind === "or") {
+    for (const [i, one] of rule.of.entries())
+      yield* conditionsAt(one, level, [...path, "of", String(i)]);
+    return;
+  }
+  if (rule.kind === "not") {
+    yield* conditionsAt(rule.of, level, [...path, "of"]);
+    return;
+  }
+  yield [rule, level, path];
+  if (rule.kind === "company") yield* conditionsAt(rule.fits, "company", [...path, "fits"]);
+  if (rule.kind === "staff") yield* conditionsAt(rule.fits, "person", [...path, "fits"]);
+}
+/** The segments that a condition names, each with the field in which it stands. */
+export const segmentFields = (one: Condition): [id: string, field: string][] =>
+  one.kind === "segment"
+    ? [[one.segment, "segment"]]
+    : one.kind === "union" || one.kind === "intersect"
+      ? one.segments.map((id, i) => [id, `segments.${i}`])
+      : one.kind === "except"
+        ? [
+            [one.segment, "segment"],
+            ...one.without.map((id, i): [string, string] => [id, `without.${i}`]),
+          ]
+        : [];
+/** The way round from a segment to itself, by the rules of others; null where it does not depend on itself. */
+export function circleOf<S extends { id: string; rule: Rule; level: Level }>(
+  all: readonly S[],
+  id: string,
+): S[] | null {
+  const byId = new Map(all.map((one) => [one.id, one]));
+  const seen = new Set<string>();
+  const visit = (one: S, trail: readonly S[]): S[] | null => {
+    for (const next of dependsOn(one.rule, one.level).segments) {
+      if (next === id) return [...trail, byId.get(id)!];
+      const other = byId.get(next);
+      if (!other || seen.has(next)) continue;
+      seen.add(next);
+      const round = visit(other, [...trail, other]);
+      if (round) return round;
+    }
+    return null;
+  };
+  const first = byId.get(id);
+  return first ? visit(first, [first]) : null;
 }
 
 /** Is a comparison of counts true of whoever has none? */

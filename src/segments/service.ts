@@ -4,19 +4,22 @@ import type { Context, House } from "#kernel/endpoint.ts";
 import { nobody } from "#kernel/ids.ts";
 import { whileHeld } from "#kernel/lease.ts";
 import { emitAll } from "#kernel/outbox.ts";
-import { fail, ok, type Result } from "#kernel/result.ts";
+import { fail, ok, type Fail, type Result } from "#kernel/result.ts";
 import type { Reader, Tx } from "#kernel/sql.ts";
 import { defined, removed } from "./events.ts";
 import * as privacy from "#privacy/service.ts";
-import type { IdentifierType } from "#people/rules.ts";
+import { reservedTags, type IdentifierType } from "#people/rules.ts";
 import { interestsOf } from "./model/book.ts";
 import { sentenceOf } from "./model/sentence.ts";
 import {
   conditions,
   allConditions,
+  circleOf,
+  conditionsAt,
   dependsOn,
   dormantWorth,
-  inOrder,
+  isFigure,
+  segmentFields,
   segmentsOf,
   type Known,
   type Level,
@@ -63,6 +66,17 @@ export async function define(
   { rule, ...asked }: Named & { rule: Asked },
 ): Promise<Result<Defined, Refused>> {
   return put(house, tx, { ...asked, rule: await sealed(house, rule) }, null);
+}
+/** The same of a rule that comes from outside: a tag or an attribute that nobody knows is refused by its field. */
+export async function defineKnown(
+  context: Context,
+  asked: Parameters<typeof define>[1],
+): Promise<Result<Defined, Refused | "segments.unknown_tag" | "segments.unknown_attribute">> {
+  const { tx, house } = context;
+  const had = asked.id === undefined ? undefined : await store.byId(tx, asked.id);
+  const rule = await sealed(house, asked.rule);
+  const strange = await strangeName(tx, rule, asked.level ?? "person", had?.rule);
+  return strange ?? define(context, { ...asked, rule });
 }
 
 /** A rule as it is asked: addresses may be in clear. */
@@ -122,7 +136,7 @@ export async function freeze(
   const segment = await store.byId(tx, id);
   if (!segment) return fail("segments.unknown");
   if ((await store.snapshotsOf(tx, id)).length >= snapshotsLimit)
-    return fail("segments.too_many_snapshots");
+    return fail("segments.too_many_snapshots", { limit: snapshotsLimit });
   const { rule, version } = segment;
   const snapshot = { id: newId(), segmentId: id, name, rule, version, takenAt: now };
   const people = await store.takeSnapshot(tx, snapshot);
@@ -138,7 +152,7 @@ async function put(
   const all = await store.allLocked(tx);
   const had = all.find((one) => one.id === id);
   if (id !== undefined && !had) return fail("segments.unknown");
-  if (had && had.level !== level) return fail("segments.level_fixed");
+  if (had && had.level !== level) return fail("segments.level_fixed", { fields: ["level"] });
   const segment: store.Segment = {
     id: had?.id ?? house.newId(),
     code: had?.code ?? code,
@@ -151,8 +165,10 @@ async function put(
     refreshedAt: null,
   };
   const then = [...all.filter((one) => one !== had), segment];
-  if (!namesKnown(rule, level, then)) return fail("segments.unknown_in_rule");
-  if (!inOrder(then)) return fail("segments.circular");
+  const strange = strangeSegment(rule, level, then);
+  if (strange) return strange;
+  const round = circleOf(then, segment.id);
+  if (round) return circular(rule, level, round);
   await store.put(tx, segment);
   await store.putInterests(tx, [segment.id], interestsOf(segment));
   await store.nextGeneration(tx);
@@ -218,15 +234,85 @@ export const hold = async (tx: Tx): Promise<void> => {
   await store.changing(tx);
 };
 
-/** Is there every segment that the rule names, each about whom it is asked of? */
-export const namesKnown = (
+const levelNames: Record<Level, Sentence> = {
+  person: { zh: "会员", en: "people" },
+  company: { zh: "公司", en: "companies" },
+};
+/** A segment that a rule names and that is not there, or is not about those whom it is asked of. */
+export function strangeSegment(
   rule: Rule,
   level: Level,
-  all: readonly { id: string; level: Level }[],
-): boolean =>
-  [...allConditions(rule, level)].every(([one, at]) =>
-    segmentsOf(one).every((id) => all.some((other) => other.id === id && other.level === at)),
+  all: readonly Pick<store.Segment, "id" | "level" | "name">[],
+): Fail<"segments.unknown_in_rule"> | null {
+  for (const [one, at, path] of conditionsAt(rule, level))
+    for (const [id, field] of segmentFields(one)) {
+      const named = all.find((other) => other.id === id);
+      if (named?.level !== at)
+        return fail("segments.unknown_in_rule", {
+          fields: [[...path, field].join(".")],
+          name: named?.name ?? id,
+          level: levelNames[at],
+        });
+    }
+  return null;
+}
+/** `round`: from the segment of this rule to itself. */
+function circular(
+  rule: Rule,
+  level: Level,
+  round: readonly store.Segment[],
+): Fail<"segments.circular"> {
+  const next = round[1]!.id;
+  const fields = [...conditionsAt(rule, level)].flatMap(([one, , path]) =>
+    segmentFields(one).flatMap(([id, field]) => (id === next ? [[...path, field].join(".")] : [])),
   );
+  return fail("segments.circular", {
+    fields,
+    round: {
+      zh: round.map(({ name }) => `“${name.zh}”`).join(" → "),
+      en: round.map(({ name }) => `“${name.en}”`).join(" → "),
+    },
+  });
+}
+
+type Name = store.Name & { field: string };
+/** The tags and attributes that a rule asks for, each with the field in which it stands. */
+const namesIn = (rule: Rule, level: Level): Name[] =>
+  [...conditionsAt(rule, level)].flatMap(([one, at, path]): Name[] => {
+    if (one.kind === "tag")
+      return [{ kind: "tag", at, name: one.tag, field: [...path, "tag"].join(".") }];
+    if (!("attribute" in one)) return [];
+    return [
+      { kind: "attribute", at, name: one.attribute, field: [...path, "attribute"].join(".") },
+    ];
+  });
+const nameKey = ({ kind, at, name }: store.Name): string => `${kind} ${at} ${name}`;
+/**
+ * A tag or an attribute that a rule asks for though nobody declared it, nobody has it or ever had it, and we work out
+ * none of that name: a slip of the pen, that would fit nobody without a word. `had`: what stands in the rule already.
+ */
+export async function strangeName(
+  reader: Reader,
+  rule: Rule,
+  level: Level,
+  had: Rule | null = null,
+): Promise<Fail<"segments.unknown_tag" | "segments.unknown_attribute"> | null> {
+  const known = new Set(had ? namesIn(had, level).map(nameKey) : []);
+  const open = namesIn(rule, level).filter(
+    (one) =>
+      !known.has(nameKey(one)) &&
+      !(one.kind === "tag" ? reservedTags.has(one.name) : isFigure(one.name, one.at)),
+  );
+  if (open.length === 0) return null;
+  const there = new Set((await store.known(reader, open)).map(nameKey));
+  const strange = open.find((one) => !there.has(nameKey(one)));
+  if (!strange) return null;
+  const data = { fields: [strange.field], name: strange.name, level: levelNames[strange.at] };
+  return strange.kind === "tag"
+    ? fail("segments.unknown_tag", data)
+    : fail("segments.unknown_attribute", data);
+}
+
 /** A rule read back, with the names of the segments and roles in it. */
 export async function read(
   house: House,

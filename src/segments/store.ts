@@ -627,6 +627,25 @@ export const declared = (reader: Reader) => reader<
   select 'tag', tag, definition->'label', null, null, null, null from traits_tag where state <> 'going'
   order by 1, 2`;
 
+export type Name = { kind: "tag" | "attribute"; at: Level; name: string };
+/** Which of these tags and attributes are declared, or are on somebody. */
+export const known = (reader: Reader, names: readonly Name[]) => reader<Name[]>`
+  select n.kind, n.at, n.name from unnest(${names.map((one) => one.kind)}::text[],
+    ${names.map((one) => one.at)}::text[], ${names.map((one) => one.name)}::text[]) as n(kind, at, name)
+  where case
+    when n.kind = 'tag' and n.at = 'person' then
+      exists (select from traits_tag where tag = n.name and state <> 'going')
+      or exists (select from people_tag where tag = n.name)
+      or exists (select from people_tag_log where tag = n.name)
+    when n.kind = 'tag' then
+      exists (select from companies_tag_declared where tag = n.name)
+      or exists (select from companies_tag where tag = n.name)
+    when n.at = 'person' then
+      exists (select from traits_trait where name = n.name and state <> 'going')
+      or exists (select from traits_attribute where name = n.name and state <> 'going')
+      or exists (select from people_profile where attributes ? n.name)
+    else exists (select from segments_company_profile where attributes ? n.name) end`;
+
 /** Who is in a segment, by bucket and id. */
 export const members = (reader: Reader, segmentId: string) => reader<PersonKey[]>`
   select bucket, person_id from segments_member where segment_id = ${segmentId}

@@ -220,13 +220,15 @@ test("a tag that follows from itself is refused, and rests where a segment makes
       })
     ).body["id"] as string;
   const asks = { kind: "not", of: { kind: "tag", tag: "loop", in: ["x"] } };
-  const a = await define({ rule: asks });
-  const b = await define({ rule: { kind: "segment", segment: a } });
   const declare = (segment: string) =>
     here.ask("PUT", "/v1/tags/loop", {
       ...as(here),
       body: { label: { zh: "环", en: "Loop" }, shown: false, rules: [{ value: "x", segment }] },
     });
+  // A tag can be asked for once it is declared.
+  expect((await declare(await define({ rule: { kind: "everybody" } }))).status).toBe(200);
+  const a = await define({ rule: asks });
+  const b = await define({ rule: { kind: "segment", segment: a } });
   expect((await declare(b)).body["code"]).toBe("traits.circular");
   await define({ id: a, rule: { kind: "everybody" } });
   expect((await declare(b)).status).toBe(200);
@@ -975,6 +977,11 @@ test("what the shop calls traits, attributes and tags is what its rules are read
     en: "People whose favourite category is known.",
   });
   // A company's own attribute of that name is another; of its people it is theirs again.
+  await here.sql`
+    insert into companies_company ${here.sql({
+      ...{ id: here.house.newId(), sourceId: here.server.id, ref: "g1", seenAt: new Date(0) },
+      profile: here.sql.json({ skin: { v: "dry" } }),
+    })}`;
   const inCompany = { kind: "text", attribute: "skin", in: ["dry"] };
   expect(await read({ kind: "company", roles: [], fits: inCompany })).toMatchObject({
     zh: "所属公司属性“skin”为“dry”的人。",

@@ -5,9 +5,9 @@ import type { Context, House } from "#kernel/endpoint.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
 import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
 import { setTimers } from "#kernel/timers.ts";
-import { reservedTags } from "#people/rules.ts";
+import { figures, reservedTags } from "#people/rules.ts";
 import * as people from "#people/service.ts";
-import { derivedFields, looksDirect } from "#privacy/rules.ts";
+import { looksDirect } from "#privacy/rules.ts";
 import { dependsOn } from "#segments/rules.ts";
 import * as segments from "#segments/service.ts";
 import { selfSource } from "#collect/rules.ts";
@@ -37,25 +37,6 @@ import {
 } from "./rules.ts";
 import * as store from "./store.ts";
 
-/** Attributes that somebody else says: no trait may have such a name. */
-const taken: ReadonlySet<string> = new Set([
-  ...derivedFields,
-  "orders",
-  "refunds",
-  "purchase_days",
-  "items",
-  "spent_minor",
-  "refunded_minor",
-  "first_order_at",
-  "last_order_at",
-  "last_event",
-  "spend_score",
-  "order_chance_90d",
-  "expected_orders_90d",
-  "p_alive",
-  "category_preference",
-  "top_category",
-]);
 /** As the source of an attribute. */
 export const sourceOf = (name: string): string => `trait:${name}`;
 
@@ -151,7 +132,7 @@ export async function declare(
   { tx, house, at, actor }: Context,
   trait: Trait,
 ): Promise<Result<{ name: string; version: number; sentence: Sentence }, Refused>> {
-  if (taken.has(trait.name)) return fail("traits.name_taken");
+  if (figures.has(trait.name)) return fail("traits.name_taken");
   await store.nextGeneration(tx);
   if ((await store.allOwns(tx)).some(({ name }) => name === trait.name))
     return fail("traits.name_taken");
@@ -237,7 +218,7 @@ export async function declareOwn(
   >
 > {
   // How somebody is called or reached is sealed, whatever a shop declares.
-  if (taken.has(own.name) || directName(own.name) !== null) return fail("traits.name_taken");
+  if (figures.has(own.name) || directName(own.name) !== null) return fail("traits.name_taken");
   await store.nextGeneration(tx);
   if ((await store.all(tx)).some(({ name }) => name === own.name)) return fail("traits.name_taken");
   const all = await store.allOwns(tx);

@@ -1481,6 +1481,8 @@ export const en = {
       kind: "Condition",
       remove: "Remove this condition",
       add: "Add a condition",
+      fullGroup: (most) => `A group holds ${most} conditions at most, and this one does.`,
+      fullRule: (most) => `A rule holds ${most} conditions at most, and this one does.`,
       addStep: "Add a step",
       removeStep: (step) => `Remove step ${step}`,
       addFilter: "Narrow by a property",

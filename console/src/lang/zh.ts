@@ -1415,6 +1415,8 @@ export const zh = {
       kind: "条件",
       remove: "删除这个条件",
       add: "再加一个条件",
+      fullGroup: (most: string) => `一组最多 ${most} 个条件，已经满了。`,
+      fullRule: (most: string) => `一条规则最多 ${most} 个条件，已经满了。`,
       addStep: "再加一步",
       removeStep: (step: string) => `删除第 ${step} 步`,
       addFilter: "限定属性",

@@ -10,9 +10,21 @@ export type Others = readonly {
   level: "person" | "company";
 }[];
 export type Helped = { suggested: Suggested; others: Others; place: Place };
-/** Of a rule's groups, the most that lie in each other, and the most that one holds. */
+/** Of a rule's groups, the most that lie in each other, and the most that one holds; and all conditions of a rule. */
 const deepest = 8;
 const widest = 20;
+const mostConditions = 100;
+const within = (rule: Rule): readonly Rule[] =>
+  rule.kind === "and" || rule.kind === "or"
+    ? rule.of
+    : rule.kind === "not"
+      ? [rule.of]
+      : rule.kind === "company" || rule.kind === "staff"
+        ? [rule.fits]
+        : [];
+const levelsOf = (rule: Rule): number => 1 + Math.max(0, ...within(rule).map(levelsOf));
+const conditionsIn = (rule: Rule): number =>
+  within(rule).length === 0 ? 1 : within(rule).reduce((sum, one) => sum + conditionsIn(one), 0);
 
 /** A group or a condition, and everything in it. Nested as the rule is. */
 export function Condition({
@@ -20,12 +32,15 @@ export function Condition({
   onChange,
   onRemove,
   depth = 1,
+  held = conditionsIn(rule),
   ...helped
 }: Helped & {
   rule: Rule;
   onChange: (rule: Rule) => void;
   onRemove?: (() => void) | undefined;
   depth?: number;
+  /** So many conditions the whole rule holds. */
+  held?: number;
 }) {
   const { t } = useWords();
   const words = t.segments.builder;
@@ -33,7 +48,18 @@ export function Condition({
   const own = others.filter(({ level }) => level === place.level);
   const ids = own.map(({ id }) => id);
   const nests = (kind: Kind) => ["and", "or", "not", "company", "staff"].includes(kind);
-  const kinds = kindsAt(place, own.length).filter((kind) => depth < deepest || !nests(kind));
+  // What becomes part of a group comes to lie one level deeper.
+  const grouped = (kind: Kind) =>
+    kind === "not" ||
+    ((kind === "and" || kind === "or") && rule.kind !== "and" && rule.kind !== "or");
+  const kinds = kindsAt(place, own.length).filter(
+    (kind) => !nests(kind) || (grouped(kind) ? depth + levelsOf(rule) <= deepest : depth < deepest),
+  );
+  const full =
+    (rule.kind === "and" || rule.kind === "or") &&
+    (rule.of.length >= widest
+      ? words.fullGroup(String(widest))
+      : held >= mostConditions && words.fullRule(String(mostConditions)));
   const named = (kind: Kind) =>
     kind === "everybody" && place.level === "company" ? words.everyCompany : words.kinds[kind];
   return (
@@ -65,6 +91,7 @@ export function Condition({
               {...helped}
               rule={one}
               depth={depth + 1}
+              held={held}
               onChange={(next) => onChange({ ...rule, of: rule.of.with(i, next) })}
               onRemove={
                 rule.of.length > 1
@@ -73,14 +100,17 @@ export function Condition({
               }
             />
           ))}
-          <button
-            type="button"
-            className="plain"
-            disabled={rule.of.length >= widest}
-            onClick={() => onChange({ ...rule, of: [...rule.of, blank("events", suggested)] })}
-          >
-            {words.add}
-          </button>
+          {full ? (
+            <p className="quiet">{full}</p>
+          ) : (
+            <button
+              type="button"
+              className="plain"
+              onClick={() => onChange({ ...rule, of: [...rule.of, blank("events", suggested)] })}
+            >
+              {words.add}
+            </button>
+          )}
         </>
       )}
       {rule.kind === "not" && (
@@ -88,6 +118,7 @@ export function Condition({
           {...helped}
           rule={rule.of}
           depth={depth + 1}
+          held={held}
           onChange={(of) => onChange({ ...rule, of })}
         />
       )}
@@ -98,6 +129,7 @@ export function Condition({
           place={{ level: place.level === "person" ? "company" : "person", inside: true }}
           rule={rule.fits}
           depth={depth + 1}
+          held={held}
           onChange={(fits) => onChange({ ...rule, fits })}
         />
       )}
