@@ -114,9 +114,16 @@ async function shop() {
     },
     later: (ms: number) => void (clock.machine = new Date(clock.machine.getTime() + ms)),
     deliveries: () => sql<
-      { state: string; attempts: number; status: number; code: string; nextAt: Date }[]
+      {
+        eventId: string;
+        state: string;
+        attempts: number;
+        status: number;
+        code: string;
+        nextAt: Date;
+      }[]
     >`
-      select state, attempts, status, code, next_at from feeds_delivery order by event_id`,
+      select event_id, state, attempts, status, code, next_at from feeds_delivery order by event_id`,
     close: () => outgoing.close(),
   };
 }
@@ -321,8 +328,9 @@ test("a redirect is a failure; Retry-After is kept to; 410 turns the webhook off
   await house.send();
   const hook = await store.webhook(house.sql, id);
   expect(hook).toMatchObject({ state: "off", reason: "gone" });
+  // The other message was on its way beside it, and got there.
   const states = (await house.deliveries()).map(({ state }) => state);
-  expect(states).toEqual(["failed", "failed"]);
+  expect(states).toEqual(["failed", "taken"]);
   const [said] = await house.sql`select data from outbox where name = 'feeds.disabled'`;
   expect(said!["data"]).toEqual({ webhook: id, reason: "gone" });
   const [timer] = await house.sql`select data from timer where kind = 'feeds.notice'`;
@@ -332,6 +340,23 @@ test("a redirect is a failure; Retry-After is kept to; 410 turns the webhook off
   await house.relay();
   await house.send();
   expect(await house.deliveries()).toHaveLength(2);
+  // By hand it goes again as soon as somebody has turned it on, and not before: what failed, under its own number.
+  const since = new Date(0).toISOString();
+  const again = () => house.ask((c) => service.replayFailed(c, { webhook: id, since }));
+  expect(await again()).toMatchObject({ ok: false, code: "feeds.is_off" });
+  const [failed] = await house.deliveries();
+  const one = { webhook: id, event: failed!.eventId };
+  expect(await house.ask((c) => service.replay(c, one))).toMatchObject({ code: "feeds.is_off" });
+  await house.ask((c) =>
+    service.change(c, new Set(["orders.recorded"]), { webhook: id, on: true }),
+  );
+  expect(await again()).toMatchObject({ ok: true, value: { messages: 1 } });
+  await house.send();
+  expect((await house.deliveries()).map(({ state }) => state)).toEqual(["taken", "taken"]);
+  const ids = there.got.map(({ headers }) => headers["webhook-id"]);
+  expect(ids).toHaveLength(5);
+  expect(ids[4]).toBe(failed!.eventId);
+  expect((await store.webhook(house.sql, id))!.failingSince).toBeNull();
   house.close();
 });
 

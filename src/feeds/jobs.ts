@@ -113,8 +113,9 @@ export function sender(house: House, outgoing: Outgoing): Sender {
       const secrets = await service.secretsOf(house, house.sql, ids);
       for (const [id, claimed] of Map.groupBy(taken, ({ webhookId }) => webhookId)) {
         const webhook = hooks.get(id);
-        // Deleted since: what it was to hear has failed already.
-        if (webhook) busy.set(id, helping(id, claimed, webhook, secrets.get(id) ?? []));
+        const own = secrets.get(id) ?? [];
+        // Deleted since: what it was to hear has failed already. Nothing leaves unsigned.
+        if (webhook && own.length > 0) busy.set(id, helping(id, claimed, webhook, own));
       }
       return taken.length;
     },

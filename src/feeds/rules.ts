@@ -64,13 +64,23 @@ export function nextTryMs(attempts: number, spread: number, askedMs: number | nu
   return Math.max(Math.round(wait * (1 + spread / 5)), askedMs ?? 0);
 }
 
-/** Retry-After in seconds or as a date (RFC 9110, 10.2.3), in ms from now: at most a day. Null where it says nothing. */
+/**
+ * Retry-After in seconds or as a date in any of HTTP's three forms (RFC 9110, 10.2.3 and 5.6.7), in ms from now: at most a
+ * day, however much is said. Null where it says nothing.
+ */
 export function askedPauseMs(header: string | undefined, now: Date): number | null {
-  if (header === undefined) return null;
-  const text = header.trim();
-  const ms = /^\d{1,9}$/.test(text) ? Number(text) * second : Date.parse(text) - now.getTime();
-  return Number.isFinite(ms) && ms > 0 ? Math.min(ms, limits.restMs) : null;
+  const text = header?.trim() ?? "";
+  if (/^\d+$/.test(text)) return pauseOf(Number(text) * second);
+  // Two forms name their zone; the third means Greenwich too, and says nothing of it.
+  const dated = /^\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}$/.test(text)
+    ? `${text} GMT`
+    : /^\w{3,9}, \d\d[ -]\w{3}[ -]\d{2,4} \d\d:\d\d:\d\d GMT$/.test(text)
+      ? text
+      : "";
+  return pauseOf(Date.parse(dated) - now.getTime());
 }
+const pauseOf = (ms: number): number | null =>
+  !Number.isNaN(ms) && ms > 0 ? Math.min(ms, limits.restMs) : null;
 
 /** A redirect is a failure: where it leads, nobody agreed to. */
 export const isTaken = (status: number): boolean => status >= 200 && status < 300;

@@ -176,7 +176,10 @@ export type Settled = Due & {
   state: "waiting" | "taken" | "failed";
   nextAt: Date;
 };
-/** Writes down what became of attempts. What was erased or replayed meanwhile stays as it is. */
+/**
+ * Writes down what became of attempts. What was erased meanwhile stays as it is; what was given up because its webhook was
+ * turned off, and had got there all the same, is taken.
+ */
 export async function settle(tx: Tx, rows: readonly Settled[]): Promise<void> {
   const { buckets, people, events, hooks } = keysOf(rows);
   const texts = (pick: (row: Settled) => string | null) => rows.map(pick);
@@ -190,7 +193,8 @@ export async function settle(tx: Tx, rows: readonly Settled[]): Promise<void> {
       ${rows.map(({ at }) => at.toISOString())}::timestamptz[])
       as n(bucket, person_id, event_id, webhook_id, state, next_at, status, code, at)
     where (d.bucket, d.person_id, d.event_id, d.webhook_id)
-      = (n.bucket, n.person_id, n.event_id, n.webhook_id) and d.state = 'waiting'
+      = (n.bucket, n.person_id, n.event_id, n.webhook_id)
+      and (d.state = 'waiting' or (d.state = 'failed' and n.state = 'taken'))
     returning d.event_id, d.webhook_id`;
   const there = new Set(known.map((row) => `${row.eventId} ${row.webhookId}`));
   const attempts = rows.filter((row) => there.has(`${row.eventId} ${row.webhookId}`));

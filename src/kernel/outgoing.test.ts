@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
 import { once } from "node:events";
-import type { AddressInfo } from "node:net";
+import { createServer as listen, type AddressInfo, type Socket } from "node:net";
+import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import ipaddr from "ipaddr.js";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -60,7 +61,16 @@ const inwards = [
   ...["10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0xa9fea9fe", "2852039166"],
   ...["100.64.0.1", "100.100.100.200", "192.0.0.192", "198.18.0.1", "168.63.129.16"],
   ...["224.0.0.1", "240.0.0.1", "255.255.255.255", "intranet", "metadata.google.internal"],
-  ...["printer.local", "router.lan", "nas.home.arpa"],
+  ...["printer.local", "router.lan", "nas.home.arpa", "localhost..", "metadata.google.internal.."],
+  ...["127.0.0.1.", "127.0.0.1..", "2130706433.", "0x7f.0x0.0x0.0x1", "00000177.0.0.1", "0x0"],
+  ...["[::ffff:169.254.169.254]", "[::ffff:a9fe:a9fe]", "[64:ff9b::a9fe:a9fe]", "[::ffff:0:0]"],
+  ...[
+    "[2002:a9fe:a9fe::]",
+    "[2001:0:7f00:1::]",
+    "[0:0:0:0:0:ffff:10.0.0.1]",
+    "[::ffff:100.64.0.1]",
+  ],
+  ...["100.127.255.255", "169.254.0.1", "192.88.99.1", "0.1.2.3", "１０。０。０。１", "①⓪.0.0.1"],
 ];
 
 test.each(inwards)("http://%s leads inwards, and nobody is sent there", async (host) => {
@@ -172,6 +182,106 @@ test("of an answer at most 64 KiB are read, and no time beyond its own is waited
   await expect.poll(() => stopped).toBe(3);
   out.close();
 });
+
+/** Answers with these bytes, as it likes, whatever it is asked. */
+async function rude(answer: (socket: Socket) => void) {
+  const sockets = new Set<Socket>();
+  const server = listen((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => undefined);
+    socket.on("close", () => sockets.delete(socket));
+    socket.once("data", () => answer(socket));
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    open: () => sockets.size,
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+/** Writes a piece again and again for as long as anybody listens. */
+const dripping = (socket: Socket, piece: string, everyMs: number) => {
+  const timer = setInterval(() => socket.write(piece), everyMs);
+  socket.on("close", () => clearInterval(timer));
+};
+const bomb = gzipSync(Buffer.alloc(50 * 1024 * 1024));
+const rudeness: Record<string, [(socket: Socket) => void, object]> = {
+  "a word that is no HTTP": [(s) => s.end("SSH-2.0-OpenSSH\r\n"), { code: "broken" }],
+  nothing: [(s) => s.end(), { code: "broken" }],
+  "headers without an end": [
+    (s) => {
+      s.write("HTTP/1.1 200 OK\r\n");
+      dripping(s, "x-a: b\r\n", 20);
+    },
+    { code: "timeout" },
+  ],
+  "a megabyte of headers": [
+    (s) => s.write(`HTTP/1.1 200 OK\r\nx: ${"a".repeat(1024 * 1024)}\r\n\r\n`),
+    { code: "broken" },
+  ],
+  "early hints without an end": [
+    (s) => dripping(s, "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n", 10),
+    { code: "timeout" },
+  ],
+  "another protocol from here": [
+    (s) => s.write("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"),
+    { kind: "failed" },
+  ],
+  "less than it says": [
+    (s) => s.end("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nabc"),
+    { code: "broken" },
+  ],
+  "more than it says": [
+    (s) => s.end(`HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc${"d".repeat(10_000)}`),
+    { code: "broken" },
+  ],
+  "a chunk that is none": [
+    (s) => s.end("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nabc"),
+    { code: "broken" },
+  ],
+  "two lengths": [
+    (s) => s.end("HTTP/1.1 200 OK\r\ncontent-length: 3\r\ncontent-length: 5\r\n\r\nabcde"),
+    { code: "broken" },
+  ],
+  "a bomb": [
+    (s) =>
+      s.end(
+        Buffer.concat([
+          Buffer.from(
+            `HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: ${bomb.length}\r\n\r\n`,
+          ),
+          bomb,
+        ]),
+      ),
+    { kind: "answered", status: 200 },
+  ],
+  "a body a letter at a time": [
+    (s) => {
+      s.write("HTTP/1.1 200 OK\r\n\r\n");
+      dripping(s, "a", 10);
+    },
+    { code: "timeout" },
+  ],
+};
+test.each(Object.entries(rudeness))(
+  "an answer that is %s takes neither time nor room",
+  async (_, [answer, said]) => {
+    await using there = await rude(answer);
+    const out = connectOutgoing(["127.0.0.1"]);
+    const from = performance.now();
+    const got = await out.post({ ...asked(`http://127.0.0.1:${there.port}/`), timeoutMs: 500 });
+    expect(got).toMatchObject(said);
+    expect(performance.now() - from).toBeLessThan(2000);
+    // What was pressed stays pressed.
+    if (got.kind === "answered") expect(got.body.length).toBeLessThanOrEqual(64 * 1024);
+    out.close();
+    await expect.poll(there.open).toBe(0);
+  },
+);
 
 test("what is allowed by name, by address or by range is reached, and nothing beside it", async () => {
   const url = `http://127.0.0.1:${trap.port}/`;
