@@ -567,7 +567,12 @@ export async function listOf(
 ): Promise<Result<Item[], "request.invalid" | "request.too_large">> {
   const bytes = await body(requestBytesLimit);
   if (!bytes) return fail("request.too_large");
-  const list = parseList(bytes.toString(), name);
+  // What is no UTF-8 becomes half of a surrogate pair, for which its own item is refused.
+  const text = bytes.toString();
+  const list = parseList(
+    bytes.equals(Buffer.from(text)) ? text : text.replaceAll("\uFFFD", "\uD800"),
+    name,
+  );
   if (!list.ok) return fail("request.invalid", { fields: [list.field] });
   const { items } = list;
   if (items.length === 0 || items.length > eventsLimit)

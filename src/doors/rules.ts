@@ -56,6 +56,27 @@ export const textOf = (value: unknown): string | undefined =>
     : typeof value === "number" && Number.isFinite(value)
       ? String(value)
       : undefined;
+/**
+ * The text that bytes are in the charset that is said of them, else in UTF-8. What they cannot be there becomes half of a
+ * surrogate pair, for which the part that holds it is refused by its field, and no other.
+ */
+export function textIn(bytes: Uint8Array, contentType: string | null): string {
+  const [, charset = "utf-8"] = /charset\s*=\s*["']?([\w.:-]+)/i.exec(contentType ?? "") ?? [];
+  const decoder = (fatal: boolean) => {
+    try {
+      return new TextDecoder(charset, { fatal });
+    } catch (thrown) {
+      if (!(thrown instanceof RangeError)) throw thrown;
+      return new TextDecoder("utf-8", { fatal }); // a charset that nobody knows
+    }
+  };
+  try {
+    return decoder(true).decode(bytes);
+  } catch {
+    return decoder(false).decode(bytes).replaceAll("\uFFFD", "\uD800");
+  }
+}
+
 /** An instant as a client writes it: ISO text, or ms since 1970 as a number or in digits. NaN where it is none. */
 export function instantOf(value: unknown): number | null {
   if (value === undefined || value === null || value === "") return null;

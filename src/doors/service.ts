@@ -30,6 +30,7 @@ import {
   fieldsOf,
   hear,
   limits,
+  textIn,
   textOf,
   withoutAddressText,
   withoutTokens,
@@ -228,7 +229,7 @@ async function opened(
   limit: number,
   room: Room,
 ): Promise<string | { why: "too_large" | "broken" | "no_room" }> {
-  const text = new TextDecoder().decode(bytes);
+  const text = textIn(bytes, request.headers.get("content-type"));
   if (request.method === "GET" && protocol === "rudderstack") return JSON.stringify(pixelOf(input));
   if (request.method === "GET" && protocol === "snowplow") {
     const { key: _, ...event } = input;
@@ -250,7 +251,7 @@ async function opened(
   const inner = await inflate(Buffer.from(coded, "base64"), "", limit, room);
   if (!inner.ok) return inner;
   room.give(inner.bytes.length); // the caller counts the text
-  return new TextDecoder().decode(inner.bytes);
+  return textIn(inner.bytes, null);
 }
 /** What LZ-String has pressed is opened in one go, and its list of pieces is held meanwhile: at most so many letters. */
 const pressedLimit = 1024 * 1024;

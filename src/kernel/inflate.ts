@@ -2,7 +2,14 @@
 // kilobytes can say that they are many gigabytes.
 import type { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from "node:zlib";
+import {
+  constants,
+  createBrotliDecompress,
+  createGunzip,
+  createInflate,
+  createInflateRaw,
+  createZstdDecompress,
+} from "node:zlib";
 
 export type Inflated =
   | { ok: true; bytes: Buffer }
@@ -28,6 +35,9 @@ export function roomOf(limitBytes: number): Room {
 function opener(encoding: string, head: Buffer): Transform | null {
   if (head[0] === 0x1f && head[1] === 0x8b) return createGunzip();
   if (encoding === "br") return createBrotliDecompress();
+  // As far back as RFC 9659 lets anybody look: 8 MB, and not whatever the frame asks for.
+  if (encoding === "zstd")
+    return createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: 23 } });
   if (encoding !== "deflate") return null;
   // RFC 9110 means zlib's wrapping by "deflate"; some send the bare stream.
   return head.length > 1 && (head[0]! & 15) === 8 && head.readUInt16BE(0) % 31 === 0

@@ -1,11 +1,18 @@
 // What a client may send at once, to the byte and to the event; what explodes is stopped; and whatever a body is called,
 // pressed with or cut into, it is read as what it is.
 import { request } from "node:http";
-import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from "node:zlib";
+import {
+  brotliCompressSync,
+  constants,
+  deflateRawSync,
+  deflateSync,
+  gzipSync,
+  zstdCompressSync,
+} from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { answerOf } from "../../src/doors/model/answers.ts";
 import { limits } from "../../src/doors/rules.ts";
-import { contents, sourceOf, stage, stored, type Stage } from "./harness.ts";
+import { contents, rejectedOf, sourceOf, stage, stored, type Stage } from "./harness.ts";
 import { speak, speakers, type Fact, type Spoken } from "./speaking.ts";
 
 let at: Stage;
@@ -132,6 +139,7 @@ test("what explodes is stopped by every client's limit, however it is pressed, a
     ["gzip", bomb],
     ["gzip", Buffer.concat(Array.from({ length: 120 }, () => member))], // of many parts
     ["br", brotliCompressSync(zeros)],
+    ["zstd", zstdCompressSync(zeros)],
     ["deflate", deflateSync(zeros)],
     ["deflate", deflateRawSync(zeros)],
   ];
@@ -179,6 +187,73 @@ test.each(protocols)(
       expect(await post(one, body)).toBe(200);
     }
     expect(await count(source)).toBe(many);
+  },
+);
+
+test("what is pressed is opened as it says, once; what says otherwise is refused, and counted", async () => {
+  const source = await sourceOf(at, "segment");
+  const [one] = speak("segment", source.key, [fact(1)]);
+  const far = {
+    params: { [constants.ZSTD_c_windowLog]: 27, [constants.ZSTD_c_contentSizeFlag]: 0 },
+  };
+  const ways: [string, Uint8Array, number][] = [
+    ["zstd", zstdCompressSync(one!.body), 200],
+    ["br", brotliCompressSync(one!.body), 200],
+    ["deflate", deflateRawSync(one!.body), 200],
+    ["x-gzip", gzipSync(one!.body), 200],
+    ["GZIP", gzipSync(one!.body), 200],
+    ["identity", Buffer.from(one!.body), 200],
+    ["gzip", Buffer.from(one!.body), 200], // said, and not done
+    ["", gzipSync(one!.body), 200], // done, and not said
+    ["gzip", gzipSync(gzipSync(one!.body)), 400],
+    ["gzip, gzip", gzipSync(gzipSync(one!.body)), 400],
+    ["gzip", gzipSync(one!.body).subarray(0, 40), 400],
+    ["br", gzipSync(one!.body).subarray(2), 400],
+    ["zstd", Buffer.from("no zstd at all"), 400],
+    // Looks back further than anybody may ask of a server.
+    ["zstd", zstdCompressSync(Buffer.alloc(300_000, "x"), far), 400],
+    ["compress", Buffer.from([0x1f, 0x9d, 1, 2]), 400],
+  ];
+  for (const [encoding, bytes, status] of ways) {
+    const more = encoding === "" ? {} : { "content-encoding": encoding };
+    expect([encoding, bytes.length, await post(one!, bytes, more)]).toEqual([
+      encoding,
+      bytes.length,
+      status,
+    ]);
+  }
+  expect(await count(source)).toBe(1);
+  const { body } = await at.ask("GET", `/v1/sources/${source.id}`, { headers: source.owner });
+  expect(body["refused"]).toEqual([{ reason: "unreadable", count: 7 }]);
+});
+
+test.each(protocols)(
+  "%s: a charset that is said is read; what is in none costs its own event",
+  async (protocol) => {
+    const source = await sourceOf(at, protocol);
+    const words = "看了商品";
+    const gbk = Buffer.from([0xbf, 0xb4, 0xc1, 0xcb, 0xc9, 0xcc, 0xc6, 0xb7]);
+    const mark = "MARK";
+    const made = (n: number) => speak(protocol, source.key, [fact(n, mark), fact(n + 1, "plain")]);
+    const requests = [made(1), made(11)].map((all) =>
+      all.filter(({ body }) => body.includes(mark)),
+    );
+    // Where base64 is around it, no charset of the request says anything of it.
+    if (requests[0]!.length === 0) return;
+    const swapped = ({ body }: Spoken) =>
+      Buffer.concat([Buffer.from(body.split(mark)[0]!), gbk, Buffer.from(body.split(mark)[1]!)]);
+    const [said] = requests[0]!;
+    const type = `${said!.headers["content-type"] ?? "application/json"}; charset=gb18030`;
+    expect(await post(said!, swapped(said!), { "content-type": type })).toBe(200);
+    const [unsaid] = requests[1]!;
+    expect(await post(unsaid!, swapped(unsaid!))).toBe(200);
+    const rows = (await stored(at, source.id)).map((row) => contents(row)["words"]).toSorted();
+    // A client that sends each event alone has its neighbours elsewhere.
+    const plain = protocol === "jitsu" ? [] : ["plain", "plain"];
+    expect(rows).toEqual([...plain, words]);
+    const refused = await rejectedOf(at, source);
+    expect(refused.map(({ reason }) => reason)).toEqual(["invalid"]);
+    expect(refused[0]!.field).toMatch(/words$/);
   },
 );
 

@@ -5,6 +5,7 @@ import {
   instantOf,
   isObject,
   previousOf,
+  textIn,
   textOf,
   type Fields,
   type Heard,
@@ -38,7 +39,7 @@ function dataIn(body: unknown, bytes: Buffer, type: string): Fields | null {
   const [kind = ""] = type.split(";");
   const isText = kind.startsWith("text/");
   // Pages say "text/plain" of JSON, to be spared a preflight.
-  if (isText) return { data: isObject(body) ? body : new TextDecoder().decode(bytes) };
+  if (isText) return { data: isObject(body) ? body : textIn(bytes, type) };
   if (kind === "" || /^application\/(.+\+)?json$/i.test(kind.trim()))
     return body === undefined ? null : { data: body };
   return { data_base64: bytes.toString("base64") };

@@ -45,7 +45,10 @@ export function read(body: unknown, call: string | null, rudder = false): Reques
       ? heard(
           {
             ...item,
-            context: { ...shared.context, ...fieldsOf(item["context"]) },
+            // What is none is judged as it stands.
+            context: isObject(item["context"] ?? {})
+              ? { ...shared.context, ...fieldsOf(item["context"]) }
+              : item["context"],
             integrations: { ...shared.integrations, ...fieldsOf(item["integrations"]) },
             // RudderStack's batch says there when it was made, which is no event's time.
             timestamp: item["timestamp"] ?? (rudder ? undefined : timestamp),
