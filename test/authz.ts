@@ -53,6 +53,7 @@ export function web(house: House, routes: readonly Route[]) {
       body: /[/+]json(;|$)/.test(response.headers.get("content-type") ?? "")
         ? (JSON.parse(text) as Record<string, unknown>)
         : {},
+      text,
       headers: response.headers,
     };
   };

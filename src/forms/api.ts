@@ -1,6 +1,13 @@
 import { z } from "zod";
 import { endpoint } from "#kernel/endpoint.ts";
-import { consentsLimit, fieldsLimit, fieldTypes } from "./rules.ts";
+import {
+  againDaysUsual,
+  bodyLimitBytes,
+  consentsLimit,
+  fieldsLimit,
+  fieldTypes,
+  wrongs,
+} from "./rules.ts";
 
 const words = (longest: number) =>
   z.strictObject({
@@ -14,6 +21,8 @@ const definition = z.strictObject({
   intro: words(1000),
   thanks: words(500),
   perStep: z.int().min(1).max(20),
+  /** What was left blank is asked again after so many days. */
+  againDays: z.int().min(1).max(3650).default(againDaysUsual),
   fields: z
     .array(
       z.strictObject({
@@ -161,7 +170,8 @@ export const next = endpoint({
 });
 export const answersBody = z.strictObject({
   ...whoever,
-  answers: z.record(z.string().max(40), z.string().max(2000)),
+  /** What is too long, or of no question of the form, is named in the answer's `wrong`. */
+  answers: z.record(z.string().max(40), z.string().max(bodyLimitBytes)),
   consents: z.array(z.string().max(40)).max(consentsLimit).default([]),
   language: z.enum(["zh", "en"]).optional(),
   /** As `next` gave them: which sending this is, and which version of the form its words were. */
@@ -184,7 +194,7 @@ export const answers = endpoint({
     visitor: z.string().nullable(),
     more: z.boolean(),
     /** What is to be mended, by question; empty where it was taken. */
-    wrong: z.record(z.string(), z.enum(["missing", "unfit", "needs_consent"])),
+    wrong: z.record(z.string(), z.enum(wrongs)),
   }),
   failures: [
     "request.invalid",

@@ -113,7 +113,7 @@ test("a visitor answers step by step; what they type is their own word, and merg
   // The next step asks the rest, and not again what was agreed to.
   const next = await ask("POST", "/v1/forms/welcome/next", { body: { visitor } });
   const names = (list: unknown) => (list as { name: string }[]).map(({ name }) => name);
-  expect(names(next.body["fields"])).toEqual(["skin", "due_date"]);
+  expect(names(next.body["fields"])).toEqual(["due_date"]); // the skin was left blank, and rests
   expect(next.body["consents"]).toHaveLength(2);
   const forged = visitor.replace(/.$/, (c) => (c === "A" ? "B" : "A"));
   const other = await ask("POST", "/v1/forms/welcome/next", { body: { visitor: forged } });
@@ -137,7 +137,8 @@ test("what is missing, does not fit, or needs an agreement is named; a machine's
   const trapped = await answer({ answers: { city: "Bath", website: "http://x" } });
   expect(trapped.body).toMatchObject({ thanks: { en: "Thank you" }, wrong: {} });
   expect((await here.sql`select from collect_event`).count).toBe(0);
-  expect((await answer({ answers: { city: "x".repeat(3000) } })).status).toBe(400);
+  const long = await answer({ answers: { city: "x".repeat(3000), colour: "red" } });
+  expect(long.body["wrong"]).toEqual({ city: "too_long", colour: "unknown" });
   const site = (origin: string) =>
     answer({ answers: { city: "Bath" } }, { headers: { origin, "content-type": "text/plain" } });
   const evil = await site("https://evil.example");
@@ -154,6 +155,95 @@ test("what is missing, does not fit, or needs an agreement is named; a machine's
   expect((await answer({ answers: { city: "Bath" } })).status).toBe(410);
   await publish("draft");
   expect((await answer({ answers: { city: "Bath" } })).status).toBe(404);
+});
+
+test("the page without a script names each mistake and gives back what was typed and ticked", async () => {
+  await using here = await world();
+  const { ask } = await open(here);
+  const post = async (
+    said: Record<string, string>,
+    consents: string[] = [],
+    remote = "1.2.3.4",
+  ) => {
+    const form = new URLSearchParams(said);
+    for (const one of consents) form.append("consent", one);
+    const headers = { "content-type": "application/x-www-form-urlencoded" };
+    const answer = await ask("POST", "/f/welcome?lang=en", {
+      headers,
+      text: form.toString(),
+      remote,
+    });
+    return { status: answer.status, html: answer.text };
+  };
+  const long = "长".repeat(201);
+  const typed = { email: "ann@", city: long, due_date: "2026-05-01", "<b>": "x" };
+  const { status, html } = await post(typed, ["marketing inapp"]);
+  expect(status).toBe(422);
+  for (const name of ["email", "city", "due_date"])
+    expect(html).toMatch(new RegExp(`id="f-${name}"[^>]* aria-invalid="true"`));
+  for (const text of ["ann@", long, "2026-05-01"]) expect(html).toContain(`value="${text}"`);
+  expect(html).toContain("200 characters at most");
+  expect(html).toContain("first agree that we may keep");
+  expect(html).toContain("&lt;b&gt;: This form does not ask for that");
+  expect(html).toMatch(/value="marketing inapp" checked/);
+  expect(html).not.toMatch(/value="marketing email" checked/);
+  // What no database holds is named as well, and the rest of it is there.
+  const zero = await post({ email: "a\0b@c.example", city: "Bath" });
+  expect(zero).toMatchObject({ status: 422 });
+  expect(zero.html).toMatch(/value="ab@c.example"[^>]* aria-invalid="true"/);
+  expect(zero.html).toContain('value="Bath"');
+  // Too often: nothing is lost either.
+  for (let i = 0; i < 25; i++) await post({ city: "Bath" }, [], "9.9.9.9");
+  const busy = await post({ city: "Bath" }, [], "9.9.9.9");
+  expect(busy).toMatchObject({ status: 429 });
+  expect(busy.html).toContain('value="Bath"');
+  expect(busy.html).toContain("too often");
+  // Twenty answers as long as they may be, in Chinese, are no body too large.
+  const words20 = Object.fromEntries(
+    Array.from({ length: 20 }, (_, i) => [`q${i}`, "长".repeat(200)]),
+  );
+  expect((await post({ ...words20, city: "Bath" })).status).toBe(422);
+});
+
+test("what was left blank rests, what is known from elsewhere is not asked, and nothing is asked without end", async () => {
+  await using here = await world();
+  const all = await tokens(here.house);
+  const right = all.find(({ good }) => good)!;
+  await here.sql`insert into collect_source values (${right.source}, 'shop', 'server', false, now())`;
+  const { answer, ask } = await open(here);
+  const mine = { personToken: right.token };
+  const step = async () => {
+    while ((await collectJobs.consume(here.house, [meet])) > 0);
+    const { body } = await ask("POST", "/v1/forms/welcome/next", { body: mine });
+    return [(body["fields"] as { name: string }[]).map(({ name }) => name), body["complete"]];
+  };
+  expect(await step()).toEqual([["email", "city", "skin"], false]);
+  // The shop says where they live: that is not asked, and one more is.
+  const found = await people.find(here.sql, right.personId);
+  if (!found.ok) throw new Error(found.code);
+  await here.sql.begin((tx) =>
+    people.setAttributes(
+      tx,
+      [
+        {
+          person: found.value,
+          name: "city",
+          value: "Bath",
+          source: "identify",
+          at: here.clock.shop,
+        },
+      ],
+      here.clock.shop,
+    ),
+  );
+  expect(await step()).toEqual([["email", "skin", "due_date"], false]);
+  // Nothing is answered: everything was asked once, and rests.
+  expect((await answer(mine)).body).toMatchObject({ more: false, wrong: {} });
+  expect(await step()).toEqual([[], true]);
+  here.clock.shop = new Date(here.clock.shop.getTime() + 89 * 86_400_000);
+  expect(await step()).toEqual([[], true]);
+  here.clock.shop = new Date(here.clock.shop.getTime() + 86_400_000);
+  expect(await step()).toEqual([["email", "skin", "due_date"], false]);
 });
 
 test("sent twice it is taken once; two at the same time as well", async () => {
@@ -310,7 +400,7 @@ test("with a person token it is that person's; a wrong one is refused", async ()
     {},
   ]);
   const next = await ask("POST", "/v1/forms/welcome/next", { body: { personToken: right.token } });
-  expect((next.body["fields"] as object[]).length).toBe(1);
+  expect(next.body).toMatchObject({ fields: [], complete: true }); // the skin was left blank, and rests
   const [log] = await here.sql<
     { text: string }[]
   >`select string_agg(data::text, '') as text from collect_event`;

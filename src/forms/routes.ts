@@ -5,8 +5,16 @@ import { languageOf } from "#kernel/http.ts";
 import { parseJson } from "#kernel/json.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
 import * as api from "./api.ts";
-import { closedPage, confirmPage, formPage, style, thanksPage } from "./model/page.ts";
-import { bodyLimitBytes, pageFields, type Language } from "./rules.ts";
+import {
+  closedPage,
+  completePage,
+  confirmPage,
+  formPage,
+  style,
+  thanksPage,
+  type Returned,
+} from "./model/page.ts";
+import { againDaysUsual, bodyLimitBytes, pageFields, words, type Language } from "./rules.ts";
 import * as service from "./service.ts";
 import * as store from "./store.ts";
 import * as views from "./views.ts";
@@ -80,7 +88,11 @@ export const routes: Route[] = [
   answer(api.one, async ({ house: { sql } }, { form: id }) => {
     const form = await store.byId(sql, id);
     if (!form) return fail("forms.unknown");
-    const { slug, state, version, origins, definition } = form;
+    const { slug, state, version, origins } = form;
+    const definition = {
+      ...form.definition,
+      againDays: form.definition.againDays ?? againDaysUsual,
+    };
     const [fields, submissions] = [await views.rates(sql, id), await views.submissions(sql, id)];
     const counted = new Map(fields.map((field) => [field.name, field]));
     return ok({
@@ -125,7 +137,11 @@ export const routes: Route[] = [
     if (form.state === "closed") return page(closedPage(language, definition.title[language]), 410);
     const step = await service.next(asked.house, form, { visitor });
     if (!step.ok) return fail("request.unknown");
-    return page(formPage(language, definition, step.value));
+    return page(
+      step.value.complete && step.value.consents.length === 0
+        ? completePage(language, definition.title[language])
+        : formPage(language, definition, step.value),
+    );
   }),
   direct(api.hostedAnswers, async (asked, { form: slug, lang }) => {
     const form = await hostedForm(asked, slug);
@@ -138,22 +154,30 @@ export const routes: Route[] = [
     const sent = new URLSearchParams(text);
     const visitor = sent.get("visitor") ?? "";
     const consents = sent.getAll("consent");
-    const answers = Object.fromEntries(
-      [...sent].filter(([name]) => !(pageFields as readonly string[]).includes(name)),
-    );
-    if (/[\0\uD800-\uDFFF]/u.test(Object.values(answers).join("")))
-      return page(formPage(language, definition, await stepOf(asked, form, visitor)), 422);
+    const typed = [...sent].filter(([name]) => !(pageFields as readonly string[]).includes(name));
+    const answers = Object.fromEntries(typed.map(([name, text]) => [name, whole(text)]));
+    const back = async (status: number, returned: Returned) => {
+      const step = await stepOf(asked, form, visitor);
+      return page(
+        formPage(language, definition, step, { answers, ticked: consents, ...returned }),
+        status,
+      );
+    };
+    const broken = typed.filter(([, text]) => text !== whole(text));
+    if (broken.length > 0)
+      return back(422, {
+        wrong: Object.fromEntries(broken.map(([name]) => [name, "unfit" as const])),
+      });
     const { sending, version } = api.pageSaid.parse(Object.fromEntries(sent));
     const said = { visitor, answers, consents, language, sending, version };
     const taken = await service.submit(asked.house, form, asked.remote, said);
     if (!taken.ok)
       return taken.code === "request.too_many"
-        ? fail("request.too_many", taken.data)
+        ? back(429, { notice: words[language].busy })
         : fail("request.unknown");
     if (taken.value.ok)
       return page(thanksPage(language, definition, slug, taken.value.visitor, taken.value.more));
-    const step = await stepOf(asked, form, visitor);
-    return page(formPage(language, definition, step, answers, taken.value.wrong), 422);
+    return back(422, { wrong: taken.value.wrong });
   }),
   direct(api.confirmPage, async ({ house, request }, { token }) => {
     const language = await service.pendingLanguage(house, token);
@@ -168,6 +192,8 @@ export const routes: Route[] = [
       : page(confirmPage(languageFor(request, undefined), "dead"), 410);
   }),
 ];
+/** Without what PostgreSQL could not hold. */
+const whole = (text: string): string => text.replaceAll(/[\0\uD800-\uDFFF]/gu, "");
 async function stepOf({ house }: Direct, form: store.FormRow, visitor: string) {
   const step = await service.next(house, form, { visitor });
   if (!step.ok) throw new Error(step.code); // only a person token can be wrong, and none comes with a page

@@ -24,8 +24,30 @@ const form = (more: Partial<Definition> = {}): Definition => ({
   ...more,
 });
 
+const now = new Date("2026-06-01T00:00:00Z");
+const daysAgo = (days: number) => new Date(now.getTime() - days * 86_400_000);
+const knowing = (known: string[], blank: Record<string, number> = {}) => ({
+  known: new Set(known),
+  blank: new Map(Object.entries(blank).map(([name, days]) => [name, daysAgo(days)])),
+  now,
+});
+test("what was never asked comes before what was left blank, and that rests", () => {
+  const names = (blank: Record<string, number>, more: Partial<Definition> = {}) =>
+    nextFields(form({ perStep: 3, ...more }), knowing(["city"], blank)).map(({ name }) => name);
+  expect(names({ email: 1 })).toEqual(["skin", "due_date", "birth_month"]);
+  expect(names({ email: 90, skin: 1, due_date: 1, birth_month: 1 })).toEqual(["wish", "email"]);
+  expect(names({ email: 89.9, skin: 1, due_date: 1, birth_month: 1 })).toEqual(["wish"]);
+  expect(names({ email: 7, skin: 6 }, { againDays: 7, perStep: 9 })).toEqual([
+    ...["due_date", "birth_month", "wish", "email"],
+  ]);
+  const all = { email: 1, skin: 1, due_date: 1, birth_month: 1, wish: 1 };
+  expect(names(all)).toEqual([]);
+  // What has to be answered rests never.
+  const fields = [field("email", "email"), field("wish", "text", { required: true })];
+  expect(names(all, { fields })).toEqual(["wish"]);
+});
 test("a few questions at a time, those not answered yet", () => {
-  const names = (known: string[]) => nextFields(form(), new Set(known)).map(({ name }) => name);
+  const names = (known: string[]) => nextFields(form(), knowing(known)).map(({ name }) => name);
   expect(names([])).toEqual(["email", "city"]);
   expect(names(["city"])).toEqual(["email", "skin"]);
   expect(names(["email", "city", "skin", "due_date", "birth_month", "wish"])).toEqual([]);
@@ -62,8 +84,13 @@ test("whatever is typed, a value that is taken fits its question, and nothing is
         fc.oneof(fc.string(), fc.constantFrom("dry", "2026-02-29", "13", "a@b.co", "Bath")),
       ),
       (answers) => {
-        const { values, wrong } = judge(form(), answers, new Set(), new Set());
-        for (const name of Object.keys({ ...values, ...wrong })) expect(names).toContain(name);
+        const { values, wrong } = judge(form(), answers, knowing([]), new Set());
+        for (const name of Object.keys(values)) expect(names).toContain(name);
+        // Every answer is taken, or named with what is wrong with it.
+        for (const [name, text] of Object.entries(answers))
+          if (!names.includes(name)) expect(wrong[name]).toBe("unknown");
+          else if (text.normalize("NFC").trim() !== "")
+            expect([name, name in values || name in wrong]).toEqual([name, true]);
         expect(values["due_date"]).toBeUndefined();
         expect(["dry", undefined]).toContain(values["skin"]);
         if (values["birth_month"] !== undefined) expect(values["birth_month"]).toBeLessThan(13);
@@ -71,8 +98,8 @@ test("whatever is typed, a value that is taken fits its question, and nothing is
     ),
   );
   const required = form({ fields: [field("wish", "text", { required: true })], consents: [] });
-  expect(judge(required, {}, new Set(), new Set()).wrong).toEqual({ wish: "missing" });
-  expect(judge(required, {}, new Set(["wish"]), new Set()).wrong).toEqual({});
+  expect(judge(required, {}, knowing([]), new Set()).wrong).toEqual({ wish: "missing" });
+  expect(judge(required, {}, knowing(["wish"]), new Set()).wrong).toEqual({});
 });
 test("what is sensitive is kept only with an agreement of its own, and sealed", () => {
   const answers = {
@@ -82,10 +109,10 @@ test("what is sensitive is kept only with an agreement of its own, and sealed", 
     birth_month: "5",
     wish: "x",
   };
-  expect(judge(form(), answers, new Set(), new Set(["marketing email"])).wrong).toEqual({
+  expect(judge(form(), answers, knowing([]), new Set(["marketing email"])).wrong).toEqual({
     due_date: "needs_consent",
   });
-  const { values } = judge(form(), answers, new Set(), new Set(["sensitive use"]));
+  const { values } = judge(form(), answers, knowing([]), new Set(["sensitive use"]));
   const visitor = eventOf(form(), values, { own: false, emailConfirmed: true });
   expect(visitor).toEqual({
     traits: { birth_month: 5 },

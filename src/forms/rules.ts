@@ -28,6 +28,8 @@ export type Definition = {
   thanks: Text;
   /** How many questions at a time. */
   perStep: number;
+  /** What was left blank is asked again after so many days; without a word after 90. */
+  againDays?: number | undefined;
   fields: Field[];
   /** Never ticked beforehand, never one for another. */
   consents: ConsentAsked[];
@@ -35,8 +37,12 @@ export type Definition = {
   doubleOptIn: boolean;
 };
 export const fieldsLimit = 30;
+export const againDaysUsual = 90;
 export const consentsLimit = 8;
-const textLimit = 200;
+/** An answer is at most so long, in characters as JavaScript counts them; a town's name half of it. */
+export const textLimit = 200;
+export const cityLimit = 100;
+const longestOf = ({ type }: Field): number => (type === "city" ? cityLimit : textLimit);
 
 /** The names of fields that cannot be: two of one name, choices without options, a use that nobody is asked about. */
 export function unfitIn(form: Definition): string[] {
@@ -62,19 +68,39 @@ export function unfitIn(form: Definition): string[] {
   return wrong;
 }
 
-/** What is asked next: the first questions whose answer is not known yet. */
-export const nextFields = (form: Definition, known: ReadonlySet<string>): Field[] =>
-  form.fields.filter(({ name }) => !known.has(name)).slice(0, form.perStep);
+/** What is known of whoever answers. */
+export type Known = {
+  /** Fields whose answer is there, whoever gave it: in a form, to the shop, in their own profile. */
+  known: ReadonlySet<string>;
+  /** Fields that they were shown and left blank, with when that was last. */
+  blank: ReadonlyMap<string, Date>;
+  now: Date;
+};
+const dayMs = 86_400_000;
+/**
+ * What is asked next: questions never asked before those left blank, which rest for some days. One that has to be
+ * answered rests never.
+ */
+export function nextFields(form: Definition, { known, blank, now }: Known): Field[] {
+  const restMs = (form.againDays ?? againDaysUsual) * dayMs;
+  const open = form.fields.filter(({ name }) => !known.has(name));
+  const isNew = ({ name, required }: Field) => required || !blank.has(name);
+  const rested = open.filter(
+    (field) => !isNew(field) && blank.get(field.name)!.getTime() + restMs <= now.getTime(),
+  );
+  return [...open.filter(isNew), ...rested].slice(0, form.perStep);
+}
 
 export type Answers = Readonly<Record<string, string>>;
-export type Wrong = "missing" | "unfit" | "needs_consent";
+/** `unknown`: the form has no such question. */
+export const wrongs = ["missing", "unfit", "too_long", "needs_consent", "unknown"] as const;
+export type Wrong = (typeof wrongs)[number];
 export type Judged = {
   values: Record<string, string | number>;
   wrong: Record<string, Wrong>;
 };
 /** The value of one answer, or undefined where it does not fit. */
 function valueOf({ name, type, options }: Field, text: string): string | number | undefined {
-  if (text.length > textLimit) return undefined;
   switch (type) {
     case "choice":
       return options.some(({ value }) => value === text) ? text : undefined;
@@ -99,36 +125,40 @@ function valueOf({ name, type, options }: Field, text: string): string | number 
     case "phone":
       return /^\+?\d[\d\s().-]{4,30}$/.test(text) ? text : undefined;
     case "city":
-      return text.length <= 100 && !looksDirect(text) ? text : undefined;
+      return looksDirect(text) ? undefined : text;
     case "text":
       return text;
   }
 }
 /**
- * Reads what was answered. `known`: fields whose answer is there already; `agreed`: what was ticked now or agreed to
- * before, as "purpose channel". An empty answer is none.
+ * Reads what was answered. `agreed`: what was ticked now or agreed to before, as "purpose channel". An empty answer is
+ * none. Every answer that cannot be taken is named, those to questions that the form does not have too.
  */
 export function judge(
   form: Definition,
   answers: Answers,
-  known: ReadonlySet<string>,
+  known: Known,
   agreed: ReadonlySet<string>,
 ): Judged {
-  const judged: Judged = { values: {}, wrong: {} };
+  const values: Judged["values"] = {};
+  const wrong = new Map<string, Wrong>();
   const asked = new Set(nextFields(form, known).map(({ name }) => name));
+  const names = new Set([honeypot, ...form.fields.map(({ name }) => name)]);
+  for (const name of Object.keys(answers)) if (!names.has(name)) wrong.set(name, "unknown");
   for (const field of form.fields) {
     const text = (answers[field.name] ?? "").normalize("NFC").trim();
     if (text === "") {
-      if (field.required && asked.has(field.name)) judged.wrong[field.name] = "missing";
+      if (field.required && asked.has(field.name)) wrong.set(field.name, "missing");
       continue;
     }
     const value = valueOf(field, text);
-    if (value === undefined) judged.wrong[field.name] = "unfit";
+    if (text.length > longestOf(field)) wrong.set(field.name, "too_long");
+    else if (value === undefined) wrong.set(field.name, "unfit");
     else if (field.sensitive && !agreed.has("sensitive use"))
-      judged.wrong[field.name] = "needs_consent";
-    else judged.values[field.name] = value;
+      wrong.set(field.name, "needs_consent");
+    else values[field.name] = value;
   }
-  return judged;
+  return { values, wrong: Object.fromEntries(wrong) };
 }
 
 /**
@@ -169,7 +199,7 @@ export const honeypot = "website";
 export const pageFields = ["visitor", "consent", "sending", "version"] as const;
 const pageNames: ReadonlySet<string> = new Set([honeypot, ...pageFields]);
 /** A body of answers is at most so long. */
-export const bodyLimitBytes = 16 * 1024;
+export const bodyLimitBytes = 64 * 1024; // twenty answers of 200 Chinese characters, each byte of them written as %E5
 /** A link in a mail is good for so long, on the machine's clock. */
 export const confirmMs = 7 * 86_400_000;
 /** Answers from one address. */
@@ -187,9 +217,13 @@ export const words = {
     wrong: {
       missing: "请填写这一项。",
       unfit: "这一项填写不正确。",
+      too_long: `太长了，最多 ${textLimit} 个字（城市最多 ${cityLimit} 个字）。`,
+      unknown: "这张表单里没有这一项，已忽略；再次提交即可。",
       needs_consent: "要保存这一项，请先勾选同意保存敏感信息。",
     },
     fix: "有几项需要修改：",
+    busy: "提交得太频繁了，请过一会儿再试。您填写的内容还在下面。",
+    complete: "您都填好了，谢谢！",
     mail: "如果您填写了邮箱并同意接收邮件，请查收确认邮件，点开其中的链接后生效。",
     closed: "这张表单已停止收集。",
     confirm: {
@@ -209,9 +243,13 @@ export const words = {
     wrong: {
       missing: "Please fill this in.",
       unfit: "This does not look right.",
+      too_long: `This is too long: ${textLimit} characters at most, ${cityLimit} for a city.`,
+      unknown: "This form does not ask for that. It was left out; just send again.",
       needs_consent: "To let us keep this, first agree that we may keep sensitive details.",
     },
     fix: "A few things to mend:",
+    busy: "That was too often. Please try again in a while; what you typed is still here.",
+    complete: "You have told us everything. Thank you!",
     mail: "If you gave an e-mail address and agreed to get mail, look for our mail and follow its link. Only then does it count.",
     closed: "This form takes no more answers.",
     confirm: {

@@ -27,6 +27,7 @@ import {
   unfitIn,
   type Answers,
   type Definition,
+  type Known,
   type Language,
   type Wrong,
 } from "./rules.ts";
@@ -132,11 +133,14 @@ const personOf = (house: House, reader: Reader, { source, sender }: Who) =>
   people.byIdentifier(house, reader, sender.type, sender.value, source.id);
 async function knows(house: House, reader: Reader, who: Who) {
   const person = await personOf(house, reader, who);
-  if (!person) return { known: new Set<string>(), agreed: new Set<string>() };
   const now = house.clocks.shop();
+  const fields = person ? await store.knownOf(reader, person) : [];
+  const agreed = person ? await store.agreedOf(reader, person, now) : [];
   return {
-    known: new Set((await store.knownOf(reader, person)).map(({ name }) => name)),
-    agreed: new Set((await store.agreedOf(reader, person, now)).map(({ kind }) => kind)),
+    known: new Set(fields.flatMap(({ name, blankAt }) => (blankAt ? [] : [name]))),
+    blank: new Map(fields.flatMap(({ name, blankAt }) => (blankAt ? [[name, blankAt]] : []))),
+    agreed: new Set(agreed.map(({ kind }) => kind)),
+    now,
   };
 }
 
@@ -154,16 +158,16 @@ const stepOf = (
   house: House,
   { definition, slug, version }: FormRow,
   who: Who,
-  { known, agreed }: { known: ReadonlySet<string>; agreed: ReadonlySet<string> },
+  knowing: Known & { agreed: ReadonlySet<string> },
 ) => ({
   form: slug,
   version,
   title: definition.title,
   intro: definition.intro,
-  fields: nextFields(definition, known),
-  consents: definition.consents.filter((asked) => !agreed.has(kindOf(asked))),
-  /** Nothing is left to ask. */
-  complete: definition.fields.every(({ name }) => known.has(name)),
+  fields: nextFields(definition, knowing),
+  consents: definition.consents.filter((asked) => !knowing.agreed.has(kindOf(asked))),
+  /** Nothing is left to ask for now: what was left blank rests. */
+  complete: nextFields(definition, knowing).length === 0,
   visitor: who.own ? null : marked(house, visitorMark, who.sender.value),
   sending: house.newId(),
 });
@@ -207,10 +211,11 @@ export async function submit(
   const visitor = who.own ? null : marked(house, visitorMark, who.sender.value);
   if ((said.answers[honeypot] ?? "") !== "")
     return ok({ ok: true, thanks: definition.thanks, visitor, more: false });
-  const { known, agreed } = await knows(house, house.sql, who);
+  const knowing = await knows(house, house.sql, who);
+  const { agreed } = knowing;
   const ticked = definition.consents.filter((one) => said.consents.includes(kindOf(one)));
   const all = new Set([...agreed, ...ticked.map(kindOf)]);
-  const { values, wrong } = judge(definition, said.answers, known, all);
+  const { values, wrong } = judge(definition, said.answers, knowing, all);
   if (Object.keys(wrong).length > 0) return ok({ ok: false, wrong });
   const email = values["email"];
   const waits =
@@ -220,9 +225,9 @@ export async function submit(
   const mailed =
     waits.length > 0 &&
     (await access.braked(house, [[mailsBrake, `form mail|${String(email).toLowerCase()}`]])).ok;
-  await house.sql.begin(async (tx) => {
-    const person = await write(house, tx, form, who, values, known, said.sending);
-    if (!person) return;
+  const isTaken = await house.sql.begin(async (tx) => {
+    const person = await write(house, tx, form, who, values, knowing, said.sending);
+    if (!person) return false;
     const now = house.clocks.shop();
     const line = {
       person,
@@ -244,10 +249,13 @@ export async function submit(
     const target = { form: form.id, version: form.version, consents: ticked.map(kindOf) };
     const endpoint = "POST /v1/forms/:form/answers";
     await audit(house, tx, [{ at, actor, endpoint, target, outcome: "ok", requestId: null }]);
+    return true;
   });
-  const now = new Set([...known, ...Object.keys(values)]);
-  const more =
-    definition.fields.some(({ name }) => !now.has(name)) && Object.keys(values).length > 0;
+  // Sent again, what came after it has not been shown yet.
+  const blank = new Map(knowing.blank);
+  if (isTaken) for (const { name } of nextFields(definition, knowing)) blank.set(name, knowing.now);
+  const known = new Set([...knowing.known, ...Object.keys(values)]);
+  const more = nextFields(definition, { known, blank, now: knowing.now }).length > 0;
   return ok({ ok: true, thanks: definition.thanks, visitor, more });
 }
 const textVersionOf = ({ slug, version }: Pick<FormRow, "slug" | "version">) =>
@@ -260,7 +268,7 @@ async function write(
   form: FormRow,
   who: Who,
   values: Record<string, string | number>,
-  known: ReadonlySet<string>,
+  known: Known,
   sending: string | undefined,
 ): Promise<PersonKey | null> {
   const { definition, slug, version } = form;

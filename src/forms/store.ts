@@ -1,5 +1,5 @@
 // Every SQL statement that writes forms, submissions and what waits to be confirmed, and their own reads.
-import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
+import { nodesOf, type PersonKey, type Reader, type Tx } from "#kernel/sql.ts";
 import type { Definition, Language } from "./rules.ts";
 
 export type FormRow = {
@@ -73,17 +73,30 @@ export type Submission = {
 };
 export const addSubmission = (tx: Tx, row: Submission) =>
   tx`insert into forms_submission ${tx(row)}`;
-/** The fields whose answer is known: given in a form before, or in the profile. */
+/**
+ * The fields whose answer is known, given in a form before or in the profile, with `blankAt` null; and those that were
+ * shown and left blank, with when that was last. What somebody took out of their profile is known too: that there is none.
+ */
 export const knownOf = (reader: Reader, { bucket, personId }: PersonKey) => reader<
-  { name: string }[]
+  { name: string; blankAt: Date | null }[]
 >`
-  select distinct unnest(f.filled) as name from people_owner o
+  with sent as materialized (
+    select f.asked, f.filled, f.at
+    from (select ${bucket}::smallint as bucket, ${personId}::uuid as person_id) p
+    cross join ${nodesOf(reader)} o
     join forms_submission f on f.bucket = o.bucket and f.node_id = o.node_id
       and (f.at, f.id) >= (o.from_at, o.from_id) and (f.at, f.id) < (o.until_at, o.until_id)
-    where o.person_bucket = ${bucket} and o.person_id = ${personId}
-  union select field from people_field where bucket = ${bucket} and person_id = ${personId}
-  union select jsonb_object_keys(attributes) from people_profile
-    where bucket = ${bucket} and person_id = ${personId}`;
+  ), known as (
+    select unnest(filled) as name from sent
+    union select field from people_field where bucket = ${bucket} and person_id = ${personId}
+    union select jsonb_object_keys(attributes) from people_profile
+      where bucket = ${bucket} and person_id = ${personId}
+  )
+  select name, null as blank_at from known
+  union all
+  select a.name, max(s.at) from sent s cross join unnest(s.asked) as a(name)
+  where not exists (select from known k where k.name = a.name)
+  group by a.name`;
 /** What a person has agreed to, as "purpose channel". */
 export const agreedOf = (reader: Reader, { bucket, personId }: PersonKey, now: Date) => reader<
   { kind: string }[]

@@ -1,7 +1,13 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
 import { useId, useState } from "react";
-import { fieldTypes, unfitIn, type Definition, type Field } from "../../../src/forms/rules.ts";
+import {
+  againDaysUsual,
+  fieldTypes,
+  unfitIn,
+  type Definition,
+  type Field,
+} from "../../../src/forms/rules.ts";
 import { consentText } from "../../../src/messages/rules.ts";
 import { api, call, type Answer } from "../ui/call.ts";
 import { Copy } from "../ui/copy.tsx";
@@ -204,6 +210,14 @@ function Builder({ form }: { form: Shown }) {
               label: String(n),
             }))}
             onChange={(value) => set({ perStep: Number(value) })}
+          />
+          <Choice
+            label={t.forms.againDays}
+            value={String(draft.againDays ?? againDaysUsual)}
+            options={[...new Set([7, 30, 90, 180, 365, draft.againDays ?? againDaysUsual])]
+              .toSorted((a, b) => a - b)
+              .map((n) => ({ value: String(n), label: String(n) }))}
+            onChange={(value) => set({ againDays: Number(value) })}
           />
           {draft.fields.map((field, i) => (
             // A question keeps its place while its name is being typed.

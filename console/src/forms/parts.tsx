@@ -84,8 +84,9 @@ export function Preview({ form }: { form: Definition }) {
   const [answers, setAnswers] = useState<Answers>({});
   const [agreed, setAgreed] = useState<ReadonlySet<string>>(new Set());
   const [tried, setTried] = useState(false);
-  const fields = nextFields(form, known);
-  const { values, wrong } = judge(form, answers, known, agreed);
+  const knowing = { known, blank: new Map<string, Date>(), now: new Date(0) };
+  const fields = nextFields(form, knowing);
+  const { values, wrong } = judge(form, answers, knowing, agreed);
   const again = () => {
     setKnown(new Set());
     setAnswers({});

@@ -720,6 +720,7 @@ export const en = {
     intro: "Introduction",
     thanks: "Said after sending",
     perStep: "Questions at a time",
+    againDays: "Days until a question left blank is asked again",
     questionNo: (n: string) => `Question ${n}`,
     label: "Question",
     languages: { zh: "Chinese", en: "English" },
@@ -754,6 +755,8 @@ export const en = {
     wrong: {
       missing: "Please fill this in.",
       unfit: "This does not look right.",
+      too_long: "This is too long: 200 characters at most, 100 for a city.",
+      unknown: "This form does not ask for that.",
       needs_consent: "To let us keep this, first agree that we may keep sensitive details.",
     },
   },

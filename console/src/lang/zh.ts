@@ -677,6 +677,7 @@ export const zh = {
     intro: "说明",
     thanks: "提交后的话",
     perStep: "一次问几项",
+    againDays: "没填的题，隔几天再问",
     questionNo: (n: string) => `第 ${n} 题`,
     label: "问题",
     languages: { zh: "中文", en: "英文" },
@@ -710,6 +711,8 @@ export const zh = {
     wrong: {
       missing: "请填写这一项。",
       unfit: "这一项填写不正确。",
+      too_long: "太长了，最多 200 个字（城市最多 100 个字）。",
+      unknown: "这张表单里没有这一项。",
       needs_consent: "要保存这一项，请先勾选同意保存敏感信息。",
     },
   },

@@ -83,6 +83,9 @@ function control(
 const hidden = (name: (typeof pageFields)[number], value: string): string =>
   `<input type="hidden" name="${name}" value="${escape(value)}">`;
 
+/** So many answers to no question are named. */
+const strangeLimit = 10;
+
 export type Step = {
   form: string;
   fields: Field[];
@@ -91,28 +94,45 @@ export type Step = {
   version: number;
   sending: string;
 };
+/** What comes back to whoever sent it. `notice`: why, where it is no answer's fault. */
+export type Returned = {
+  answers?: Answers;
+  ticked?: readonly string[];
+  wrong?: Record<string, Wrong>;
+  notice?: string;
+};
 /** The page to fill in; with what was typed and what is wrong with it, where it comes back. */
 export function formPage(
   language: Language,
-  { title, intro }: Pick<Definition, "title" | "intro">,
-  { form, fields, consents, visitor, version, sending }: Step,
-  answers: Answers = {},
-  wrong: Record<string, Wrong> = {},
+  { title, intro, fields: all }: Pick<Definition, "title" | "intro" | "fields">,
+  { form, fields: asked, consents, visitor, version, sending }: Step,
+  { answers = {}, ticked = [], wrong = {}, notice }: Returned = {},
 ): string {
+  // Whatever was typed stands again, whether it would be asked now or not.
+  const stays = new Set(asked.map(({ name }) => name));
+  const fields = [
+    ...asked,
+    ...all.filter(({ name }) => !stays.has(name) && (answers[name] || wrong[name])),
+  ];
   const t = words[language];
   const other = language === "zh" ? "en" : "zh";
   const langs = `<p class="langs"><a href="/f/${form}?lang=${other}" lang="${other === "zh" ? "zh-CN" : "en"}">${other === "zh" ? "中文" : "English"}</a></p>`;
-  const bad = fields.filter(({ name }) => wrong[name]);
-  const summary =
-    bad.length > 0
-      ? `<div class="summary" role="alert"><strong>${t.fix}</strong><ul>${bad
-          .map(({ name, label }) => `<li><a href="#f-${name}">${escape(label[language])}</a></li>`)
-          .join("")}</ul></div>`
+  const bad = fields
+    .filter(({ name }) => wrong[name])
+    .map(({ name, label }) => `<li><a href="#f-${name}">${escape(label[language])}</a></li>`);
+  const strange = Object.keys(wrong)
+    .filter((name) => wrong[name] === "unknown")
+    .slice(0, strangeLimit)
+    .map((name) => `<li>${escape(name.slice(0, 40))}: ${t.wrong.unknown}</li>`);
+  const summary = notice
+    ? `<div class="summary" role="alert"><strong>${notice}</strong></div>`
+    : bad.length + strange.length > 0
+      ? `<div class="summary" role="alert"><strong>${t.fix}</strong><ul>${[...bad, ...strange].join("")}</ul></div>`
       : "";
   const ticks = consents
     .map(({ purpose, channel, text }, i) => {
       const value = `${purpose} ${channel}`;
-      return `<label class="tick" for="c-${i}"><input id="c-${i}" type="checkbox" name="consent" value="${value}"><span>${escape(text[language])}</span></label>`;
+      return `<label class="tick" for="c-${i}"><input id="c-${i}" type="checkbox" name="consent" value="${value}"${ticked.includes(value) ? " checked" : ""}><span>${escape(text[language])}</span></label>`;
     })
     .join("");
   const agree = ticks ? `<fieldset><legend>${t.agree}</legend>${ticks}</fieldset>` : "";
@@ -142,6 +162,9 @@ export function thanksPage(
     `<p role="status">${escape(thanks[language])}</p>${mail}${link}`,
   );
 }
+/** Nothing is left to ask, nor to agree to. */
+export const completePage = (language: Language, title: string): string =>
+  shell(language, title, `<p role="status">${words[language].complete}</p>`);
 export const closedPage = (language: Language, title: string): string =>
   shell(language, title, `<p role="status">${words[language].closed}</p>`);
 /** The page behind a mail's link, before and after the button: who only looks at the link confirms nothing. */
