@@ -74,10 +74,7 @@ const special: [RegExp, RegExp][] = [
   // The composition root, the program and the commands of the terminal.
   [/^src\/(app|program|main|console|doctor|terminal|demo|demo-[a-z]+)\.ts$/, /./],
   // Files are read in the background, as a job that has a command line.
-  [
-    /^src\/exchange\/import\.ts$/,
-    rule(...joins, "csv-parse$", "node:(fs|fs/promises|zlib|stream)$"),
-  ],
+  [/^src\/exchange\/import\.ts$/, rule(...joins, "node:(fs|fs/promises|zlib|stream)$")],
   [/^src\/exchange\/export\.ts$/, rule(...joins)],
   [/^src\/exchange\/(mend|upload)\.ts$/, rule(...joins, "\\./import\\.ts", "node:stream$")],
   [/^src\/exchange\/(routes|jobs)\.ts$/, rule(...joins, "\\./(import|export|mend|upload)\\.ts")],

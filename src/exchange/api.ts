@@ -321,6 +321,10 @@ export const lookAtFile = endpoint({
   output: z.object({
     encoding: z.enum(encodings),
     columns: z.array(z.string()),
+    /** What parts the columns: a comma, a semicolon, a tab, a bar; "" in lines of JSON. */
+    separator: z.string(),
+    /** Names that more than one column has: none of them may be used. */
+    twice: z.array(z.string()),
     guess: z.record(z.string(), z.string()),
     /** Columns that the mapping names and the file does not have. */
     missing: z.array(z.string()),
@@ -338,7 +342,10 @@ export const lookAtFile = endpoint({
     fit: z.number(),
     reasons,
   }),
-  failures: ["exchange.gone", "exchange.not_whole", "exchange.unreadable"],
+  failures: [
+    ...(["exchange.gone", "exchange.not_whole", "exchange.unreadable"] as const),
+    ...(["exchange.empty", "exchange.heading", "exchange.columns"] as const),
+  ],
 });
 export const moveFile = endpoint({
   method: "PATCH",

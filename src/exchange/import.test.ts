@@ -120,6 +120,14 @@ test("equal lines are different sales: a line's key is its number", async () => 
 test.each([
   ["windows ends of line", (text: string) => text.replaceAll("\n", "\r\n"), "lines.csv"],
   ["a byte order mark", (text: string) => `\ufeff${text}`, "lines.csv"],
+  ["carriage returns as ends of line", (text: string) => text.replaceAll("\n", "\r"), "lines.csv"],
+  ["semicolons", (text: string) => text.replaceAll(",", ";"), "lines.csv"],
+  ["tabs", (text: string) => text.replaceAll(",", "\t"), "lines.csv"],
+  [
+    "sep=; as a spreadsheet says it",
+    (text: string) => `sep=;\n${text.replaceAll(",", ";")}`,
+    "lines.csv",
+  ],
   ["gzip", (text: string) => gzipSync(text), "lines.csv.gz"],
   ["no end of line at its end", (text: string) => text.trimEnd(), "lines.csv"],
 ])("a file with %s is the same file", async (_, change, name) => {
@@ -228,7 +236,11 @@ test("two processes with one file: each line once, and the slower one is told", 
 test("a heading that lacks a column is told by the column's name, and takes nothing", async () => {
   await using here = await open();
   const path = await here.file([heading.replace("Price", "Cost"), row("1", "01")].join("\n"));
-  await expect(here.take(path)).rejects.toThrow("The file has no column Price.");
+  await expect(here.take(path)).rejects.toThrow(
+    "The file has no column Price. Its columns are parted by commas.",
+  );
+  const twice = await here.file(`${heading},Price\n${row("1", "01")},3`, "twice.csv");
+  await expect(here.take(twice)).rejects.toThrow("more than one column called Price");
   expect(await here.stored()).toEqual([]);
   await expect(here.take("/nowhere/lines.csv")).rejects.toThrow();
 });

@@ -5,7 +5,6 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { Readable, Transform, type Duplex } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { parse } from "csv-parse";
 import { isRefused, orderLine, safeName, type Incoming, type Refused } from "#collect/rules.ts";
 import * as collect from "#collect/service.ts";
 import type { House } from "#kernel/endpoint.ts";
@@ -21,18 +20,22 @@ import {
   type Shop,
 } from "#orders/rules.ts";
 import { lineEvent } from "#orders/service.ts";
+import { csvReader, type CsvRecord } from "./model/csv.ts";
 import { asUtf8, noText } from "./model/text.ts";
 import { readPerson } from "./model/person.ts";
 import {
   asItWas,
   carriedOf,
+  columnsLimit,
   fieldsOf,
   fileBytesLimit,
   guess,
   marketTold,
   missingColumns,
   readRecord,
+  isUsed,
   recordLimit,
+  twiceNamed,
   unpackedBytesLimit,
   withOrigin,
   type Format,
@@ -44,6 +47,8 @@ import {
 
 /** Lines of one transaction, unless asked otherwise. */
 const usualBatch = 5000;
+/** And no more characters than about so many. */
+const batchSize = 16 * 1024 * 1024;
 
 export type ImportCounts = {
   lines: number; // records of the file seen so far, its heading not counted
@@ -96,60 +101,53 @@ export const shopOf = (mapping: LineMapping): Shop => ({
   services: new Set(mapping.services ?? []),
 });
 
-/** A record of the file: its fields, or why it is none. `number` counts records from 1, the heading left out. */
-type FileRecord = { number: number; fields: string[] | null };
+/** What is wrong with a file as a whole: `fault` is the code that a page puts into words. */
+export const unfitFile = (fault: string, message: string): Error =>
+  Object.assign(new Error(message, { cause: "import" }), { fault });
 
-/** Records of a CSV file as they come. One that cannot be parsed is given too: nothing is dropped in silence. */
+/** A record of the file: its fields, or how it begins where it is none. `number` counts from 1, the heading left out. */
+type FileRecord = CsvRecord & { number: number };
+type Seen = { odd: boolean; separator?: string };
+
+/** Records of a CSV file as they come, the heading first. One that cannot be read is given too: nothing is dropped in silence. */
 export async function* records(
   path: string,
   origin: Origin = {},
-  seen = { odd: false },
+  seen: Seen = { odd: false },
 ): AsyncGenerator<FileRecord[]> {
-  // Numbers are given while the parser reads: what it skips and what it hands over arrive at different times.
+  const reader = csvReader({ record: recordLimit, columns: columnsLimit });
+  const decoder = new TextDecoder();
   let number = -1; // the heading is record 0
-  const given: number[] = [];
-  const skipped: FileRecord[] = [];
-  let lastSkipped = -1;
-  let lost = false;
-  const parser = parse({
-    bom: true,
-    relax_column_count: true,
-    skip_records_with_error: true,
-    skip_empty_lines: true,
-    max_record_size: recordLimit,
-    on_record: (fields: string[]) => {
-      given.push(++number);
-      return fields;
+  const numbered = (some: CsvRecord[]) => {
+    seen.separator = reader.separator();
+    return some.map((one): FileRecord => ({ ...one, number: ++number }));
+  };
+  let failed: Error | null = null;
+  const stream = textFrom(
+    path,
+    (error) => {
+      failed ??= error;
+      stream.destroy(error);
     },
-    on_skip: (error) => {
-      // The parser finds no next record after one that is too long: going on would drop the rest in silence.
-      lost ||= error?.code === "CSV_MAX_RECORD_SIZE";
-      // One broken record may be complained of more than once.
-      const at = Number(error?.["lines"] ?? -1);
-      if (at !== lastSkipped || at === -1) skipped.push({ number: ++number, fields: null });
-      lastSkipped = at;
-      return undefined;
-    },
-  });
-  const text = textFrom(path, (error) => parser.destroy(error), origin, seen);
-  text.pipe(parser);
-  let some: FileRecord[] = [];
-  for await (const fields of parser as AsyncIterable<string[]>) {
-    const own = given.shift()!;
-    while (skipped.length > 0 && skipped[0]!.number < own) some.push(skipped.shift()!);
-    some.push({ number: own, fields });
-    if (some.length >= 2000) {
-      yield some;
-      some = [];
-    }
+    origin,
+    seen,
+  );
+  try {
+    for await (const chunk of stream as AsyncIterable<Buffer>)
+      // A helping is small whatever comes at once, so that no more than that waits to be taken.
+      for (let from = 0; from < chunk.length; from += helpingBytes) {
+        const part = chunk.subarray(from, from + helpingBytes);
+        const some = numbered(reader.push(decoder.decode(part, { stream: true })));
+        if (some.length > 0) yield some;
+      }
+  } catch (thrown) {
+    throw failed ?? thrown;
   }
-  some.push(...skipped);
+  if (failed) throw failed as Error;
+  const some = numbered([...reader.push(decoder.decode()), ...reader.end()]);
   if (some.length > 0) yield some;
-  if (lost) {
-    const where = `after record ${number}`;
-    throw new Error(`A line is longer than 1 MiB; nothing ${where} was read.`, { cause: "import" });
-  }
 }
+const helpingBytes = 256 * 1024;
 type Origin = { stored?: Stored | undefined; encoding?: Mapping["encoding"] | undefined };
 /** The file's text in UTF-8, unpacked. `broken` is told what goes wrong on the way. */
 function textFrom(
@@ -215,64 +213,104 @@ type Row = {
   names: readonly string[];
   get: Get | null;
   text: string;
+  size: number; // characters, nearly
   /** The column that holds what cannot be kept; "" where it is the record itself. */
   bad?: string;
 };
+/** What a file says of itself before its first line. */
+type Heading = { names: string[]; separator: string };
 /** `names` are the columns that the file has; a record of lines of JSON has its own. */
 async function* csvRows(
   path: string,
   { quoted, encoding }: Mapping,
-  check: (heading: string[]) => void,
+  check: (heading: Heading) => void,
   stored?: Stored,
 ): AsyncGenerator<Row[]> {
   let heading: Map<string, number> | null = null;
   let names: string[] = [];
   let width = 0;
-  const seen = { odd: false };
+  const seen: Seen = { odd: false };
   for await (const some of records(path, { stored, encoding }, seen)) {
     const rows: Row[] = [];
-    for (const { number, fields } of some) {
+    for (const { number, fields, text } of some) {
       if (!heading) {
-        names = (fields ?? []).map((name) => name.trim());
-        heading = new Map(names.map((name, i) => [name, i]));
-        width = fields?.length ?? 0;
-        check([...heading.keys()]);
+        names = headingOf(fields);
+        // A column without a name is nobody's; of two with one name the first counts, where anybody asks for it.
+        heading = new Map(names.map((name, i) => [name, i] as const).toReversed());
+        heading.delete("");
+        width = names.length;
+        check({ names, separator: seen.separator! });
         continue;
       }
       const at = heading;
       // A field too many, or too few, and every figure after it would be another's.
-      if (fields?.length === width) {
-        const cell = (text: string | undefined) => (quoted ? asItWas(text ?? "") : (text ?? ""));
-        const get: Get = (name) => (at.has(name) ? cell(fields[at.get(name)!]) : undefined);
-        const odd = seen.odd ? fields.findIndex((one) => !isText(one)) : -1;
-        const row = {
-          number,
-          names,
-          get,
-          ...(odd < 0 ? {} : { bad: names[odd] ?? "" }),
-          get text() {
-            return JSON.stringify(
-              Object.fromEntries(names.map((name, i) => [name, cell(fields[i])])),
-            );
-          },
-        };
-        rows.push(row);
-      } else rows.push({ number, names, get: null, text: JSON.stringify(fields) });
+      if (!fields) {
+        rows.push({ number, names, get: null, text, size: text.length });
+        continue;
+      }
+      const cell = (text: string | undefined) => (quoted ? asItWas(text ?? "") : (text ?? ""));
+      const get: Get = (name) => (at.has(name) ? cell(fields[at.get(name)!]) : undefined);
+      const odd = seen.odd ? fields.findIndex((one) => !isText(one)) : -1;
+      const row = {
+        number,
+        names,
+        get,
+        size: fields.reduce((sum, one) => sum + one.length, width),
+        ...(odd < 0 ? {} : { bad: names[odd] ?? "" }),
+        get text() {
+          return JSON.stringify(
+            Object.fromEntries(names.map((name, i) => [name, cell(fields[i])]).toReversed()),
+          );
+        },
+      };
+      rows.push(row);
     }
     if (rows.length > 0) yield rows;
   }
+  if (!heading) throw unfitFile("empty", "The file is empty: it has no heading.");
+}
+function headingOf(fields: string[] | null): string[] {
+  if (!fields)
+    throw unfitFile(
+      "heading",
+      "The heading of the file cannot be read: a quote in it is not closed, or it is longer than 1 MiB.",
+    );
+  if (fields.length > columnsLimit)
+    throw unfitFile("columns", `The file has more than ${columnsLimit} columns.`);
+  return fields.map((name) => name.trim());
+}
+/** How a separator is called in a message. */
+const separatorNames: Record<string, string> = {
+  ",": "commas",
+  ";": "semicolons",
+  "\t": "tabs",
+  "|": "bars",
+};
+/** Is this the file that the mapping is of? */
+function checkHeading({ names, separator }: Heading, kind: Kind, mapping: Mapping): void {
+  const missing = missingColumns(names, kind, mapping);
+  if (missing.length > 0) {
+    const by = separatorNames[separator] ?? `“${separator}”`;
+    const parted = names.length > 1 ? ` Its columns are parted by ${by}.` : "";
+    const all = missing.map((name) => name.slice(0, 100)).join(", ");
+    throw unfitFile("column", `The file has no column ${all}.${parted}`);
+  }
+  const twice = twiceNamed(names).filter((name) => isUsed(name, kind, mapping));
+  if (twice.length > 0)
+    throw unfitFile("twice", `The file has more than one column called ${twice.join(", ")}.`);
 }
 const rowOf = (number: number, line: string): Row => {
   const read = parseLoose(line);
   if (typeof read !== "object" || read === null || Array.isArray(read))
-    return { number, names: [], get: null, text: line.slice(0, 32 * 1024) };
+    return { number, names: [], get: null, text: line.slice(0, 32 * 1024), size: line.length };
   const fields = read as Record<string, unknown>;
-  const get: Get = (name) => (Object.hasOwn(fields, name) ? fields[name] : undefined);
+  const get: Get = (name) =>
+    name !== "" && Object.hasOwn(fields, name) ? fields[name] : undefined;
   const names = Object.keys(fields);
   const bad = line.includes(noText)
     ? (names.find((name) => JSON.stringify([name, fields[name]]).includes(noText)) ?? "")
     : badIn(read);
-  return { number, names, get, text: line, ...(bad === null ? {} : { bad }) };
+  return { number, names, get, text: line, size: line.length, ...(bad === null ? {} : { bad }) };
 };
 /** Lines of JSON. A line longer than the limit is one that cannot be read, and its rest is passed over. */
 async function* jsonRows(path: string, origin: Origin): AsyncGenerator<Row[]> {
@@ -285,7 +323,8 @@ async function* jsonRows(path: string, origin: Origin): AsyncGenerator<Row[]> {
   const take = (line: string) => {
     const text = first ? line.replace(/^\uFEFF/, "") : line;
     first = false;
-    if (over) rows.push({ number: ++number, names: [], get: null, text: text.slice(0, 200) });
+    if (over)
+      rows.push({ number: ++number, names: [], get: null, text: text.slice(0, 200), size: 200 });
     else if (text.trim() !== "") rows.push(rowOf(++number, text));
     over = false;
   };
@@ -327,7 +366,7 @@ export const formatOf = (path: string): Format =>
 const rowsOf = (
   path: string,
   mapping: Mapping,
-  check: (heading: string[]) => void,
+  check: (heading: Heading) => void,
   stored?: Stored,
 ) =>
   formatOf(path) === "jsonl"
@@ -418,6 +457,7 @@ export async function importFile(house: House, options: FileOptions): Promise<Im
   let last: Date | null = null;
   let group = "";
   let outside = 0;
+  let size = 0;
 
   const commit = async () => {
     if (position === total.lines) return;
@@ -432,15 +472,11 @@ export async function importFile(house: House, options: FileOptions): Promise<Im
     total.doubles += done.doubles;
     total.outside += outside;
     batch = [];
-    outside = 0;
+    outside = size = 0;
     await onBatch?.({ ...total });
   };
 
-  const check = (heading: string[]) => {
-    const missing = missingColumns(heading, kind, mapping);
-    if (missing.length > 0)
-      throw new Error(`The file has no column ${missing.join(", ")}.`, { cause: "import" });
-  };
+  const check = (heading: Heading) => checkHeading(heading, kind, mapping);
   for await (const some of rowsOf(path, mapping, check, stored)) {
     for (const row of some) {
       const { number, names, get } = row;
@@ -466,7 +502,8 @@ export async function importFile(house: House, options: FileOptions): Promise<Im
         batch.push({ line: number, unfit: { reason, field: field || null, text: row.text, name } });
       }
       position = number;
-      if (batch.length >= batchLimit) await commit();
+      size += row.size;
+      if (batch.length >= batchLimit || size > batchSize) await commit();
     }
     if (signal?.aborted) break;
   }
@@ -510,6 +547,8 @@ export type Preview = {
 };
 type Looked = {
   columns: string[];
+  separator: string; // "" in lines of JSON
+  twice: string[]; // columns that go by one name
   guess: Record<string, string>; // a mapping that may be meant
   sample: Record<string, string>[];
   preview: Preview[]; // the first 20
@@ -533,7 +572,16 @@ export async function look(
 ): Promise<Looked> {
   const read = readerOf(house, kind, mapping, house.clocks.shop());
   const seen: Looked = {
-    ...{ columns: [], guess: {}, sample: [], preview: [], lines: 0, fit: 0 },
+    ...{
+      columns: [],
+      separator: "",
+      twice: [],
+      guess: {},
+      sample: [],
+      preview: [],
+      lines: 0,
+      fit: 0,
+    },
     ...{ refused: [], reasons: [] },
   };
   const counts = new Map<string, number>();
@@ -547,13 +595,17 @@ export async function look(
     const row = seen.preview.find((one) => one.line === line);
     if (row) Object.assign(row, { reason, field });
   };
-  const heading = (names: string[]) => void seen.columns.push(...names);
+  const heading = ({ names, separator }: Heading) => {
+    for (const name of names) if (name !== "") seen.columns.push(name);
+    seen.separator = separator;
+    seen.twice = twiceNamed(names);
+  };
   for await (const some of rowsOf(path, mapping, heading, stored)) {
     const readable: { line: number; said: Incoming[] }[] = [];
     for (const row of some.slice(0, limit - seen.lines)) {
       const { number, names, get } = row;
       seen.lines++;
-      if (columns.size < 1000) for (const name of names) columns.add(name);
+      if (columns.size < 1000) for (const name of names) if (name !== "") columns.add(name);
       if (get && seen.sample.length < 5)
         seen.sample.push(Object.fromEntries(names.map((name) => [name, shown(get(name) ?? "")])));
       if (seen.preview.length < previewed) {

@@ -48,6 +48,8 @@ export const purposes = ["service", "analysis", "marketing", "transfer", "reques
 /** One file holds at most so many bytes as it comes, and one of its records so many characters. */
 export const fileBytesLimit = 2 * 1024 ** 3;
 export const recordLimit = 1024 * 1024;
+/** A spreadsheet has at most so many columns. */
+export const columnsLimit = 2000;
 /** A packed file is unpacked so far at most. */
 export const unpackedBytesLimit = 20 * 1024 ** 3;
 /** So many files that are handed in may be open at once; one that nobody touches is given up after so many days. */
@@ -154,6 +156,17 @@ export function missingColumns(heading: readonly string[], kind: Kind, mapping: 
     : fieldsOf[kind].needed.filter((field) => mapping.fixed?.[field] === undefined);
   return [...named, ...needed].filter((name) => !there.has(name));
 }
+
+/** Names that more than one column of a heading has. */
+export const twiceNamed = (heading: readonly string[]): string[] => {
+  const seen = new Set<string>();
+  return [...new Set(heading.filter((name) => name !== "" && (seen.has(name) || !seen.add(name))))];
+};
+/** Is anything made of this column? Of two that go by its name nobody could say which is meant. */
+export const isUsed = (name: string, kind: Kind, { columns }: Mapping): boolean =>
+  columns
+    ? Object.values(columns).includes(name)
+    : name.includes(".") || fieldsOf[kind].fields.includes(name);
 
 /** A column's name as people spell it, for a guess of the mapping. */
 const spelt = (name: string): string => name.toLowerCase().replaceAll(/[^\p{L}\p{N}]/gu, "");

@@ -30,6 +30,10 @@ async function upload(at: Stage, owner: Headers, name: string, bytes: Buffer): P
   return id;
 }
 
+const columns = {
+  ...{ order: "订单号", sku: "货号", name: "品名", quantity: "数量", unitPrice: "单价" },
+  ...{ at: "下单时间", customer: "买家" },
+};
 const heading = "订单号,货号,品名,数量,单价,下单时间,买家\n";
 const line = (n: number, qty = "1") =>
   `A${n},S${n % 7},杯子,${qty},2.50,2026-01-02 10:00:00,u${n}\n`;
@@ -233,13 +237,6 @@ test("lines of a file keep the day's limits of the list, and what nobody touches
   await using at = await stage();
   const owner = await ownerOf(at);
   const id = await upload(at, owner, "bad.csv", Buffer.from(orders(10_500, () => true)));
-  const columns = {
-    order: "订单号",
-    sku: "货号",
-    quantity: "数量",
-    unitPrice: "单价",
-    at: "下单时间",
-  };
   await move(at, owner, id, { to: "running", kind: "orders", mapping: { columns } });
   const files = reader(at.house);
   while ((await files.run()) > 0);
@@ -260,18 +257,64 @@ test("lines of a file keep the day's limits of the list, and what nobody touches
   expect((await at.sql`select count(*)::int as n from exchange_piece`)[0]).toEqual({ n: 0 });
 }, 120_000);
 
-test("a line too long to be read ends the file with its reason: what follows is not left out in silence", async () => {
+test("a line too long to be read is refused by its number, and what follows is taken", async () => {
   await using at = await stage();
   const owner = await ownerOf(at);
-  const text = heading + line(1) + line(2, "1".repeat(1024 * 1024)) + line(3);
+  const long = "1".repeat(3 * 1024 * 1024);
+  const text = heading + line(1) + line(2, long) + line(3) + line(4, `"${long}"`) + line(5);
   const id = await upload(at, owner, "long.csv", Buffer.from(text));
-  const columns = {
-    ...{ order: "订单号", sku: "货号", name: "品名", quantity: "数量", unitPrice: "单价" },
-    ...{ at: "下单时间", customer: "买家" },
-  };
   const mapping = { columns, currency: "CNY", timeZone: "Asia/Shanghai" };
   await move(at, owner, id, { to: "running", kind: "orders", mapping, source: "till" });
   const files = reader(at.house);
   while ((await files.run()) > 0);
-  expect(await shown(at, owner, id)).toMatchObject({ stage: "failed", fault: "line" });
+  const done = await shown(at, owner, id);
+  expect(done).toMatchObject({ stage: "done", counts: { lines: 5, accepted: 3, rejected: 2 } });
+  const { body } = await at.ask("GET", `/v1/rejected?run=${String(done["run"])}`, {
+    headers: owner,
+  });
+  expect(
+    (body["rejected"] as { line: number }[]).map(({ line: number }) => number).toSorted(),
+  ).toEqual([2, 4]);
+});
+
+test("what parts the columns is seen in the heading, and a heading that cannot be used is told as it is", async () => {
+  await using at = await stage();
+  const owner = await ownerOf(at);
+  const looked = async (name: string, text: string, own: object = {}) => {
+    const id = await upload(at, owner, name, Buffer.from(text));
+    const { body } = await at.ask("POST", `/v1/imports/files/${id}/look`, {
+      ...{ headers: owner, body: { kind: "people", mapping: own } },
+    });
+    return { id, body };
+  };
+  const german = await looked("de.csv", "\ufeffsep=;\r\nid;city;\r\nu1;Köln;0\r\n", {
+    columns: { user: "id", city: "city" },
+  });
+  expect(german.body).toMatchObject({
+    ...{ separator: ";", columns: ["id", "city"], twice: [], lines: 1, fit: 1 },
+  });
+  const tabs = await looked("cn.csv", "id\tcity\tcity\nu1\t上海\t北京\n");
+  expect(tabs.body).toMatchObject({ separator: "\t", twice: ["city"] });
+  expect((await looked("only.csv", "id,city")).body).toMatchObject({ lines: 0, separator: "," });
+  expect((await looked("none.csv", "\n")).body).toMatchObject({ code: "exchange.empty" });
+  expect((await looked("quote.csv", 'id,"city\nu1,Rom\n')).body).toMatchObject({
+    code: "exchange.heading",
+  });
+  expect((await looked("wide.csv", `id${",".repeat(100_000)}\nu1\n`)).body).toMatchObject({
+    code: "exchange.columns",
+  });
+
+  const files = reader(at.house);
+  const run = async (id: string, own: object) => {
+    await move(at, owner, id, { to: "running", kind: "people", mapping: { columns: own } });
+    while ((await files.run()) > 0);
+    return shown(at, owner, id);
+  };
+  expect(await run(tabs.id, { user: "id", city: "city" })).toMatchObject({ fault: "twice" });
+  expect(await run(german.id, { user: "id", city: "city" })).toMatchObject({
+    ...{ stage: "done", counts: { accepted: 1 } },
+  });
+  // The column without a name stands for none of the fields that were left out.
+  const [event] = await at.sql<{ data: object }[]>`select data from collect_event`;
+  expect(event!.data).toEqual({ $traits: { city: "Köln" } });
 });

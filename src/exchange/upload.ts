@@ -157,6 +157,8 @@ export async function look(
     return ok({
       encoding,
       columns: seen.columns.slice(0, 500),
+      separator: seen.separator,
+      twice: seen.twice.slice(0, 20),
       guess: seen.guess,
       missing: missingColumns(seen.columns, kind, mapping),
       fields: [...fieldsOf[kind].fields],
@@ -170,8 +172,9 @@ export async function look(
       ...{ lines: seen.lines, fit: seen.fit, reasons: seen.reasons },
     });
   } catch (thrown) {
-    if (!faultOf(thrown)) throw thrown;
-    return fail("exchange.unreadable");
+    const fault = faultOf(thrown);
+    if (!fault) throw thrown;
+    return fail(isHeadingFault(fault) ? `exchange.${fault}` : "exchange.unreadable");
   }
 }
 const named = async (house: House, name: string) =>
@@ -182,15 +185,17 @@ const judgeOf =
   (events: Parameters<typeof collect.judgeAll>[3]) =>
     collect.judgeAll(house, house.sql, source, events);
 
+const headingFaults = ["empty", "heading", "columns"] as const;
+const isHeadingFault = (fault: string): fault is (typeof headingFaults)[number] =>
+  (headingFaults as readonly string[]).includes(fault);
 /** Why a file cannot be read, as a code; null where it is not the file's fault. */
 function faultOf(thrown: unknown): string | null {
-  const { code, cause, message } = thrown as Error & { code?: string };
+  const { code, cause, message, fault } = thrown as Error & { code?: string; fault?: string };
   if (/^Z_|^ERR_.*ZLIB|unexpected end of file/i.test(code ?? "") || /end of file/.test(message))
     return "packed";
   if (code === "ERR_ENCODING_INVALID_ENCODED_DATA") return "encoding";
   if (cause !== "import") return null;
-  if (/longer than 1 MiB/.test(message)) return "line";
-  return /column/.test(message) ? "column" : /larger|20 GiB/.test(message) ? "large" : "gone";
+  return fault ?? (/larger|20 GiB/.test(message) ? "large" : "gone");
 }
 
 type To = { file: string; to: "trying" | "running" | "paused" | "cancelled" } & Partial<{

@@ -295,6 +295,21 @@ export const failures = {
     zh: "文件读不出来：压缩包不完整，或者编码不对。",
     en: "The file cannot be read: it is packed wrongly, or in another encoding.",
   },
+  "exchange.empty": {
+    status: 400,
+    zh: "文件是空的，连表头都没有。",
+    en: "The file is empty: it does not even have a heading.",
+  },
+  "exchange.heading": {
+    status: 400,
+    zh: "表头读不出来：可能漏了右引号，或者第一行超过 1 MiB。",
+    en: "The heading cannot be read: a closing quote is missing, or it is longer than 1 MiB.",
+  },
+  "exchange.columns": {
+    status: 400,
+    zh: "文件超过 2,000 列。请只保留要导入的列，再上传一次。",
+    en: "The file has more than 2,000 columns. Keep those you want to import and upload it again.",
+  },
   "exchange.stage": {
     status: 409,
     zh: "文件现在的状态不能这样操作，请刷新后再看。",

@@ -259,6 +259,13 @@ function Map({ of }: { of: Shown }) {
               ))}
           </div>
         )}
+        {looked && looked.separator !== "" && (
+          <p>{w.parted(w.separators[looked.separator] ?? looked.separator)}</p>
+        )}
+        {looked && looked.twice.length > 0 && (
+          <p className="wrong">{w.twice(w.join(looked.twice))}</p>
+        )}
+        {looked && looked.lines === 0 && <p className="wrong">{w.headingOnly}</p>}
         {looked && lacking.length > 0 && (
           <p className="wrong">{w.lacks(w.join(lacking.map(nameOf)))}</p>
         )}

@@ -316,10 +316,21 @@ export const en = {
       column: "A column of the mapping is not in the file. Check the mapping.",
       packed: "The gzip archive is incomplete. Compress the file again and upload it.",
       encoding: "The file is not in the chosen encoding.",
-      line: "A line is longer than 1 MiB, so what follows it could not be read. Check for a missing closing quote, correct the file and upload it again.",
+      empty: "The file is empty: it does not even have a heading.",
+      heading:
+        "The heading cannot be read: a closing quote is missing, or it is longer than 1 MiB. Correct the file and upload it again.",
+      columns:
+        "The file has more than 2,000 columns. Keep those you want to import and upload it again.",
+      twice:
+        "Two columns share a name that the mapping uses, so it is unclear which one is meant. Rename one and upload the file again.",
       large: "Uncompressed, the file is larger than 20 GiB. Split it.",
       gone: "The file’s contents are gone. Upload it again.",
     },
+    parted: (by) => `Columns are separated by ${by}.`,
+    separators: { ",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars" },
+    twice: (names) =>
+      `More than one column is called ${names}. Rename them and upload the file again before you use one.`,
+    headingOnly: "The file has a heading and no lines.",
     kinds: {
       people: "Members",
       products: "Products",

@@ -39,7 +39,7 @@ export async function* asUtf8(
       yield told(wide.decode(all, { stream: true }), seen);
       continue;
     }
-    const end = all.lastIndexOf(10) + 1;
+    const end = Math.max(all.lastIndexOf(10), all.lastIndexOf(13)) + 1;
     const whole = end > 0 ? end : all.length > lineLimit ? all.length : 0;
     rest = all.subarray(whole);
     if (whole > 0) yield checked(all.subarray(0, whole), seen);
