@@ -99,6 +99,16 @@ const cloudevent = ({ kind, id, name, user, anonymous, previous, ...rest }: Fact
   ...{ userid: user, anonymousid: anonymous, previousid: previous, persontoken: rest.token },
   data: { ...rest.data, ...(rest.traits ? { traits: rest.traits } : {}) },
 });
+const jitsuOld = ({ kind, id, name, user, anonymous, previous, group, ...rest }: Fact) => ({
+  ...{ event_type: kind === "identify" ? "user_identify" : (name ?? kind), event_id: id },
+  ...{ src: "jitsu", utc_time: iso(rest.at ?? Date.now()), previous_id: previous, group_id: group },
+  user: {
+    ...{ id: user, anonymous_id: anonymous, person_token: rest.token },
+    ...(kind === "identify" ? rest.traits : {}),
+  },
+  ...rest.data,
+  ...(kind === "identify" ? {} : rest.traits),
+});
 const own = ({ kind, id, name, user, anonymous, data, traits, at }: Fact) => ({
   ...{ key: id, name: name ?? kind, user, anonymous, data: data ?? {}, traits: traits ?? {} },
   at: iso(at ?? Date.now()),
@@ -109,8 +119,10 @@ export const speakers = [
   ...(["segment", "rudderstack", "customerio", "posthog", "jitsu", "snowplow"] as const),
   ...(["dittofeed", "sensors", "cloudevents", "liuke", "own"] as const),
 ] as const;
-export type Speaker = (typeof speakers)[number];
-export const protocolOf = (speaker: Speaker): Protocol => (speaker === "own" ? "liuke" : speaker);
+/** `jitsuOld`: Jitsu's first clients, whose body is another. */
+export type Speaker = (typeof speakers)[number] | "jitsuOld";
+export const protocolOf = (speaker: Speaker): Protocol =>
+  speaker === "own" ? "liuke" : speaker === "jitsuOld" ? "jitsu" : speaker;
 /** Requests that say these facts; one for all of them, but for a client that says each alone. */
 export function speak(speaker: Speaker, key: string, facts: readonly Fact[]): Spoken[] {
   const sentAt = sent(facts);
@@ -122,6 +134,14 @@ export function speak(speaker: Speaker, key: string, facts: readonly Fact[]): Sp
         headers: { ...json, "x-write-key": key },
         body: JSON.stringify({ ...segment(fact), ...(sentAt ? { sentAt: iso(sentAt) } : {}) }),
       }));
+    case "jitsuOld":
+      return [
+        {
+          path: `/api/v1/event?token=${key}`,
+          headers: json,
+          body: JSON.stringify(facts.map(jitsuOld)),
+        },
+      ];
     case "dittofeed":
       return [
         {
