@@ -72,13 +72,13 @@ async function* pagesOf(
         ...sourceCells(row.sourceId, row.sourceName, row.sourceKind),
       }));
   } else
-    for await (const page of paged((after: views.LogRow | undefined) =>
-      views.log(sql, kind, { from, until }, after, pageRows),
+    for await (const page of sifted<views.LogRow, views.Came>((after, rows) =>
+      views.log(sql, kind, { from, until }, after, rows),
     ))
       yield await logCells(house, page, kind, names);
   if (kind === "relations")
-    for await (const page of paged((after: views.FactRow | undefined) =>
-      views.ownFacts(sql, after, pageRows),
+    for await (const page of sifted<views.FactRow, views.FactCame>((after, rows) =>
+      views.ownFacts(sql, after, rows),
     ))
       yield await factCells(house, page, names);
 }
@@ -91,6 +91,25 @@ async function* paged<T>(read: (after: T | undefined) => Promise<readonly T[]>) 
     after = page.at(-1);
   }
 }
+
+/** Rows that fit, where most may not: where few do, more are looked at the next time, and never so many that one look takes long. */
+async function* sifted<T extends { id: string }, Came>(
+  read: (
+    after: Came | undefined,
+    rows: number,
+  ) => Promise<readonly ((T & Came) | (Came & { id: null }))[]>,
+) {
+  let after: Came | undefined;
+  for (let rows = pageRows; ;) {
+    const seen = await read(after, rows);
+    if (seen.length === 0) return;
+    after = seen[0]!;
+    const page = seen.filter((row): row is T & Came => row.id !== null);
+    if (page.length > 0) yield page;
+    rows = page.length > pageRows ? pageRows : page.length < rows / 8 ? looked(rows) : rows;
+  }
+}
+const looked = (rows: number): number => Math.min(rows * 2, 16 * pageRows);
 
 /** Ten-thousandths as a decimal. */
 const price = (unitPrice: bigint): string => {

@@ -4,6 +4,7 @@ import { pumps, refolders } from "../app.ts";
 import * as collect from "#collect/service.ts";
 import { open } from "../../test/files.ts";
 import { exportText } from "./export.ts";
+import * as views from "./views.ts";
 import { rebuild } from "./jobs.ts";
 import type { Kind } from "./rules.ts";
 
@@ -188,4 +189,40 @@ test("people worked out anew are as they were, and so are the columns", async ()
   expect([await people(), await lines(), await columns()]).toEqual(before);
   const { body } = await here.ask("GET", "/v1/rebuilds", { headers: here.as.owner });
   expect(body["rebuilds"]).toMatchObject([{ stage: "done" }, { stage: "done" }]);
+});
+
+test("a narrow interval of a large log is looked for in steps, each of which looks at few rows", async () => {
+  await using here = await open();
+  const { sql, owner } = here;
+  const at = (n: number) => new Date(Date.UTC(2026, 0, 1) + n * 1000);
+  await here.take("events", `{"name":"Tasted","key":"e","user":"u1","at":"2026-01-01"}`, "e.jsonl");
+  await owner`
+    insert into collect_event (bucket, "offset", id, source_id, name, at, received_at, data)
+    select n % 256, 1000 + n, overlay(gen_random_uuid()::text placing '8' from 15)::uuid, s.id, 'Tasted',
+      ${at(0)}::timestamptz + n * interval '1 second', now(), '{}'
+    from generate_series(1, 60000) n cross join (select id from collect_source limit 1) s`;
+  await owner`analyze collect_event`;
+  const from = at(30_000);
+  const until = at(30_003);
+  const asked = { kind: "events", format: "jsonl", names: true, from, until } as const;
+  let text = "";
+  for await (const piece of exportText(here.house, asked)) text += piece;
+  const told = text
+    .trim()
+    .split("\n")
+    .map((line) => (JSON.parse(line) as { at: string }).at);
+  expect(told.toSorted()).toEqual([30_000, 30_001, 30_002].map((n) => at(n).toISOString()));
+
+  type Plan = { "Actual Rows": number; "Actual Loops": number } & Record<string, unknown>;
+  const most = (plan: Plan): number => {
+    const removed = Number(plan["Rows Removed by Filter"] ?? 0);
+    const own = (plan["Actual Rows"] + removed) * plan["Actual Loops"];
+    return Math.max(own, ...((plan["Plans"] ?? []) as Plan[]).map(most));
+  };
+  for (const part of ["orders", "events", "relations"] as const) {
+    const [row] = await sql<{ queryPlan: [{ Plan: Plan }] }[]>`
+      explain (analyze, format json) ${views.log(sql, part, { from, until }, undefined, 1000)}`;
+    const [{ Plan: plan }] = Object.values(row!)[0]!;
+    expect(most(plan), part).toBeLessThanOrEqual(1000);
+  }
 });

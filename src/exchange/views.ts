@@ -80,26 +80,37 @@ const isKept = (reader: Reader) => reader`
   exists (
     select from relations_fact f
     where f.bucket = e.bucket and f.node_id = e.node_id and f.id = e.id and ${stands(reader)})`;
-/** A page of the log: order lines, what was told of relations, or every other event. */
+/** How far a look at the log, or at facts, has come: the last row looked at, whether it fitted or not. */
+export type Came = { lastBucket: number; lastOffset: bigint };
+/**
+ * What fits among the next `rows` rows of the log: order lines, what was told of relations, or every other event. Where
+ * little fits, a page full of it could take all of the log in one statement; so what is bounded is how much is looked at.
+ * One row that is empty but for where it ended says that nothing did, and no row at all that the log is at its end.
+ */
 export const log = (
   reader: Reader,
   part: "orders" | "relations" | "events",
   { from, until }: { from?: Date | undefined; until?: Date | undefined },
-  after: LogRow | undefined,
-  limit: number,
-) => reader<LogRow[]>`
-  select e.bucket, e."offset", e.id, e.name, e.at, e.data, e.node_id, n.type as node_type,
-    n.sealed as node_sealed, e.sealed, e.source_id, s.name as source_name, s.kind as source_kind,
-    n.source_id as space, e.flags, e.link_buckets, e.link_ids, ${
-      part === "relations"
-        ? reader`(s.kind = 'public' or e.flags & ${notTold} <> 0 or ${isKept(reader)})`
-        : reader`true`
-    } as kept
-  from collect_event e join collect_source s on s.id = e.source_id
-  left join people_node n on n.bucket = e.bucket and n.node_id = e.node_id
-  where (e.bucket, e."offset") > (${after?.bucket ?? -1}, ${String(after?.offset ?? 0)}::bigint)
-    ${from ? reader`and e.at >= ${from}` : reader``} ${until ? reader`and e.at < ${until}` : reader``}
-    and ${
+  after: Came | undefined,
+  rows: number,
+) => reader<((LogRow & Came) | (Came & { id: null }))[]>`
+  with looked as materialized (
+    select * from collect_event
+    where (bucket, "offset") > (${after?.lastBucket ?? -1}, ${String(after?.lastOffset ?? 0)}::bigint)
+    order by bucket, "offset" limit ${rows}),
+  came as (
+    select bucket as last_bucket, "offset" as last_offset from looked order by bucket desc, "offset" desc limit 1)
+  select * from came left join (
+    select e.bucket, e."offset", e.id, e.name, e.at, e.data, e.node_id, n.type as node_type,
+      n.sealed as node_sealed, e.sealed, e.source_id, s.name as source_name, s.kind as source_kind,
+      n.source_id as space, e.flags, e.link_buckets, e.link_ids, ${
+        part === "relations"
+          ? reader`(s.kind = 'public' or e.flags & ${notTold} <> 0 or ${isKept(reader)})`
+          : reader`true`
+      } as kept
+    from looked e join collect_source s on s.id = e.source_id
+    left join people_node n on n.bucket = e.bucket and n.node_id = e.node_id
+    where ${
       part === "orders"
         ? reader`e.name = ${lines}`
         : part === "relations"
@@ -107,7 +118,9 @@ export const log = (
           : reader`e.name <> all(${[...relationNames, lines]}::text[])
             and (e.name <> ${marketTold} or s.kind = 'public' or e.flags & ${notTold} <> 0)`
     }
-  order by e.bucket, e."offset" limit ${limit}`;
+      ${from ? reader`and e.at >= ${from}` : reader``} ${until ? reader`and e.at < ${until}` : reader``}
+  ) fits on true
+  order by fits.bucket, fits."offset"`;
 
 type FactPlace = { bucket: number; nodeId: string; otherBucket: number; otherNodeId: string };
 export type FactRow = FactPlace & {
@@ -119,18 +132,33 @@ export type FactRow = FactPlace & {
   sourceName: string;
   sourceKind: "server" | "public" | "import";
 };
-/** What people told of each other here themselves: it is no event. Ids of events are of version 8, and theirs are not. */
-export const ownFacts = (reader: Reader, after: FactRow | undefined, limit: number) =>
-  reader<FactRow[]>`
-    select f.bucket, f.node_id, f.other_bucket, f.other_node_id, f.id, f.act, f.item, f.at, n.source_id as space,
-      s.name as source_name, s.kind as source_kind
-    from relations_fact f join people_node n on n.bucket = f.bucket and n.node_id = f.node_id
-    join collect_source s on s.id = n.source_id
-    where substr(f.id::text, 15, 1) <> '8' and ${stands(reader)}
-      and (f.bucket, f.node_id, f.other_bucket, f.other_node_id, f.id) > (${after?.bucket ?? -1},
-        ${after?.nodeId ?? zero}::uuid, ${after?.otherBucket ?? -1}, ${after?.otherNodeId ?? zero}::uuid,
-        ${after?.id ?? zero}::uuid)
-    order by f.bucket, f.node_id, f.other_bucket, f.other_node_id, f.id limit ${limit}`;
+export type FactCame = {
+  last: Pick<FactRow, "bucket" | "nodeId" | "otherBucket" | "otherNodeId" | "id">;
+};
+/**
+ * What people told of each other here themselves, among the next `rows` facts: it is no event. Ids of events are of
+ * version 8, and theirs are not. Says as `log` does how far it came.
+ */
+export const ownFacts = (reader: Reader, after: FactCame | undefined, rows: number) =>
+  reader<((FactRow & FactCame) | (FactCame & { id: null }))[]>`
+    with looked as materialized (
+      select * from relations_fact f
+      where (f.bucket, f.node_id, f.other_bucket, f.other_node_id, f.id) > (${after?.last.bucket ?? -1},
+        ${after?.last.nodeId ?? zero}::uuid, ${after?.last.otherBucket ?? -1},
+        ${after?.last.otherNodeId ?? zero}::uuid, ${after?.last.id ?? zero}::uuid)
+      order by f.bucket, f.node_id, f.other_bucket, f.other_node_id, f.id limit ${rows}),
+    came as (
+      select jsonb_build_object('bucket', bucket, 'nodeId', node_id, 'otherBucket', other_bucket,
+        'otherNodeId', other_node_id, 'id', id) as last
+      from looked order by bucket desc, node_id desc, other_bucket desc, other_node_id desc, id desc limit 1)
+    select * from came left join (
+      select f.bucket, f.node_id, f.other_bucket, f.other_node_id, f.id, f.act, f.item, f.at, n.source_id as space,
+        s.name as source_name, s.kind as source_kind
+      from looked f join people_node n on n.bucket = f.bucket and n.node_id = f.node_id
+      join collect_source s on s.id = n.source_id
+      where substr(f.id::text, 15, 1) <> '8' and ${stands(reader)}
+    ) fits on true
+    order by fits.bucket, fits.node_id, fits.other_bucket, fits.other_node_id, fits.id`;
 
 export type PersonRow = PersonKey & {
   seenAt: Date;
