@@ -531,6 +531,14 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
     await last.getByLabel("到（不含当天）").fill("2011-07-01");
     await last.getByRole("button", { name: "限定属性" }).click();
     await expect.poll(fits).toContain("2011-06-01 至 2011-07-01 之间");
+    // An event is found by its Chinese name, and by its own.
+    const event = last.getByLabel("事件", { exact: true });
+    await event.fill("加入购物车");
+    await expect.poll(fits).toContain("“加入购物车”");
+    await event.fill("Product Viewed");
+    await expect.poll(fits).toContain("“浏览商品”");
+    await event.blur();
+    expect(await event.inputValue()).toBe("浏览商品");
     await page.getByLabel("中文名称").fill("样样都有");
     await page.getByLabel("英文名称").fill("One of each");
     await page.getByRole("button", { name: "保存人群" }).click();
@@ -738,6 +746,15 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
     if (shots) await page.screenshot({ path: `${shots}/plan-en.png`, fullPage: true });
     await page.goto(`${base}/tracking-plan?lang=zh`);
     await settled(page);
+    // What is known is called as a Chinese shop does, and found by that name or by its own.
+    await page.getByRole("link", { name: "更新商品资料" }).waitFor();
+    const every = await page.locator("tbody tr").count();
+    for (const name of ["product upd", "更新商品"]) {
+      await page.getByLabel("按名称查找（中英文都行）").fill(name);
+      await expect.poll(() => page.locator("tbody tr").count()).toBe(1);
+    }
+    expect(every).toBeGreaterThan(1);
+    await page.getByLabel("按名称查找（中英文都行）").fill("");
     if (shots) await page.screenshot({ path: `${shots}/plan-zh.png`, fullPage: true });
     await page.goto(
       `${base}/tracking-plan/event?source=${warehouse}&name=Product%20Updated&lang=en`,

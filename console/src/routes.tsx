@@ -309,7 +309,7 @@ const exportsPage = createRoute({
 const plan = createRoute({
   getParentRoute: () => inside,
   path: "/tracking-plan",
-  validateSearch: texts("source", "show"),
+  validateSearch: texts("source", "show", "find"),
   component: lazyRouteComponent(() => import("./plan/plan.tsx"), "TrackingPlan"),
 });
 const planEvent = createRoute({

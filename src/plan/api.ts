@@ -29,6 +29,7 @@ const event = z.object({
   source: z.uuid(),
   sourceName: z.string(),
   name: z.string(), // empty: all names beyond the limit, or that may not be kept
+  label: z.object({ zh: z.string(), en: z.string() }).nullable(), // what the vocabulary calls it
   status: z.enum(["planned", "known", "unknown"]),
   blocked: z.boolean(),
   total: z.number(),

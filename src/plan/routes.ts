@@ -4,6 +4,7 @@ import { fail, ok } from "#kernel/result.ts";
 import * as api from "./api.ts";
 import {
   driftOf,
+  eventName,
   others,
   propertyKind,
   typesIn,
@@ -51,6 +52,7 @@ async function read(house: House, which: { source?: string | undefined; name?: s
       source: row.sourceId,
       sourceName: row.sourceName,
       name: row.name,
+      label: eventName(row.name),
       status: row.planned
         ? ("planned" as const)
         : isKnown(row.name)

@@ -6,6 +6,7 @@ import {
   isRefusal,
   judge,
   keepable,
+  eventName,
   vocabulary,
   type Judged,
   type SourceKind,
@@ -411,4 +412,18 @@ test("names that look like somebody or have no end are not kept", () => {
       "a\u0000",
     ].some(keepable),
   ).toBe(false);
+});
+
+test("every event of the vocabulary has a Chinese name of its own, and is called in English as it is sent", () => {
+  const chinese = Object.keys(vocabulary).map((name) => {
+    const called = eventName(name);
+    expect(called, name).toMatchObject({
+      en: name,
+      zh: expect.stringMatching(/^[\u4e00-\u9fff]+$/),
+    });
+    return called!.zh;
+  });
+  expect(new Set(chinese).size).toBe(chinese.length);
+  expect(eventName("Product Licked")).toBeNull();
+  expect(eventName("constructor")).toBeNull();
 });

@@ -27,6 +27,7 @@ export {
   type Planned,
 } from "./model/drift.ts";
 export { types } from "./model/values.ts";
+export { eventName } from "./model/names.ts";
 export { vocabulary } from "./model/vocabulary.ts";
 
 export type SourceKind = "server" | "public" | "import";

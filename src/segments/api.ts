@@ -210,7 +210,13 @@ const person = z.object({
   tags: z.record(z.string(), z.string()),
 });
 /** The line of a tag log, or the event, behind it; null where time or the definition was. */
-const cause = z.object({ kind: z.enum(["tag", "event"]), id: z.uuid() }).nullable();
+const cause = z
+  .object({
+    kind: z.enum(["tag", "event"]),
+    id: z.uuid(),
+    name: sentence.nullable(), // of the event, or of the tag; null where a company's people brought it about
+  })
+  .nullable();
 const company = z.object({ companyId: z.uuid(), name: z.string() });
 const segment = z.object({
   id: z.uuid(),
@@ -356,7 +362,11 @@ const attributes = z.array(
   }),
 );
 const tags = z.array(
-  z.object({ name: z.string(), values: z.array(z.string()), label: sentence.nullable() }),
+  z.object({
+    name: z.string(),
+    values: z.array(z.object({ value: z.string(), label: sentence.nullable() })),
+    label: sentence.nullable(),
+  }),
 );
 export const suggest = endpoint({
   method: "GET",
@@ -371,8 +381,13 @@ export const suggest = endpoint({
     events: z.array(
       z.object({
         name: z.string(),
+        label: sentence.nullable(), // of the common vocabulary's
         properties: z.array(
-          z.object({ name: z.string(), type: z.enum(["text", "number", "boolean"]) }),
+          z.object({
+            name: z.string(),
+            label: sentence.nullable(),
+            type: z.enum(["text", "number", "boolean"]),
+          }),
         ),
       }),
     ),

@@ -123,7 +123,7 @@ test("a rule is tried, kept, counted, and opens its people page by page", async 
       `/v1/segments/${made.body.id}?limit=4${after ? `&after=${after}` : ""}`,
     );
     for (const member of page.members!) {
-      expect(member.cause.kind).toBe("tag");
+      expect(member.cause).toMatchObject({ kind: "tag", name: { zh: "生命周期阶段" } });
       seen.add(member.userId);
     }
     after = page.next!;
@@ -337,7 +337,12 @@ test("an address is asked for by its blind index alone; lists, comparison, overl
   const changes = await shop.ask("GET", `/v1/segments/${a}/changes`);
   expect((changes.body as unknown as { changes: unknown[] }).changes).toHaveLength(9);
   expect((await shop.ask("GET", "/v1/segments/suggestions")).body).toMatchObject({
-    tags: [{ name: "lifecycle", values: ["dormant"] }],
+    tags: [
+      {
+        ...{ name: "lifecycle", label: { zh: "生命周期阶段", en: "lifecycle stage" } },
+        values: [{ value: "dormant", label: { zh: "沉睡", en: "dormant" } }],
+      },
+    ],
   });
 });
 
@@ -459,6 +464,7 @@ test("a segment is deleted: its members leave, its lists and timers go, what the
       receivedAt: shop.clock.shop,
     })}`;
   const made = await shop.ask("POST", "/v1/segments", { name, rule: looked, purpose: "marketing" });
+  const event = (await sql<{ id: string }[]>`select id from collect_event`)[0]!.id;
   await sql.begin((tx) => listen(tx, "test", null));
   await shop.settle();
   const { id } = made.body;
@@ -468,6 +474,16 @@ test("a segment is deleted: its members leave, its lists and timers go, what the
   expect(frozen.status).toBe(200);
   const inside = (await sql`select from segments_member where segment_id = ${id!}`).count;
   expect(inside).toBeGreaterThan(8);
+  // What let somebody in is called by its name.
+  await sql`
+    update segments_member set cause_kind = 'event', cause = ${event}
+    where segment_id = ${id!} and person_id = ${first!.personId}`;
+  expect((await shop.ask("GET", `/v1/segments/${id}`)).body.members).toContainEqual(
+    expect.objectContaining({
+      personId: first!.personId,
+      cause: { kind: "event", id: event, name: { zh: "打开页面", en: "page" } },
+    }),
+  );
 
   shop.clock.shop = new Date(shop.clock.shop.getTime() + 60_000);
   expect(await shop.ask("DELETE", `/v1/segments/${id}`)).toMatchObject({ status: 200 });

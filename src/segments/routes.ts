@@ -3,9 +3,11 @@ import { answer, implement, type House, type Reading } from "#kernel/endpoint.ts
 import { fail, ok } from "#kernel/result.ts";
 import type { PersonKey } from "#kernel/sql.ts";
 import * as people from "#people/service.ts";
+import { eventName } from "#plan/rules.ts";
 import * as api from "./api.ts";
 import { expanded, peopleOf } from "./model/columns.ts";
-import { atInstant, type Clock, type Level, type Rule } from "./rules.ts";
+import { tagName, tagValueName } from "./model/sentence.ts";
+import { atInstant, propertyName, type Clock, type Level, type Rule } from "./rules.ts";
 import * as service from "./service.ts";
 import * as store from "./store.ts";
 import * as views from "./views.ts";
@@ -65,6 +67,11 @@ const show = answer(api.show, async ({ house }, { segment: id, after, limit }) =
   const rows = await views.members(house.sql, id, afterOf(after), limit + 1);
   const page = rows.slice(0, limit);
   const { people: who, companies } = await namedOf(house, segment.level, page);
+  const causeOf = await causesOf(house, page);
+  const membershipOf = (row: views.Member) => ({
+    since: row.since.toISOString(),
+    cause: causeOf(row),
+  });
   return ok({
     ...one(segment),
     rule: segment.rule,
@@ -74,12 +81,23 @@ const show = answer(api.show, async ({ house }, { segment: id, after, limit }) =
     uses: [...service.namedBy(all, id), ...(await views.uses(house.sql, id))],
   });
 });
-const causeOf = ({ causeKind, cause }: Pick<views.Member, "causeKind" | "cause">) =>
-  causeKind && cause ? { kind: causeKind, id: cause } : null;
-const membershipOf = (row: views.Member) => ({
-  since: row.since.toISOString(),
-  cause: causeOf(row),
-});
+type Caused = PersonKey & Pick<views.Member, "causeKind" | "cause">;
+/** What let each of these in or out, as the shop calls it. */
+async function causesOf(house: House, rows: readonly Caused[]) {
+  const asked = rows.filter(({ cause }) => cause !== null);
+  const found = asked.length > 0 ? await views.causeNames(house.sql, asked) : [];
+  const { tags } = service.namedOf(await store.declared(house.sql));
+  const names = new Map(
+    found.map(({ cause, kind, name }) => [
+      cause,
+      (kind === "event" ? eventName(name) : (tags.get(name) ?? tagName(name))) ?? {
+        ...{ zh: name, en: name },
+      },
+    ]),
+  );
+  return ({ causeKind, cause }: Caused) =>
+    causeKind && cause ? { kind: causeKind, id: cause, name: names.get(cause) ?? null } : null;
+}
 /** Members of a segment as they are shown: people, or companies. */
 async function namedOf(house: House, level: Level, keys: readonly PersonKey[]) {
   if (level === "company") return { people: [], companies: await companyNames(house, keys) };
@@ -230,8 +248,10 @@ const suggest = answer(api.suggest, async ({ house }) => {
   return ok({
     events: names.map(({ name }) => ({
       name,
+      label: eventName(name),
       properties: (byEvent.get(name) ?? []).map(({ name: property, types }) => ({
         name: property,
+        label: propertyName(property),
         type:
           types & 1 ? ("text" as const) : types & 2 ? ("number" as const) : ("boolean" as const),
       })),
@@ -246,17 +266,22 @@ const suggest = answer(api.suggest, async ({ house }) => {
     })),
     tags: [...new Set([...values.keys(), ...named.tags.keys()])].map((name) => ({
       name,
-      values: values.get(name) ?? [],
-      label: named.tags.get(name) ?? null,
+      values: valuesOf(name, values.get(name) ?? []),
+      label: named.tags.get(name) ?? tagName(name),
     })),
     companies: {
       attributes: companyAttributes.map((one) => ({ ...typed(one), label: null, values: [] })),
-      tags: companyTags.map((one) => ({ ...one, label: named.tags.get(one.name) ?? null })),
+      tags: companyTags.map(({ name, values: theirs }) => ({
+        ...{ name, values: valuesOf(name, theirs) },
+        label: named.tags.get(name) ?? tagName(name),
+      })),
       roles: roles.map(({ code, zh, en }) => ({ code, name: { zh, en } })),
     },
     sources: [...sources],
   });
 });
+const valuesOf = (tag: string, values: readonly string[]) =>
+  values.map((value) => ({ value, label: tagValueName(tag, value) }));
 const typed = ({ name, type, instants }: views.AttributeName) => ({
   name,
   type:
@@ -295,6 +320,7 @@ const changes = answer(api.changes, async ({ house }, { segment: id, after, limi
   const page = rows.slice(0, limit);
   const last = page.at(-1);
   const { people: who, companies } = await namedOf(house, segment.level, page);
+  const causeOf = await causesOf(house, page);
   const changeOf = ({ change, at, version, ...row }: views.Changed) => ({
     ...{ change, at: at.toISOString(), version, cause: causeOf(row) },
   });

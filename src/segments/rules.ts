@@ -38,7 +38,7 @@ export {
   type Comparison,
   type Filter,
 } from "./model/filter.ts";
-export { propertyLabel, whatWords } from "./model/words.ts";
+export { propertyLabel, propertyName, whatWords } from "./model/words.ts";
 /** Events of one name, of which every filter is true. */
 export type What = { event: string; where?: Filter[] | undefined };
 export type Window =

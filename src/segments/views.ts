@@ -1127,3 +1127,21 @@ export const uses = (reader: Reader, id: string) => reader<
   select 'webhook', id::text, jsonb_build_object('zh', name, 'en', name) from feeds_webhook
   where state <> 'deleted' and segment_id = ${id}::uuid
   order by 1, 2`;
+
+/** What the causes of people's comings and goings are called: an event's name, or the tag that changed. */
+export const causeNames = (
+  reader: Reader,
+  rows: readonly (PersonKey & { cause: string | null })[],
+) => {
+  const w = reader`
+    unnest(${rows.map((one) => one.bucket)}::smallint[], ${rows.map((one) => one.personId)}::uuid[],
+      ${rows.map((one) => one.cause)}::uuid[]) as w(bucket, person_id, cause)`;
+  const among = (nodes: Fragment) => reader`
+    select w.cause, 'event' as kind, e.name from ${w}
+    join ${nodes} n on n.person_bucket = w.bucket and n.person_id = w.person_id
+    join collect_event e on e.bucket = n.bucket and e.node_id = n.node_id and e.id = w.cause`;
+  return reader<{ cause: string; kind: "event" | "tag"; name: string }[]>`
+    select w.cause, 'tag' as kind, l.tag as name from ${w}
+    join people_tag_log l on l.bucket = w.bucket and l.person_id = w.person_id and l.id = w.cause
+    union ${among(reader`people_node`)} union ${among(reader`people_span`)}`;
+};

@@ -101,6 +101,7 @@ export const en = {
   } as Record<string, string>,
   sourceKinds: { server: "Shop’s server", public: "Browser or app", import: "File import" },
   planPage: {
+    find: "Find by name, Chinese or English",
     says: "What each source sends: which events, with which properties, and what differs from before. Names, types and counts only; no value is kept.",
     all: "Events",
     empty: "No event has come in yet. Make a key that may send events.",
@@ -1415,6 +1416,8 @@ export const en = {
     people: "People in the segment",
     nobody: "Nobody fits at the moment.",
     since: "In it since",
+    byEvent: (event) => `“${event}”`,
+    byTagNamed: (tag) => `Tag “${tag}” changed`,
     byTag: "A tag changed",
     byTime: "Time, or the rule",
     back: "All segments",

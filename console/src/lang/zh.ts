@@ -97,6 +97,7 @@ export const zh = {
   } as Record<string, string>,
   sourceKinds: { server: "商店服务器", public: "浏览器或 App", import: "文件导入" },
   planPage: {
+    find: "按名称查找（中英文都行）",
     says: "每个来源在发什么：哪些事件、带哪些属性、和以前有什么不同。只记名称、类型和数量，不存任何值。",
     all: "事件",
     empty: "还没有收到事件。先新建一个能发送事件的密钥。",
@@ -1345,6 +1346,8 @@ export const zh = {
     people: "人群里的人",
     nobody: "现在没有人符合。",
     since: "进入时间",
+    byEvent: (event: string) => `“${event}”`,
+    byTagNamed: (tag: string) => `标签“${tag}”变化`,
     byTag: "标签变化",
     byTime: "时间或规则变化",
     back: "全部人群",

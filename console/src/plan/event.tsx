@@ -5,7 +5,7 @@ import { api, call, type Answer } from "../ui/call.ts";
 import { At, Broken, Page, Part, Wait } from "../ui/page.tsx";
 import { useCall, useMay } from "../ui/session.tsx";
 import { DataTable } from "../ui/table.tsx";
-import { useFormat, useWords } from "../ui/words.tsx";
+import { useFormat, useSaid, useWords } from "../ui/words.tsx";
 import { Drifts } from "./drifts.tsx";
 
 type Event = Answer<typeof api.plan.ofEvent>;
@@ -15,12 +15,22 @@ type Property = Event["properties"][number];
 export function PlanEvent() {
   const { t } = useWords();
   const format = useFormat();
+  const said = useSaid();
   const { source = "", name = "" } = useSearch({ from: "/inside/tracking-plan/event" });
   const { data, error, refetch } = useCall(api.plan.ofEvent, { source, name });
   return (
     <Page
-      title={name || t.planPage.titleAny}
-      says={data ? `${data.sourceName} · ${t.planPage.statuses[data.status]}` : <Wait width={16} />}
+      title={data?.label ? said(data.label) : name || t.planPage.titleAny}
+      says={
+        data ? (
+          [
+            ...(data.label && said(data.label) !== name ? [name] : []),
+            ...[data.sourceName, t.planPage.statuses[data.status]],
+          ].join(" · ")
+        ) : (
+          <Wait width={16} />
+        )
+      }
       actions={
         <Link to="/tracking-plan" search={{ source }} className="button">
           {t.nav.plan}

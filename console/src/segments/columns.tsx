@@ -3,11 +3,15 @@ import { useMemo } from "react";
 import { At } from "../ui/page.tsx";
 import { Person } from "../ui/people.tsx";
 import type { Column } from "../ui/table.tsx";
-import { useWords } from "../ui/words.tsx";
+import { useSaid, useWords } from "../ui/words.tsx";
 
 /** A person, or a company under its own name. */
 export type Row = { personId: string; userId?: string | null; company?: string };
-type Cause = { kind: "tag" | "event"; id: string } | null;
+type Cause = {
+  kind: "tag" | "event";
+  id: string;
+  name: { zh: string; en: string } | null;
+} | null;
 
 /** Whoever a row of a segment is: companies stand in the place of people. */
 export const rowsOf = <
@@ -42,14 +46,16 @@ export function useNaming<R extends Row>(level: "person" | "company" | undefined
 /** What let somebody in or out. */
 export function useCauses<R extends Row & { cause: Cause }>(): Column<R> {
   const { t } = useWords();
+  const said = useSaid();
   return useMemo(
     () => ({
       id: "cause",
+      width: "l",
       header: t.lifecycle.cause,
       cell: ({ cause, personId, company }) =>
         cause?.kind === "event" ? (
           <Link to="/trace" search={{ event: cause.id }}>
-            {t.trace.walk}
+            {cause.name ? t.segments.byEvent(said(cause.name)) : t.trace.walk}
           </Link>
         ) : cause && company !== undefined ? (
           <Link to="/companies/$company" params={{ company: personId }}>
@@ -57,13 +63,13 @@ export function useCauses<R extends Row & { cause: Cause }>(): Column<R> {
           </Link>
         ) : cause ? (
           <Link to="/members/$person/trace" params={{ person: personId }}>
-            {t.segments.byTag}
+            {cause.name ? t.segments.byTagNamed(said(cause.name)) : t.segments.byTag}
           </Link>
         ) : (
           t.segments.byTime
         ),
     }),
-    [t],
+    [t, said],
   );
 }
 export function useChanges<

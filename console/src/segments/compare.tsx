@@ -47,7 +47,7 @@ export function CompareSegments() {
       {data && all.length === 0 && <Empty says={t.segments.empty} />}
       {a && b && (
         <>
-          <div className="form row">
+          <div className="filters wide">
             <Choice
               label={t.segments.compare.a}
               value={a}
@@ -143,7 +143,7 @@ function Overlap({ segments }: { segments: readonly Listed[] }) {
           role="region"
           aria-label={t.segments.compare.overlap}
         >
-          <table className="matrix">
+          <table className="matrix named">
             <thead>
               <tr>
                 <td />

@@ -84,7 +84,11 @@ export function blank(kind: Kind, suggested: Suggested, segments: readonly strin
     case "sequence":
       return { kind, steps: [{ event }, { event }], withinHours: 24, window: month };
     case "tag":
-      return { kind, tag: tags[0]?.name ?? "lifecycle", in: [tags[0]?.values[0] ?? "dormant"] };
+      return {
+        kind,
+        tag: tags[0]?.name ?? "lifecycle",
+        in: [tags[0]?.values[0]?.value ?? "dormant"],
+      };
     case "number":
       return { kind, attribute: named("number") ?? "orders", is: "ge", value: 1 };
     case "text":

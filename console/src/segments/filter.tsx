@@ -1,6 +1,6 @@
 // One filter of what an event says, as segments and traits both ask it.
 import type { Filter } from "../../../src/segments/rules.ts";
-import { Choose, Text } from "../ui/inputs.tsx";
+import { Choose, Text, type Named } from "../ui/inputs.tsx";
 import { useWords } from "../ui/words.tsx";
 import { valueOf } from "./draft.ts";
 
@@ -19,7 +19,7 @@ export function FilterLine({
 }: {
   filter: Filter;
   /** Properties that were seen. */
-  names: readonly string[];
+  names: readonly (string | Named)[];
   onChange: (filter: Filter) => void;
   onRemove: () => void;
 }) {

@@ -61,8 +61,11 @@ export function Parts({
           />
           <Text
             label={words.values}
+            many
             value={rule.in.join(", ")}
-            options={values}
+            options={values.map(({ value, label }): Named => ({
+              ...{ code: value, name: label ? said(label) : value },
+            }))}
             onChange={(text) => onChange({ ...rule, in: listOf(text) })}
           />
         </>
@@ -149,7 +152,7 @@ function Steps({ rule, onChange, suggested }: Put<"sequence">) {
   return (
     <>
       {rule.steps.map((step, i) => (
-        <span key={i} className="condition-line">
+        <span key={i} className="condition-line whole">
           <span className="condition-step">{words.step(String(i + 1))}</span>
           <Event
             what={step}
@@ -240,6 +243,7 @@ function Attribute({
       )}
       {rule.kind === "text" && (
         <Text
+          many
           label={words.values}
           value={rule.in.join(", ")}
           options={values.map(({ value, label }): Named => ({ code: value, name: said(label) }))}

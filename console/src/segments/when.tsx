@@ -1,13 +1,23 @@
 import { dayOf, instantOf } from "../../../src/kernel/clock.ts";
 import type { What, Window } from "../../../src/segments/rules.ts";
-import { Choose, Day, Figure, Text } from "../ui/inputs.tsx";
-import { useFormat, useWords } from "../ui/words.tsx";
+import { Choose, Day, Figure, Text, type Named } from "../ui/inputs.tsx";
+import { useFormat, useSaid, useWords } from "../ui/words.tsx";
 import { filterOf, type Suggested } from "./draft.ts";
 import { FilterLine } from "./filter.tsx";
 
 /** Filters of one event, and days and hours that a window looks back, at most. */
 const filtersLimit = 10;
 const daysLimit = 731;
+
+/** Events by what they are called, found by their names in either language. */
+export const eventsNamed = (
+  events: Suggested["events"],
+  said: ReturnType<typeof useSaid>,
+): Named[] =>
+  events.map(({ name, label }) => ({
+    ...{ code: name, name: label ? said(label) : name },
+    also: label ? [label.zh, label.en].find((one) => one !== said(label)) : undefined,
+  }));
 
 /** What happened: the event's name, and what is asked of what it says. */
 export function Event({
@@ -20,6 +30,7 @@ export function Event({
   onChange: (what: What) => void;
 }) {
   const { t } = useWords();
+  const said = useSaid();
   const words = t.segments.builder;
   const properties = suggested.events.find(({ name }) => name === what.event)?.properties ?? [];
   const filters = filterOf(what);
@@ -32,7 +43,7 @@ export function Event({
       <Text
         label={words.event}
         value={what.event}
-        options={suggested.events.map(({ name }) => name)}
+        options={eventsNamed(suggested.events, said)}
         onChange={(event) => onChange({ event, where: what.where })}
       />
       {filters.map((filter, i) => (
@@ -40,7 +51,10 @@ export function Event({
           // A filter is its place: there is nothing else to tell two equal ones apart.
           key={i}
           filter={filter}
-          names={properties.map(({ name }) => name)}
+          names={properties.map(({ name, label }): Named => ({
+            code: name,
+            name: label ? said(label) : name,
+          }))}
           onChange={(next) => put(filters.with(i, next))}
           onRemove={() => put(filters.toSpliced(i, 1))}
         />

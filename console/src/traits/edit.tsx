@@ -3,9 +3,10 @@ import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { asks, functions, type Trait } from "../../../src/traits/rules.ts";
 import { FilterLine } from "../segments/filter.tsx";
+import { eventsNamed } from "../segments/when.tsx";
 import { api, call, Problem, type Answer } from "../ui/call.ts";
 import { Choice, Field, Form } from "../ui/form.tsx";
-import { Choose, Figure, Text } from "../ui/inputs.tsx";
+import { Choose, Figure, Text, type Named } from "../ui/inputs.tsx";
 import { At, Broken, Page, Part, Wait } from "../ui/page.tsx";
 import { useCall } from "../ui/session.tsx";
 import { useFormat, useSaid, useWords } from "../ui/words.tsx";
@@ -150,7 +151,10 @@ function Parts({
   const { t } = useWords();
   const words = t.traits;
   const properties = suggested.events.find(({ name }) => name === asked.event)?.properties ?? [];
-  const names = properties.map(({ name }) => name);
+  const said = useSaid();
+  const names = properties.map(({ name, label }): Named => ({
+    ...{ code: name, name: label ? said(label) : name },
+  }));
   const kind = asked.hours === null ? "ever" : asked.hours % 24 === 0 ? "days" : "hours";
   const where = asked.where ?? [];
   return (
@@ -167,7 +171,7 @@ function Parts({
           <Text
             label={words.event}
             value={asked.event}
-            options={suggested.events.map(({ name }) => name)}
+            options={eventsNamed(suggested.events, said)}
             onChange={(event) => onChange({ ...asked, event })}
           />
           {asks(asked.fn) !== null && (
@@ -218,7 +222,7 @@ function Parts({
             onClick={() =>
               onChange({
                 ...asked,
-                where: [...where, { property: names[0] ?? "price", is: "known" }],
+                where: [...where, { property: names[0]?.code ?? "price", is: "known" }],
               })
             }
           >

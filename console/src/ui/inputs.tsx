@@ -1,5 +1,5 @@
 // The parts of a condition that somebody sets: each a labelled input, with what may be chosen.
-import { useId, type ReactNode } from "react";
+import { useId, useState, type ReactNode } from "react";
 
 const Labelled = ({ id, label, children }: { id: string; label: string; children: ReactNode }) => (
   <span className="condition-part">
@@ -31,14 +31,29 @@ export function Choose({
     </Labelled>
   );
 }
-/** What may be typed, with what it is called. */
-export type Named = { code: string; name: string };
+/** What may be typed, with what it is called; `also`: what it is called elsewhere, by which it is found too. */
+export type Named = { code: string; name: string; also?: string | undefined };
+/** Each by a name that is no other's: of two called alike each carries its code. */
+function distinct(options: readonly (string | Named)[]): Named[] {
+  const all = options.map((one): Named =>
+    typeof one === "string" ? { code: one, name: one } : one,
+  );
+  const times = new Map<string, number>();
+  for (const { name } of all) times.set(name, (times.get(name) ?? 0) + 1);
+  return all.map((one) =>
+    times.get(one.name) === 1 || one.name === one.code
+      ? one
+      : { ...one, name: `${one.name} (${one.code})` },
+  );
+}
+/** A text, with what it may be offered by name: typed by name or by code, told by code. */
 export function Text({
   label,
   value,
   options,
   hint,
   most = 200,
+  many = false,
   onChange,
 }: {
   label: string;
@@ -47,29 +62,47 @@ export function Text({
   hint?: string;
   /** Characters, at most. */
   most?: number;
+  /** Several of them, with commas between. */
+  many?: boolean;
   onChange: (value: string) => void;
 }) {
   const id = useId();
+  // While somebody types, what stands there is what they typed; then what it is called.
+  const [typed, setTyped] = useState<string | null>(null);
+  const named = distinct(options);
+  const each = (text: string, by: (one: string) => string): string =>
+    many
+      ? text
+          .split(/[,，]\s*/)
+          .map(by)
+          .join(", ")
+      : by(text);
+  const calledBy = (one: string): string => named.find(({ code }) => code === one)?.name ?? one;
+  const coded = (text: string): string =>
+    named.find(({ code }) => code === text)?.code ??
+    named.find(({ name, also }) => name === text || also === text)?.code ??
+    text;
   return (
     <Labelled id={id} label={label}>
       <input
         id={id}
-        value={value}
-        list={options.length > 0 ? `${id}-list` : undefined}
+        value={typed ?? each(value, calledBy)}
+        list={named.length > 0 ? `${id}-list` : undefined}
         maxLength={most}
         autoComplete="off"
         aria-describedby={hint ? `${id}-says` : undefined}
-        onChange={(event) => onChange(event.target.value)}
+        onChange={(event) => {
+          setTyped(event.target.value);
+          onChange(each(event.target.value, coded));
+        }}
+        onBlur={() => setTyped(null)}
       />
-      {options.length > 0 && (
+      {named.length > 0 && (
         <datalist id={`${id}-list`}>
-          {options.map((one) =>
-            typeof one === "string" ? (
-              <option key={one} value={one} />
-            ) : (
-              <option key={one.code} value={one.code} label={one.name} />
-            ),
-          )}
+          {named.map(({ code, name, also }) => {
+            const other = also ?? (code === name ? undefined : code);
+            return <option key={code} value={name} {...(other ? { label: other } : {})} />;
+          })}
         </datalist>
       )}
       {hint && (

@@ -254,7 +254,7 @@ function windowOf(window: Window, { timeZone }: Words): Sentence {
 const tagLabels: Record<string, Sentence> = {
   lifecycle: { zh: "生命周期阶段", en: "lifecycle stage" },
   rfm: { zh: "RFM 得分", en: "RFM score" },
-  rfm_segment: { zh: "RFM 分群", en: "RFM group" },
+  rfm_segment: { zh: "RFM 分组", en: "RFM group" },
   price_sensitivity: { zh: "价格敏感度", en: "price sensitivity" },
   brand_loyalty: { zh: "品牌忠诚度", en: "brand loyalty" },
   share_willingness: { zh: "分享意愿", en: "willingness to share" },
@@ -272,6 +272,10 @@ const valueLabels: Record<string, Record<string, Sentence>> = {
   brand_loyalty: levelNames,
   share_willingness: levelNames,
 };
+/** What one of our own tags is called, and a value of it; null where only the shop has a name for it. */
+export const tagName = (tag: string): Sentence | null => tagLabels[tag] ?? null;
+export const tagValueName = (tag: string, value: string): Sentence | null =>
+  valueLabels[tag]?.[value] ?? null;
 const attributeLabels: Record<string, Sentence> = {
   orders: { zh: "订单数", en: "number of orders" },
   refunds: { zh: "退款单数", en: "number of refunds" },

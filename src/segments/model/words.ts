@@ -1,4 +1,5 @@
 // What happened, and filters of it, in the words of segments and of computed figures alike.
+import { eventName } from "#plan/rules.ts";
 import type { Comparison, Filter } from "./filter.ts";
 
 type Sentence = { zh: string; en: string };
@@ -20,8 +21,11 @@ const propertyLabels: Record<string, Sentence> = {
   revenue: { zh: "金额", en: "revenue" },
   total: { zh: "总额", en: "total" },
 };
+/** What a property is called; null where only its sender has a name for it. */
+export const propertyName = (property: string): Sentence | null =>
+  Object.hasOwn(propertyLabels, property) ? propertyLabels[property]! : null;
 export const propertyLabel = (property: string): Sentence =>
-  propertyLabels[property] ?? { zh: property, en: property };
+  propertyName(property) ?? { zh: property, en: property };
 const quoted = (value: string | number) => (typeof value === "string" ? `“${value}”` : `${value}`);
 /** A filter as a few words in each language: 价格不低于 30, price at least 30. */
 function filterWords(filter: Filter): Sentence {
@@ -62,7 +66,7 @@ export function whatWords({
   event: string;
   where?: readonly Filter[] | undefined;
 }): Sentence {
-  const name = eventLabels[event] ?? event;
+  const name = eventName(event)?.zh ?? event;
   if (where.length === 0) return { zh: `“${name}”`, en: `“${event}”` };
   const filters = where.map(filterWords);
   return {
@@ -70,26 +74,3 @@ export function whatWords({
     en: `“${event}” (${filters.map(({ en }) => en).join(", ")})`,
   };
 }
-/** What Chinese shops call the events of the common vocabulary. */
-const eventLabels: Record<string, string> = {
-  "Product Viewed": "浏览商品",
-  "Product List Viewed": "浏览商品列表",
-  "Products Searched": "搜索商品",
-  "Product Clicked": "点击商品",
-  "Product Added": "加入购物车",
-  "Product Removed": "移出购物车",
-  "Product Added to Wishlist": "加入收藏",
-  "Cart Viewed": "查看购物车",
-  "Checkout Started": "开始结算",
-  "Payment Info Entered": "填写支付信息",
-  "Order Completed": "完成订单",
-  "Order Refunded": "订单退款",
-  "Order Cancelled": "取消订单",
-  "Order Line": "订单明细",
-  "Coupon Applied": "使用优惠券",
-  "Product Reviewed": "评价商品",
-  "Product Shared": "分享商品",
-  page: "打开页面",
-  screen: "打开应用页面",
-  identify: "登记资料",
-};
