@@ -112,7 +112,14 @@ describe.skipIf(noBrowser)(`files in a browser${noBrowser ? ` (${noBrowser})` : 
     expect((await at.sql`select count(*)::int as n from collect_event`)[0]).toEqual({ n: 60 });
     await page.goto(`${home}/exports`);
     await page.getByLabel("用途").selectOption("analysis");
+    await page.getByLabel("从哪天起").fill("2026-01-02");
+    await page.getByLabel("到哪天为止").fill("2026-01-01");
+    await page.getByText("结束日期早于开始日期。").waitFor();
+    expect(await page.getByRole("link", { name: "下载" }).count()).toBe(0);
+    await page.getByLabel("到哪天为止").fill("2026-01-31");
     await shoot(page, "exports-zh");
+    const link = await page.getByRole("link", { name: "下载" }).getAttribute("href");
+    expect(link).toContain("from=2026-01-02&until=2026-02-01");
     const [download] = await Promise.all([
       page.waitForEvent("download"),
       page.getByRole("link", { name: "下载" }).click(),

@@ -19,6 +19,8 @@ import {
 export { event } from "#collect/api.ts";
 
 const instant = z.iso.datetime();
+/** A day begins at its midnight in the shop's time zone. */
+const instantOrDay = z.union([instant, z.iso.date()]);
 
 export const exported = endpoint({
   method: "GET",
@@ -35,8 +37,8 @@ export const exported = endpoint({
       purpose: z.enum(purposes),
       segment: z.uuid().optional(), // of the kind "segment"
       snapshot: z.uuid().optional(), // a list that was kept of that segment, in the place of who is in it now
-      from: instant.optional(), // of orders and events: what happened then or later
-      until: instant.optional(), // and before then
+      from: instantOrDay.optional(), // of orders and events: what happened then or later
+      until: instantOrDay.optional(), // and before then
     })
     .refine(({ kind, from }) => from === undefined || isTimed(kind), { path: ["from"] })
     .refine(({ kind, until }) => until === undefined || isTimed(kind), { path: ["until"] })

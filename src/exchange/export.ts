@@ -22,7 +22,7 @@ export type Asked = {
   /** May what names a guest be in it? Otherwise it is left empty. */
   names: boolean;
 };
-const pageRows = 1000;
+const pageRows = 500;
 
 /** The file's text, piece by piece: a page of rows each. */
 export async function* exportText(house: House, asked: Asked): AsyncGenerator<string> {

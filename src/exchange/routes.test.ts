@@ -149,6 +149,15 @@ test("orders and events go out of an interval; what has no instant is not asked 
   const last = all.at(-1)!;
   expect(await told("orders", new Date(last))).toEqual(all.filter((at) => at >= last));
   expect((await asked("events", `&from=${day(2)}&until=${day(3)}`)).status).toBe(200);
+  // A day is the shop's: in Shanghai this is the second of January already.
+  const late = "2026-01-01T17:00:00.000Z";
+  await here.take("events", `{"name":"Tasted","key":"e4","user":"u1","at":"${late}"}`, "l.jsonl");
+  const ofDay = async (n: number) =>
+    (await asked("events", `&from=2026-01-0${n}&until=2026-01-0${n + 1}`)).text;
+  expect(await ofDay(1)).not.toContain(late);
+  expect(await ofDay(2)).toContain(late);
+  expect(await ofDay(2)).toContain(day(2));
+  expect(await ofDay(2)).not.toContain(day(3));
   const [line] = await here.sql<{ target: unknown }[]>`
     select target from audit where endpoint = 'GET /v1/exports/:kind'`;
   expect(line!.target).toMatchObject({ kind: "events", from: day(2), until: day(3) });

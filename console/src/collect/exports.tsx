@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { api } from "../ui/call.ts";
-import { Choice } from "../ui/form.tsx";
+import { Choice, DayField } from "../ui/form.tsx";
 import { Page, Part } from "../ui/page.tsx";
 import { useCall, useMay } from "../ui/session.tsx";
 import { useSaid, useWords } from "../ui/words.tsx";
@@ -12,6 +12,9 @@ const kinds = [
 const formats = ["csv", "jsonl"] as const;
 const purposes = ["service", "analysis", "marketing", "transfer", "request"] as const;
 
+const dayAfter = (day: string): string =>
+  new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10);
+
 /** What the shop has, as a file: streamed, with a purpose that stands in the audit. */
 export function ExportsPage() {
   const { t } = useWords();
@@ -22,10 +25,20 @@ export function ExportsPage() {
   const [purpose, setPurpose] = useState<(typeof purposes)[number] | "">("");
   const [segment, setSegment] = useState("");
   const segments = useCall(api.segments.list, may("segments:read") ? {} : undefined).data?.segments;
+  const [from, setFrom] = useState("");
+  const [last, setLast] = useState("");
   const w = t.exportPage;
+  const isTimed = kind === "orders" || kind === "events";
+  const isBackwards = isTimed && from !== "" && last !== "" && last < from;
   const chosen = kind === "segment" ? segment || (segments?.[0]?.id ?? "") : "";
-  const isReady = purpose !== "" && (kind !== "segment" || chosen !== "");
-  const query = new URLSearchParams({ format, purpose, ...(chosen ? { segment: chosen } : {}) });
+  const isReady = purpose !== "" && !isBackwards && (kind !== "segment" || chosen !== "");
+  const query = new URLSearchParams({
+    ...{ format, purpose },
+    ...(chosen ? { segment: chosen } : {}),
+    ...(isTimed && from ? { from } : {}),
+    // What is asked for ends before an instant: the last day is in it.
+    ...(isTimed && last ? { until: dayAfter(last) } : {}),
+  });
   return (
     <Page title={t.nav.exports} says={w.says}>
       <Part title={w.title} says={may("members:find") ? w.withNames : w.withoutNames}>
@@ -46,6 +59,15 @@ export function ExportsPage() {
               options={(segments ?? []).map(({ id, name }) => ({ value: id, label: said(name) }))}
               onChange={setSegment}
             />
+          )}
+          {isTimed && (
+            <>
+              <DayField label={w.from} value={from} onChange={setFrom} />
+              <DayField label={w.last} value={last} onChange={setLast} />
+              <p className={isBackwards ? "wrong" : "hint"}>
+                {isBackwards ? w.backwards : w.daysSay}
+              </p>
+            </>
           )}
           <Choice
             label={w.format}

@@ -77,6 +77,32 @@ export function Choice({
   );
 }
 
+/** A day of the shop's, as YYYY-MM-DD; "" for none. */
+export function DayField({
+  label,
+  value,
+  onChange,
+}: {
+  label: string;
+  value: string;
+  onChange: (value: string) => void;
+}) {
+  const id = useId();
+  return (
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      <input
+        id={id}
+        type="date"
+        value={value}
+        min="1990-01-01"
+        max="2200-12-31"
+        onChange={(event) => onChange(event.target.value)}
+      />
+    </div>
+  );
+}
+
 export type Values = Record<string, string>;
 /**
  * A form that is one act: tried again after a lost answer it carries the same key, changed it gets a new one.
