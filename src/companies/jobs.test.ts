@@ -6,7 +6,7 @@ import { consume, reactions, timers } from "./jobs.ts";
 import { routes } from "./routes.ts";
 import * as service from "./service.ts";
 import * as collectJobs from "#collect/jobs.ts";
-import { readEvent, type Incoming } from "#collect/rules.ts";
+import { flag, readEvent, type Incoming } from "#collect/rules.ts";
 import * as collect from "#collect/service.ts";
 import { relay } from "#kernel/outbox.ts";
 import { ringDue } from "#kernel/timers.ts";
@@ -106,6 +106,9 @@ test("a browser founds no company, and a claim adds nobody", async () => {
   await using here = await world();
   const { say, send } = await shop(here, "public");
   await send(say("u1", 4, { groupId: "oak", traits: { name: "Oak" } }));
+  // Nor does a file that is no better than a page's word.
+  const file = await shop(here);
+  await file.send({ ...file.say("u1", 4, { groupId: "oak" }), flags: flag.page });
   expect((await here.sql`select from companies_company`).count).toBe(0);
 });
 
@@ -127,7 +130,12 @@ test("a merge adds two members up to one, and its undoing gives them back", asyn
   await give(b);
   await here.sql.begin((tx) => service.movers.unmerge(here.house, tx, { from: b, into: a }));
   expect(await figure("oak")).toMatchObject({ members: 2, orders: 2, spentMinor: 120 });
-  await here.sql.begin(async (tx) => service.erase(tx, b, await people.nodesOf(tx, b)));
+  await here.sql.begin(async (tx) =>
+    service.erase(tx, b, await people.nodesOf(tx, b), {
+      newId: here.house.newId,
+      now: here.clock.shop,
+    }),
+  );
   expect(await figure("oak")).toMatchObject({ members: 1, orders: 1, spentMinor: 100 });
 });
 

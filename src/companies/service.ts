@@ -60,12 +60,12 @@ export async function tell(house: House, tx: Tx, all: readonly Said[]): Promise<
           sealed: privacy.seal(key, `companies_contact|${id}|${field}`, nodeId, value),
         });
   }
-  const external = said.flatMap(({ sourceId, companyId: id, traits }) =>
+  const external = said.flatMap(({ sourceId, companyId: id, traits, at, id: eventId }) =>
     Object.entries(traits.external).map(([type, value]) => ({
-      ...{ sourceId, type, value, companyId: id },
+      ...{ sourceId, type, value, companyId: id, at, eventId },
     })),
   );
-  if (external.length > 0) await store.addExternal(tx, external);
+  if (external.length > 0) await store.putExternal(tx, external);
   await refold(house, tx, await store.addFacts(tx, said), [...byCompany.keys()]);
 }
 const profileOf = ({ traits, sourceName, at, id }: Said): Profile =>
@@ -112,18 +112,24 @@ export async function ordered(house: House, tx: Tx, people: readonly PersonKey[]
   await store.putSpend(tx, people);
   await addUp(house, tx, companies);
 }
-async function addUp(house: House, tx: Tx, companies: readonly string[]): Promise<void> {
+const addUp = (house: House, tx: Tx, companies: readonly string[]): Promise<void> =>
+  figure(tx, companies, house.settings.currency, {
+    newId: house.newId,
+    now: house.clocks.shop(),
+  });
+/** `currency` null: that in which they were added up before. */
+async function figure(
+  tx: Tx,
+  companies: readonly string[],
+  currency: string | null,
+  { newId, now }: { newId: () => string; now: Date },
+): Promise<void> {
   if (companies.length === 0) return;
-  const at = house.clocks.shop();
-  for (const { companyId: id, orders } of await store.putFigures(
-    tx,
-    companies,
-    house.settings.currency,
-  ))
+  for (const { companyId: id, orders } of await store.putFigures(tx, companies, currency))
     await store.setTag(tx, {
       ...{ companyId: id, tag: "company_orders", value: bandOf(orderBands, Number(orders)) },
       ...{ kind: "statistic", source: "companies", reason: { orders: Number(orders) } },
-      ...{ confidence: 1, at, expiresAt: null, logId: house.newId() },
+      ...{ confidence: 1, at: now, expiresAt: null, logId: newId() },
     });
 }
 
@@ -328,13 +334,8 @@ export async function nameRole(
 }
 
 /** Whatever stands here of one person, and their part of their companies' figures. */
-export async function erase(
-  tx: Tx,
-  person: PersonKey,
-  nodes: readonly { bucket: number; nodeId: string }[],
-): Promise<void> {
+export const erase: privacy.Eraser = async (tx, person, nodes, as) => {
   const companies = (await store.companiesOf(tx, [person])).map(({ companyId: id }) => id);
   await store.eraseRows(tx, person, nodes);
-  // In the currency that they were added up in.
-  if (companies.length > 0) await store.putFigures(tx, companies, null);
-}
+  await figure(tx, companies, null, as);
+};

@@ -22,14 +22,26 @@ export const holdCompanies = (tx: Tx, rows: readonly NewCompany[]) => tx<
 export const saveProfile = (tx: Tx, id: string, profile: Profile) => tx`
   update companies_company set profile = ${tx.json(profile as never)},
     name = ${typeof profile["name"]?.v === "string" ? profile["name"].v : null} where id = ${id}`;
-export const addExternal = (
-  tx: Tx,
-  rows: readonly { sourceId: string; type: string; value: string; companyId: string }[],
-) => tx`
-  insert into companies_external (source_id, type, value, company_id)
-  select * from unnest(${rows.map((r) => r.sourceId)}::uuid[], ${rows.map((r) => r.type)}::text[],
-    ${rows.map((r) => r.value)}::text[], ${rows.map((r) => r.companyId)}::uuid[])
-  on conflict do nothing`;
+export type ExternalRow = {
+  sourceId: string;
+  type: string;
+  value: string;
+  companyId: string;
+  at: Date;
+  eventId: string;
+};
+/** Each is the company's that said it last. */
+export const putExternal = (tx: Tx, rows: readonly ExternalRow[]) => tx`
+  insert into companies_external as x (source_id, type, value, company_id, at, event_id)
+  select distinct on (source_id, type, value) * from unnest(
+    ${rows.map((r) => r.sourceId)}::uuid[], ${rows.map((r) => r.type)}::text[],
+    ${rows.map((r) => r.value)}::text[], ${rows.map((r) => r.companyId)}::uuid[],
+    ${rows.map((r) => r.at.toISOString())}::text[]::timestamptz[],
+    ${rows.map((r) => r.eventId)}::uuid[]) as n (source_id, type, value, company_id, at, event_id)
+  order by source_id, type, value, at desc, event_id desc
+  on conflict (source_id, type, value) do update
+    set company_id = excluded.company_id, at = excluded.at, event_id = excluded.event_id
+    where (x.at, x.event_id) < (excluded.at, excluded.event_id)`;
 export type ContactRow = {
   companyId: string;
   field: string;

@@ -13,6 +13,8 @@ type Row = {
   nodeId: string;
   sealed: Buffer | null;
 };
+/** Of the log's flags: a file brought it, and it is no better than a page's word. */
+const noBetter = 128;
 /** What a slice of the log says of companies: a shop's server or a file may, a browser may not. */
 export const groupsIn = (
   reader: Reader,
@@ -24,7 +26,7 @@ export const groupsIn = (
   join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
   join collect_source c on c.id = e.source_id and c.kind in ('server', 'import')
   where e.name = any(${groupNames as string[]}::text[]) and e.node_id is not null
-    and e.flags & ${leftOut} = 0
+    and e.flags & ${leftOut | noBetter} = 0
   order by e.at, e.id`;
 
 export type Listed = {

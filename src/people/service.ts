@@ -1220,11 +1220,11 @@ export async function erase(
   // Whoever turned out to be them goes too: what waits of them, and what the columns know of their id.
   for (const home of await store.homesOf(tx, person.value.personId)) {
     await privacy.forget(tx, home, [], { id: newId(), now, at });
-    for (const eraser of erasers) await eraser(tx, home, []);
+    for (const eraser of erasers) await eraser(tx, home, [], { newId, now });
     await dropWaiting(tx, home);
   }
   await privacy.forget(tx, person.value, nodes, { id, now, at });
-  for (const eraser of erasers) await eraser(tx, person.value, nodes);
+  for (const eraser of erasers) await eraser(tx, person.value, nodes, { newId, now });
   await dropWaiting(tx, person.value);
   return ok({ erasure: id });
 }

@@ -21,7 +21,8 @@ export async function eraseColumns(house: House, erasers: readonly Eraser[]): Pr
     await house.sql.begin(async (tx) => {
       const person = { bucket, personId };
       await dropWaiting(tx, person);
-      for (const eraser of erasers) await eraser(tx, person, nodes);
+      for (const eraser of erasers)
+        await eraser(tx, person, nodes, { newId: house.newId, now: house.clocks.shop() });
     });
   // A batch that is being sent may have been read before the erasure, and arrive after the columns were cleaned.
   const underWay = new Set(await batchesUnderWay(house.sql));

@@ -70,7 +70,13 @@ export async function tombstoned(reader: Reader, blinds: Buffer[]): Promise<Map<
  * What each domain that holds rows of a person gives: takes them all away in the open transaction. It may be called
  * again for somebody who is gone already, so it must find what it takes by the two keys it is given.
  */
-export type Eraser = (tx: Tx, person: PersonKey, nodes: NodeRef[]) => Promise<unknown>;
+export type Eraser = (
+  tx: Tx,
+  person: PersonKey,
+  nodes: NodeRef[],
+  /** `now`: of the shop's clock, for what follows from it with others. */
+  as: { newId: () => string; now: Date },
+) => Promise<unknown>;
 
 /**
  * The end of a person's keys: tombstones for every identifier, the keys destroyed, the erasure written down.

@@ -203,7 +203,12 @@ test("an erased person is in nobody's list", async () => {
   await send([read("a", "User Followed", day(2), { other: "b" }, "1")]);
   expect(await graph()).toHaveLength(2);
   const b = await who("b");
-  await here.sql.begin(async (tx) => service.erase(tx, b, await people.nodesOf(tx, b)));
+  await here.sql.begin(async (tx) =>
+    service.erase(tx, b, await people.nodesOf(tx, b), {
+      newId: here.house.newId,
+      now: here.clock.shop,
+    }),
+  );
   expect(await graph()).toEqual([]);
   const [left] = await here.sql<{ count: number }[]>`select count(*)::int from relations_fact`;
   expect(left!.count).toBe(0);

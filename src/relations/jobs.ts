@@ -4,11 +4,11 @@ import * as collect from "#collect/service.ts";
 import { leftOut } from "#collect/rules.ts";
 import type { House } from "#kernel/endpoint.ts";
 import type { Reaction } from "#kernel/outbox.ts";
-import { bigintList, type Tx } from "#kernel/sql.ts";
+import { bigintList, type PersonKey, type Tx } from "#kernel/sql.ts";
 import { nobody } from "#kernel/ids.ts";
 import * as people from "#people/service.ts";
 import * as privacy from "#privacy/service.ts";
-import { told } from "./events.ts";
+import { lost, told } from "./events.ts";
 import { toldBy } from "./rules.ts";
 import * as service from "./service.ts";
 import * as views from "./views.ts";
@@ -46,6 +46,7 @@ export async function consume(house: House, tx: Tx, slice: collect.Slice): Promi
 }
 
 export const reactions: Reaction[] = [
+  { on: lost.name, react: (house, tx, events) => service.tagAll(house, tx, distinct(events)) },
   {
     on: told.name,
     react: (house, tx, events) =>
@@ -58,4 +59,7 @@ export const reactions: Reaction[] = [
         }),
       ),
   },
+];
+const distinct = (all: readonly PersonKey[]): PersonKey[] => [
+  ...new Map(all.map(({ bucket, personId }) => [personId, { bucket, personId }])).values(),
 ];

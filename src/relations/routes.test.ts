@@ -9,10 +9,9 @@ import type { OutKind } from "#exchange/rules.ts";
 import { shop } from "../../test/shop.ts";
 
 const names = ["ann", "bob", "cem", "dan"] as const;
-type Name = (typeof names)[number];
 type Edges = { kind: string; user: string | null }[];
 
-async function circle() {
+async function circle(others: readonly string[] = []) {
   const here = await shop(allRoutes);
   const { house, clock } = here;
   const made = await here.sql.begin((tx) =>
@@ -27,14 +26,14 @@ async function circle() {
   if (!made.ok) throw new Error(made.code);
   const now = Math.floor(house.clocks.machine().getTime() / 1000);
   const as = new Map<string, { authorization: string }>();
-  for (const name of [...names, "eve"]) {
+  for (const name of [...names, "eve", ...others]) {
     const token = await new SignJWT({ sub: name, aud: "liuke", iat: now, exp: now + 3600 })
       .setProtectedHeader({ alg: "HS256", kid: made.value.id })
       .sign(Buffer.from(made.value.secret!, "base64url"));
     as.set(name, { authorization: `Bearer ${token}` });
   }
   const later = () => (clock.shop = new Date(clock.shop.getTime() + 60_000));
-  const { consume, merge, relay, ring, segment, ship } = pumps(house, null);
+  const { consume, merge, relay, ring, segment, ship, erase } = pumps(house, null);
   const work = async () => {
     for (let busy = 1; busy > 0;)
       busy =
@@ -51,11 +50,11 @@ async function circle() {
     expect(status).toBe(200);
     await work();
   };
-  const get = async (name: Name, path = "") =>
+  const get = async (name: string, path = "") =>
     (await here.ask("GET", `/v1/me/relations${path}`, { headers: as.get(name)! })).body;
-  const edges = async (name: Name) =>
+  const edges = async (name: string) =>
     ((await get(name))["edges"] as Edges).map(({ kind, user }) => `${kind} ${user}`).toSorted();
-  const reach = async (name: Name) =>
+  const reach = async (name: string) =>
     ((await get(name, "/friends_of_friends"))["people"] as { user: string }[]).map((p) => p.user);
   const say = async (name: string, act: string, user: string) => {
     later();
@@ -78,7 +77,7 @@ async function circle() {
   };
   const idOf = async (name: string) =>
     (await people.byIdentifier(house, here.sql, "user_id", name, here.server.id))!;
-  return Object.assign(here, { tell, get, edges, reach, say, agree, work, ship, idOf, out });
+  return Object.assign(here, { tell, get, edges, reach, say, agree, work, ship, erase, idOf, out });
 }
 
 test("people see, give and take back their relations; what is taken back is nowhere", async () => {
@@ -193,4 +192,125 @@ test("people see, give and take back their relations; what is taken back is nowh
   await say("eve", "follow", "ann");
   await work();
   expect(await edges("ann")).toEqual([]);
+});
+
+/** Rows of either engine, of whatever table, that name both of these people. */
+async function naming(
+  here: Awaited<ReturnType<typeof circle>>,
+  both: readonly [string[], string[]],
+) {
+  const found: string[] = [];
+  const look = (table: string, text: string) => {
+    if (both.every((ids) => ids.some((id) => text.includes(id)))) found.push(`${table}: ${text}`);
+  };
+  const tables = await here.sql<{ name: string }[]>`
+    select relname as name from pg_class
+    where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition
+      and has_table_privilege(oid, 'select')`;
+  expect(tables.length).toBeGreaterThan(80);
+  for (const { name } of tables)
+    for (const { text } of await here.sql<{ text: string }[]>`
+      select to_jsonb(t)::text as text from ${here.sql(name)} t`)
+      look(name, text);
+  while ((await here.ship()) > 0);
+  const copies = await here.columns.read<{ name: string }>(
+    "select name from system.tables where database = currentDatabase() and engine like '%MergeTree%'",
+  );
+  expect(copies.length).toBeGreaterThan(3);
+  for (const { name } of copies)
+    for (const row of await here.columns.read<object>(`select * from ${name}`))
+      look(`columns ${name}`, JSON.stringify(row));
+  return found;
+}
+
+test("of an edge that was taken back, by whichever end and in whatever way, nothing is left anywhere", async () => {
+  const ways = ["mine", "theirs", "gone", "erased", "merged", "parted"] as const;
+  const all = ways.flatMap((way) => [1, 2, 3, 4].map((n) => `${way}${n}`));
+  await using here = await circle(all);
+  const { tell, edges, reach, agree, work, idOf, out } = here;
+  const owner = { headers: here.as.owner };
+  const rule = { kind: "tag", tag: "inviter", in: ["1+"] };
+  const made = await here.ask("POST", "/v1/segments", {
+    ...owner,
+    body: { name: { zh: "邀请过人", en: "Brought somebody" }, rule, purpose: "marketing" },
+  });
+  const idsOf = async (user: string) => {
+    const { bucket, personId } = await idOf(user);
+    const nodes = await people.nodesOf(here.sql, { bucket, personId });
+    return [personId, ...nodes.map(({ nodeId }) => nodeId)];
+  };
+  for (const name of all) {
+    await tell(name, "identify", {});
+    await agree(name, true);
+  }
+  for (const way of ways) {
+    const [one, two, three, four] = [1, 2, 3, 4].map((n) => `${way}${n}`) as [
+      ...[string, string, string, string],
+    ];
+    // One came by Two's invitation and is a friend; behind Two stands Three.
+    await tell(one, "Invite Accepted", { inviter_id: two });
+    await tell(one, "Relation Told", { kind: "friend", act: "both", other: two });
+    await tell(three, "Relation Told", { kind: "friend", act: "both", other: two });
+    await tell(one, "User Followed", { other: two });
+    await tell(two, "Product Shared", { other: one, sku: "TEA" });
+    await tell(one, "Share Opened", { other: two, sku: "TEA" });
+    expect(await reach(one)).toEqual([three]);
+    const ids: [string[], string[]] = [await idsOf(one), await idsOf(two)];
+    expect((await naming(here, ids)).length).toBeGreaterThan(0);
+    const merge = async () => {
+      const [from, into] = [await idOf(four), await idOf(one)];
+      await here.ask("POST", `/v1/members/${into.personId}/merges`, {
+        ...owner,
+        body: { other: from.personId, reason: "one at the counter" },
+      });
+      await work();
+      expect(await idOf(four)).toEqual(await idOf(one));
+    };
+    if (way === "mine") await agree(one, false);
+    else if (way === "theirs") await agree(two, false);
+    else if (way === "merged") {
+      await merge();
+      await agree(four, false);
+    } else if (way === "parted") {
+      // Taken back while they were one: what was told before stays gone when they are two again.
+      await merge();
+      await agree(four, false);
+      await work();
+      const { body } = await here.ask(
+        "GET",
+        `/v1/members/${(await idOf(one)).personId}/merges`,
+        owner,
+      );
+      const [{ id }] = body["merges"] as [{ id: string }];
+      const undo = `/v1/members/${(await idOf(one)).personId}/merges/${id}/undo`;
+      expect(
+        (await here.ask("POST", undo, { ...owner, body: { reason: "two after all" } })).status,
+      ).toBe(200);
+    } else {
+      const { personId } = await idOf(way === "gone" ? one : two);
+      expect((await here.ask("DELETE", `/v1/members/${personId}`, owner)).status).toBe(200);
+      await here.erase();
+    }
+    await work();
+    expect([way, await naming(here, ids)]).toEqual([way, []]);
+    if (way !== "gone") expect(await reach(one).catch(() => [])).toEqual([]);
+    if (way !== "erased") {
+      expect((await edges(two)).filter((edge) => edge.endsWith(one))).toEqual([]);
+      // What followed from it is gone with it: the tag, its segment, and their copies.
+      const two2 = await idOf(two);
+      const member = (await here.ask("GET", `/v1/members/${two2.personId}`, owner)).body;
+      expect([way, (member["tags"] as { tag: string }[]).map(({ tag }) => tag)]).toEqual([way, []]);
+      const segment = await here.ask("GET", `/v1/segments/${String(made.body["id"])}`, owner);
+      expect([way, segment.body["members"]]).toEqual([way, []]);
+      const [copy] = await here.columns.read<{ tags: Record<string, string> }>(
+        `select tags from person final where person_id = '${two2.personId}'`,
+      );
+      expect([way, copy?.tags["inviter"] ?? ""]).toEqual([way, ""]);
+    }
+    for (const kind of ["relations", "events"] as const)
+      for (const text of (await out(kind, "jsonl")).split("\n"))
+        expect([way, kind, text.includes(one) && text.includes(two) ? text : ""]).toEqual([
+          ...[way, kind, ""],
+        ]);
+  }
 });

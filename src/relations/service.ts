@@ -5,7 +5,7 @@ import { fail, ok, type Result } from "#kernel/result.ts";
 import type { PersonKey, Tx } from "#kernel/sql.ts";
 import * as people from "#people/service.ts";
 import * as privacy from "#privacy/service.ts";
-import { told } from "./events.ts";
+import { lost, told } from "./events.ts";
 import {
   bandOf,
   blocksLimit,
@@ -126,7 +126,7 @@ async function write(
 }
 
 /** Tags that follow from how many follow somebody and took up their invitation. */
-async function tagAll(house: House, tx: Tx, all: readonly PersonKey[]): Promise<void> {
+export async function tagAll(house: House, tx: Tx, all: readonly PersonKey[]): Promise<void> {
   if (all.length === 0) return;
   const at = house.clocks.shop();
   const limit = influenceBands.at(-1)!;
@@ -214,5 +214,14 @@ export async function say(
   return ok({});
 }
 
-/** All rows of one person, and those of others that lead to them. */
-export const erase = store.eraseRows;
+/** All rows of one person, and those of others that lead to them; what was counted of them follows with each. */
+export const erase: privacy.Eraser = async (tx, person, nodes, { newId, now }) => {
+  const others = await store.eraseRows(tx, person, nodes);
+  const as = { newId, clocks: { shop: () => now } };
+  await emitAll(
+    as,
+    tx,
+    lost,
+    others.map((one) => ({ person: one, data: {} })),
+  );
+};

@@ -205,11 +205,12 @@ export async function standingOf(reader: Reader, { bucket, personId }: PersonKey
   return row?.countsFrom ?? null;
 }
 
+/** Gives who had an edge to them, and is still somebody. */
 export async function eraseRows(
   tx: Tx,
   { bucket, personId }: PersonKey,
   nodes: readonly { bucket: number; nodeId: string }[],
-): Promise<void> {
+): Promise<PersonKey[]> {
   const [buckets, ids] = [nodes.map((n) => n.bucket), nodes.map((n) => n.nodeId)];
   await tx`
     delete from relations_fact f using unnest(${buckets}::smallint[], ${ids}::uuid[]) as n (bucket, node_id)
@@ -218,6 +219,12 @@ export async function eraseRows(
     delete from relations_fact f using unnest(${buckets}::smallint[], ${ids}::uuid[]) as n (bucket, node_id)
     where f.other_bucket = n.bucket and f.other_node_id = n.node_id`;
   await tx`delete from relations_edge where bucket = ${bucket} and person_id = ${personId}`;
-  await tx`delete from relations_edge where other_person_id = ${personId}`;
+  const others = await tx<PersonKey[]>`
+    with gone as (
+      delete from relations_edge where other_person_id = ${personId} returning bucket, person_id
+    )
+    select distinct g.bucket, g.person_id from gone g
+    join people_person p on p.bucket = g.bucket and p.person_id = g.person_id`;
   await tx`delete from relations_person where bucket = ${bucket} and person_id = ${personId}`;
+  return others;
 }
