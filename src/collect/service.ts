@@ -402,9 +402,9 @@ export async function park(
 ): Promise<void> {
   const row = await store.standingAt(tx, consumer, bucket, offset);
   if (!row) return;
-  const { id, sourceId } = row;
+  const { id, sourceId, nodeId } = row;
   const at = house.clocks.machine();
-  const parked = { consumer, bucket, offset, eventId: id, sourceId, fault, at };
+  const parked = { consumer, bucket, offset, eventId: id, sourceId, nodeId, fault, at };
   if (consumer !== "people") {
     await store.saveRead(tx, consumer, { buckets: [bucket], froms: [offset], tos: [offset] });
     await store.addParked(tx, { ...parked, rejectedId: null, columnsAt: at });

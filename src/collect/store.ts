@@ -171,6 +171,7 @@ type Parked = {
   offset: bigint;
   eventId: string;
   sourceId: string;
+  nodeId: string | null;
   rejectedId: string | null;
   fault: string;
   at: Date;
@@ -655,8 +656,21 @@ export async function leftToCut(reader: Reader, target: string): Promise<bigint>
 export const holdConsumers = (tx: Tx, buckets: number[]) => tx`
   select from collect_consumer where bucket = any(${buckets}::smallint[])
   order by bucket, consumer for update`;
-export const eraseRows = (tx: Tx, nodes: readonly { bucket: number; nodeId: string }[]) => tx`
-  delete from collect_event e
-  using unnest(${nodes.map((n) => n.bucket)}::smallint[], ${nodes.map((n) => n.nodeId)}::uuid[])
-    as n(bucket, node_id)
-  where e.bucket = n.bucket and e.node_id = n.node_id`;
+export async function eraseRows(
+  tx: Tx,
+  nodes: readonly { bucket: number; nodeId: string }[],
+): Promise<void> {
+  const theirs = () => tx`
+    unnest(${nodes.map((n) => n.bucket)}::smallint[], ${nodes.map((n) => n.nodeId)}::uuid[])
+      as n(bucket, node_id)`;
+  await tx`
+    delete from collect_event e using ${theirs()}
+    where e.bucket = n.bucket and e.node_id = n.node_id`;
+  // What was set aside of them lies in the list of what is not taken.
+  await tx`
+    with gone as (
+      delete from collect_parked p using ${theirs()}
+      where p.bucket = n.bucket and p.node_id = n.node_id returning p.rejected_id
+    )
+    delete from collect_rejected r using gone where r.id = gone.rejected_id`;
+}

@@ -6,6 +6,7 @@ import { consumers, pumps } from "../../src/app.ts";
 import { consume, ship } from "../../src/collect/jobs.ts";
 import * as collect from "../../src/collect/service.ts";
 import { doctor } from "../../src/doctor.ts";
+import * as people from "../../src/people/service.ts";
 import * as planJobs from "../../src/plan/jobs.ts";
 import { keyFor, rejectedOf, sourceOf, stage, type Stage } from "./harness.ts";
 import { protocolOf, speak, speakers, type Fact } from "./speaking.ts";
@@ -187,6 +188,17 @@ test("an event that cannot be worked through is set aside, and the rest goes on"
   expect(await left(at)).toEqual([]);
   const now = await doctor(at.sql, { ids: ["I9"] });
   expect(now.find(({ what }) => what.en.includes("set aside"))!.rows).toBe(parked.length - 1);
+  // Of whoever is erased, what was set aside goes too.
+  const [first] = users;
+  const person = (await people.byIdentifier(at.house, at.sql, "user_id", first!, source.id))!;
+  const erased = await at.ask("DELETE", `/v1/members/${person.personId}`, {
+    headers: source.owner,
+  });
+  expect(erased.status).toBe(200);
+  const still = await rejectedOf(at, source);
+  expect(still.some(({ payload }) => payload.includes(`"user":"${first!}"`))).toBe(false);
+  expect(still).toHaveLength(ofPeople - 2);
+  while ((await work.erase()) > 0);
   // The log and the columns agree: what left one has left the other.
   const [columns] = await at.columns.read<{ n: number }>("select toInt32(count()) as n from event");
   const [log] = await at.sql`select count(*)::int as n from collect_event`;
