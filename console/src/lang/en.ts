@@ -938,8 +938,7 @@ export const en = {
     erased: "This person’s data has been erased",
     not_planned: "The tracking plan keeps it out",
     shared: "Said for a whole batch and cannot be stored: left out, the events were taken",
-    set_aside:
-      "Taken, but no profile or figure could hold it: set aside, to be mended and sent again",
+    set_aside: "Taken, then set aside: it could not be worked through",
   } as Record<string, string>,
   rejectionUnknown: "Does not meet what is asked of incoming data",
 

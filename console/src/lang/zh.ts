@@ -886,7 +886,7 @@ export const zh = {
     erased: "这位用户的数据已被彻底删除",
     not_planned: "不在埋点方案内",
     shared: "整批共用的信息无法保存，已略去，事件照常接收",
-    set_aside: "收下后无法入账，已搁置，可修改后重新发送",
+    set_aside: "收下后数据无法处理，已搁置",
   } as Record<string, string>,
   rejectionUnknown: "不符合接收要求",
 
