@@ -217,8 +217,22 @@ const places: [zone: string, from: string][] = [
   ["Africa/Cairo", "2026-04-22T21:59:00Z"], // at midnight: that day begins at one
   ["Africa/Cairo", "2026-10-28T20:00:00Z"], // at midnight back to eleven
   ["Australia/Lord_Howe", "2026-04-03T14:00:00Z"], // by half an hour
+  ["America/New_York", "2026-10-31T16:00:00Z"],
+  ["Europe/Berlin", "2026-03-28T11:00:00Z"],
+  ["Australia/Lord_Howe", "2026-10-02T13:00:00Z"],
+  ["Asia/Kathmandu", "2026-06-01T18:00:00Z"], // three quarters of an hour off
   ["Asia/Shanghai", "2026-03-01T04:00:00Z"],
 ];
+/** The first instant of the shop's next day, found by looking at its wall. */
+function midnightAfter(zone: string, at: number): number {
+  let [before, after] = [at, at + 26 * hour];
+  while (after - before > 1) {
+    const middle = Math.floor((before + after) / 2);
+    if (dayIn(zone, middle) === dayIn(zone, at)) before = middle;
+    else after = middle;
+  }
+  return after;
+}
 
 test.each(places)(
   "what is kept is what the oracle says, at any instant: %s from %s",
@@ -406,7 +420,14 @@ test.each(places)(
           );
           const ahead = [...turns].filter((at) => at > clock.shop.getTime() + 1);
           const some = ahead.toSorted((x, y) => x - y);
-          for (const at of some.filter((_, i) => i % Math.ceil(some.length / 8) === 0)) {
+          const looked = some.filter((_, i) => i % Math.ceil(some.length / 8) === 0);
+          // The shop's next days begin too: what counts days goes on at that instant.
+          let midnight = clock.shop.getTime();
+          for (let day = 0; day < 4; day++) {
+            midnight = midnightAfter(timeZone, midnight);
+            if (midnight > clock.shop.getTime() + 1) looked.push(midnight);
+          }
+          for (const at of looked.toSorted((x, y) => x - y)) {
             clock.shop = new Date(at - 1);
             await check("just before");
             clock.shop = new Date(at);

@@ -114,7 +114,11 @@ test("a visitor answers step by step; what they type is their own word, and merg
   const next = await ask("POST", "/v1/forms/welcome/next", { body: { visitor } });
   const names = (list: unknown) => (list as { name: string }[]).map(({ name }) => name);
   expect(names(next.body["fields"])).toEqual(["due_date"]); // the skin was left blank, and rests
-  expect(next.body["consents"]).toHaveLength(2);
+  // Nor by mail, where no address is asked that could be confirmed; whoever says so all the same is told what is missing.
+  expect(next.body["consents"]).toMatchObject([{ purpose: "sensitive" }]);
+  const unsure = await answer({ visitor, answers: {}, consents: ["marketing email"] });
+  expect(unsure.body["wrong"]).toEqual({ email: "missing" });
+  expect(await consents()).toHaveLength(1);
   const forged = visitor.replace(/.$/, (c) => (c === "A" ? "B" : "A"));
   const other = await ask("POST", "/v1/forms/welcome/next", { body: { visitor: forged } });
   expect(names(other.body["fields"])).toEqual(["email", "city", "skin"]);

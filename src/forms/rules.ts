@@ -91,6 +91,13 @@ export function nextFields(form: Definition, { known, blank, now }: Known): Fiel
   return [...open.filter(isNew), ...rested].slice(0, form.perStep);
 }
 
+/** Does this agreement ask for an address that is then to be confirmed? Whoever came with a token has one with the shop. */
+export const needsAddress = (
+  { doubleOptIn }: Pick<Definition, "doubleOptIn">,
+  own: boolean,
+  { channel }: Pick<ConsentAsked, "channel">,
+): boolean => doubleOptIn && !own && channel === "email";
+
 export type Answers = Readonly<Record<string, string>>;
 /** `unknown`: the form has no such question. */
 export const wrongs = ["missing", "unfit", "too_long", "needs_consent", "unknown"] as const;

@@ -23,6 +23,7 @@ import {
   honeypot,
   judge,
   mailsBrake,
+  needsAddress,
   nextFields,
   unfitIn,
   type Answers,
@@ -154,23 +155,32 @@ export async function next(
   if (!who.ok) return who;
   return ok(stepOf(house, form, who.value, await knows(house, house.sql, who.value)));
 }
-const stepOf = (
+function stepOf(
   house: House,
   { definition, slug, version }: FormRow,
   who: Who,
   knowing: Known & { agreed: ReadonlySet<string> },
-) => ({
-  form: slug,
-  version,
-  title: definition.title,
-  intro: definition.intro,
-  fields: nextFields(definition, knowing),
-  consents: definition.consents.filter((asked) => !knowing.agreed.has(kindOf(asked))),
-  /** Nothing is left to ask for now: what was left blank rests. */
-  complete: nextFields(definition, knowing).length === 0,
-  visitor: who.own ? null : marked(house, visitorMark, who.sender.value),
-  sending: house.newId(),
-});
+) {
+  const fields = nextFields(definition, knowing);
+  const asksAddress = fields.some(({ name }) => name === "email");
+  return {
+    form: slug,
+    version,
+    title: definition.title,
+    intro: definition.intro,
+    fields,
+    // Nobody can confirm an address that they are not asked for.
+    consents: definition.consents.filter(
+      (asked) =>
+        !knowing.agreed.has(kindOf(asked)) &&
+        (asksAddress || !needsAddress(definition, who.own, asked)),
+    ),
+    /** Nothing is left to ask for now: what was left blank rests. */
+    complete: fields.length === 0,
+    visitor: who.own ? null : marked(house, visitorMark, who.sender.value),
+    sending: house.newId(),
+  };
+}
 const kindOf = ({ purpose, channel }: { purpose: string; channel: string }) =>
   `${purpose} ${channel}`;
 
@@ -216,6 +226,13 @@ export async function submit(
   const ticked = definition.consents.filter((one) => said.consents.includes(kindOf(one)));
   const all = new Set([...agreed, ...ticked.map(kindOf)]);
   const { values, wrong } = judge(definition, said.answers, knowing, all);
+  // What a visitor agrees to by mail counts once that address was confirmed: without one it never could.
+  if (
+    values["email"] === undefined &&
+    !wrong["email"] &&
+    ticked.some((one) => needsAddress(definition, who.own, one))
+  )
+    wrong["email"] = "missing";
   if (Object.keys(wrong).length > 0) return ok({ ok: false, wrong });
   const email = values["email"];
   const waits =

@@ -1,5 +1,6 @@
 // What happened with a person, and why a tag is theirs, in words. Figures stand in the sentence, so that it explains itself.
 import { minorDigits } from "#kernel/money.ts";
+import { eventName } from "#plan/rules.ts";
 import { segmentNames, stageNames } from "#predict/rules.ts";
 import type { TagKind } from "../rules.ts";
 
@@ -235,6 +236,13 @@ const couponChanges: Record<string, Sentence> = {
   revoked: { zh: "一张券被收回", en: "A coupon was taken back" },
 };
 const events: Record<string, Sentence> = {
+  group: { zh: "加入公司", en: "Joined a company" },
+  "Group Left": { zh: "离开公司", en: "Left a company" },
+  page: { zh: "打开页面", en: "Opened a page" },
+  screen: { zh: "打开应用页面", en: "Opened a screen of the app" },
+  alias: { zh: "合并身份", en: "Found to be the same person" },
+  bind: { zh: "绑定身份", en: "An identifier was bound" },
+  unbind: { zh: "解除绑定", en: "An identifier was parted" },
   identify: { zh: "告诉了我们资料", en: "Told us who they are" },
 };
 
@@ -300,7 +308,7 @@ export function entrySentence(
       const event = String(name);
       return Object.hasOwn(events, event)
         ? events[event]!
-        : { zh: `事件“${event}”`, en: `Event “${event}”` };
+        : { zh: eventName(event)?.zh ?? `事件“${event}”`, en: `Event “${event}”` };
     }
   }
 }
