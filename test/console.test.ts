@@ -720,6 +720,12 @@ describe.skipIf(noBrowser)(`the console in a browser${noBrowser ? ` (${noBrowser
         "document.documentElement.scrollWidth - innerWidth",
       );
       if (beyond > 0) wide.push(`${path}: ${beyond} px`);
+      // What waited for what stands above it is there once that has come.
+      const unseen = await shown.page.evaluate<number>(
+        `[...document.querySelectorAll("main .part")]
+          .filter((part) => getComputedStyle(part).visibility === "hidden").length`,
+      );
+      if (unseen > 0) wide.push(`${path}: ${unseen} parts out of sight`);
     }
     expect(wide).toEqual([]);
   });

@@ -1,5 +1,5 @@
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { useMemo } from "react";
+import { useMemo, useState } from "react";
 import { api, type Answer } from "../ui/call.ts";
 import { Choice } from "../ui/form.tsx";
 import { Broken, Empty, Page, Part, Wait } from "../ui/page.tsx";
@@ -36,6 +36,10 @@ export function CompareSegments() {
   ];
   const a = search.a ?? options[0]?.value;
   const b = search.b ?? options[1]?.value ?? options[0]?.value;
+  const compared = useCall(api.segments.compare, a && b ? { a, b } : undefined);
+  // What was compared before stands until the next answer is there: nothing below it comes and goes.
+  const [last, setLast] = useState<Compared>();
+  if (compared.data && compared.data !== last) setLast(compared.data);
   const go = (next: { a?: string; b?: string }) =>
     void navigate({
       to: "/segments/compare",
@@ -61,18 +65,21 @@ export function CompareSegments() {
               onChange={(value) => go({ b: value })}
             />
           </div>
-          <Sides a={a} b={b} />
-          <Overlap segments={all.slice(0, matrixLimit)} />
+          {compared.error ? (
+            <Broken error={compared.error} again={compared.refetch} />
+          ) : (
+            <Sides of={last} />
+          )}
+          {last && <Overlap segments={all.slice(0, matrixLimit)} />}
         </>
       )}
     </Page>
   );
 }
 
-function Sides({ a, b }: { a: string; b: string }) {
+function Sides({ of: data }: { of: Compared | undefined }) {
   const { t } = useWords();
   const format = useFormat();
-  const { data, error, refetch } = useCall(api.segments.compare, { a, b });
   const columns = useMemo<Column<Row>[]>(
     () => [
       {
@@ -102,7 +109,6 @@ function Sides({ a, b }: { a: string; b: string }) {
     ],
     [t, format],
   );
-  if (error) return <Broken error={error} again={refetch} />;
   const rows = data
     ? (["onlyA", "both", "onlyB"] as const).map((part): Row => ({ part, ...data[part] }))
     : undefined;
