@@ -177,6 +177,7 @@ export const consumers: readonly ((house: House, tx: Tx, slice: collect.Slice) =
     orders.consume,
     relationsJobs.consume,
     companiesJobs.consume,
+    messagesJobs.consume,
     exchangeJobs.consume,
     traitsJobs.consume,
     peopleJobs.followWith(followers),

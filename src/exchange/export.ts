@@ -4,9 +4,17 @@ import type { House } from "#kernel/endpoint.ts";
 import * as people from "#people/service.ts";
 import * as privacy from "#privacy/service.ts";
 import { derivedFields } from "#privacy/rules.ts";
+import type { PersonKey } from "#kernel/sql.ts";
 import type { Identifier } from "#people/rules.ts";
 import { importedKind, toldBy } from "#relations/rules.ts";
-import { carriedCells, csvRow, fieldsOf, type Format, type OutKind } from "./rules.ts";
+import {
+  carriedCells,
+  consentSource,
+  csvRow,
+  fieldsOf,
+  type Format,
+  type OutKind,
+} from "./rules.ts";
 import * as views from "./views.ts";
 
 type Cells = Record<string, string | null>;
@@ -62,6 +70,11 @@ async function* pagesOf(
       ),
     ))
       yield await personCells(house, page, names);
+  } else if (kind === "consents") {
+    for await (const page of paged((after: views.ConsentRow | undefined) =>
+      views.consents(sql, after, pageRows),
+    ))
+      yield await consentCells(house, page, names);
   } else if (kind === "market") {
     for await (const page of paged((after: views.ToldRow | undefined) =>
       views.marketAfter(sql, after, pageRows),
@@ -160,9 +173,7 @@ async function personCells(
   names: boolean,
 ): Promise<Cells[]> {
   const all = page.map(({ bucket, personId }) => ({ bucket, personId }));
-  const ids = names ? await views.identifiers(house.sql, all) : [];
-  const keys = await privacy.nodeKeys(house, house.sql, ids);
-  const idsOf = Map.groupBy(ids, ({ personId }) => personId);
+  const knownOf = await knownBy(house, all, names);
   const direct = names ? await people.everyField(house, house.sql, all) : [];
   const fieldsOfPerson = Map.groupBy(direct, ({ personId }) => personId);
   return page.map(({ personId, seenAt, attributes }): Cells => {
@@ -180,21 +191,7 @@ async function personCells(
       cells[field] = value;
       times[field] = at.toISOString();
     }
-    const known = (idsOf.get(personId) ?? []).flatMap((node): KnownBy[] => {
-      const key = keys.get(node.nodeId);
-      if (!key) return [];
-      const value = privacy.openSealed(key, "people_node|sealed", node.nodeId, node.sealed);
-      const { type, space, seenAt: seen, joinedAt, sourceName, sourceKind } = node;
-      return [
-        {
-          ...{ type, value, at: (seen ?? seenAt).toISOString() },
-          ...(joinedAt ? { joined: joinedAt.toISOString() } : {}),
-          ...(sourceName !== null && sourceKind !== null
-            ? { sourceId: space, sourceName, origin: sourceKind }
-            : {}),
-        },
-      ];
-    });
+    const known = knownOf(personId, seenAt);
     const [main] = known;
     const said = (value: object) => (Object.keys(value).length > 0 ? JSON.stringify(value) : null);
     return {
@@ -204,11 +201,59 @@ async function personCells(
       ...(main?.sourceId
         ? { sourceId: main.sourceId, sourceName: main.sourceName!, origin: main.origin! }
         : {}),
-      ...{ times: said(times), claimed: claimed.join(" "), identifiers: said(known) },
+      ...{
+        times: said(times),
+        claimed: claimed.join(" "),
+        identifiers: said(known.map((one) => ({ ...one, space: undefined }))),
+      },
     };
   });
 }
-type KnownBy = { type: string; value: string; at: string; joined?: string } & {
+/** What these people are known by, the main one first; where none may be named, nothing. */
+async function knownBy(house: House, all: readonly PersonKey[], names: boolean) {
+  const ids = names ? await views.identifiers(house.sql, all) : [];
+  const keys = await privacy.nodeKeys(house, house.sql, ids);
+  const idsOf = Map.groupBy(ids, ({ personId }) => personId);
+  return (personId: string, seenAt: Date): KnownBy[] =>
+    (idsOf.get(personId) ?? []).flatMap((node): KnownBy[] => {
+      const key = keys.get(node.nodeId);
+      if (!key) return [];
+      const value = privacy.openSealed(key, "people_node|sealed", node.nodeId, node.sealed);
+      const { type, space, seenAt: seen, joinedAt, sourceName, sourceKind } = node;
+      return [
+        {
+          ...{ type, value, space, at: (seen ?? seenAt).toISOString() },
+          ...(joinedAt ? { joined: joinedAt.toISOString() } : {}),
+          ...(sourceName !== null && sourceKind !== null
+            ? { sourceId: space, sourceName, origin: sourceKind }
+            : {}),
+        },
+      ];
+    });
+}
+/** A row a word on consent, in the numbering of whatever its person is first known by. */
+async function consentCells(
+  house: House,
+  page: readonly views.ConsentRow[],
+  names: boolean,
+): Promise<Cells[]> {
+  const people = new Map(page.map(({ bucket, personId }) => [personId, { bucket, personId }]));
+  const knownOf = await knownBy(house, [...people.values()], names);
+  return page.map(({ personId, seq, purpose, channel, granted, textVersion, proof, at }): Cells => {
+    const [main] = knownOf(personId, at);
+    const is = (type: string) => (main?.type === type ? main.value : null);
+    return {
+      ...{ key: `${personId}:${seq}`, user: is("user_id"), anonymous: is("anonymous_id") },
+      ...{ purpose, channel, granted: String(granted), textVersion, proof, at: at.toISOString() },
+      ...{ sourceId: consentSource, sourceName: "consents", origin: "import" },
+      ...{ space: main?.space ?? null, person: personId },
+      identifiers: main
+        ? JSON.stringify([{ type: main.type, value: main.value, at: main.at }])
+        : null,
+    };
+  });
+}
+type KnownBy = { type: string; value: string; at: string; joined?: string; space: string } & {
   sourceId?: string;
   sourceName?: string;
   origin?: string;

@@ -310,6 +310,13 @@ const linesOfKind: Record<
     }),
     bad: [{ kind: "loves" }, "kind"],
   },
+  consents: {
+    fits: (_, n) => ({
+      ...{ user: `u${n}`, purpose: "marketing", channel: "email" },
+      ...{ granted: "true", at: "2011-01-01" },
+    }),
+    bad: [{ granted: "perhaps" }, "granted"],
+  },
   market: {
     fits: (word, n) => ({
       kind: "calendar",

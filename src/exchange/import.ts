@@ -9,6 +9,7 @@ import { isRefused, orderLine, safeName, type Incoming, type Refused } from "#co
 import * as collect from "#collect/service.ts";
 import type { House } from "#kernel/endpoint.ts";
 import { badIn, parseLoose } from "#kernel/json.ts";
+import { consentTold } from "#messages/rules.ts";
 import { isCurrency, minorDigits } from "#kernel/money.ts";
 import {
   isKindOfLine,
@@ -22,6 +23,7 @@ import {
 import { lineEvent } from "#orders/service.ts";
 import { csvReader, type CsvRecord } from "./model/csv.ts";
 import { asUtf8, noText } from "./model/text.ts";
+import { readConsent } from "./model/consent.ts";
 import { readPerson } from "./model/person.ts";
 import {
   asItWas,
@@ -396,6 +398,7 @@ export function readerOf(house: House, kind: Kind, mapping: Mapping, toldAt: Dat
     const own = columns ? dotted : names.filter((name) => name.includes("."));
     const here = { key, toldAt, now, timeZone, currency, numbers, trust };
     if (kind === "people") return readPerson(mapped(get), own, here);
+    if (kind === "consents") return listed(readConsent(mapped(get), here));
     return listed(readRecord(kind, mapped(get), own, here));
   };
 }
@@ -521,6 +524,7 @@ const nameOfKind: Partial<Record<Kind, string>> = {
   products: "Product Updated",
   stock: "Product Updated",
   orders: orderLine,
+  consents: consentTold,
   market: marketTold,
 };
 /** What a record is known by that names no key: its number in its file. */

@@ -19,6 +19,8 @@ const files: Record<Kind, string> = {
   events:
     'name,user,at,data\nProduct Viewed,u1,2026-01-05T00:00:00Z,"{""sku"":""S1""}"\nTasted,u2,2026-01-06T00:00:00Z,"{""cups"":2}"\n',
   relations: "user,kind,other,at\nu1,follow,u2,2026-01-07T00:00:00Z\n",
+  consents:
+    "user,purpose,channel,granted,textVersion,proof,at\nu1,marketing,email,true,2026-01,form:7,2026-01-07T00:00:00Z\nu1,marketing,email,false,2026-01,me,2026-01-08T00:00:00Z\nu2,social,use,true,2026-01,me,2026-01-08T00:00:00Z\n",
   market:
     "kind,place,measure,value,unit,at\ncompetitor_price,S1,Other shop,11.9,CNY,2026-01-08\nweather,Bath,max,9.5,C,2026-01-08\ncalendar,,Spring Festival,holiday,,2026-02-17\n",
 };

@@ -30,6 +30,7 @@ export const kinds = [
   "orders",
   "events",
   "relations",
+  "consents",
   "market",
 ] as const;
 export type Kind = (typeof kinds)[number];
@@ -42,6 +43,8 @@ export type OutKind = (typeof outKinds)[number];
 export const isTimed = (kind: OutKind): boolean => kind === "orders" || kind === "events";
 export const formats = ["csv", "jsonl"] as const;
 export type Format = (typeof formats)[number];
+/** The source of consents that were taken out of an installation, wherever they come in. */
+export const consentSource = "5e1f0000-0000-8000-8000-000000000002";
 /** For what a file is taken out; it stands in the audit. */
 export const purposes = ["service", "analysis", "marketing", "transfer", "request"] as const;
 
@@ -142,6 +145,23 @@ export const fieldsOf: Record<Kind, { fields: readonly string[]; needed: readonl
     fields: ["key", "user", "anonymous", "kind", "other", "at", "name", "data", ...carriedFields],
     needed: [],
   },
+  consents: {
+    fields: [
+      ...[
+        "key",
+        "user",
+        "anonymous",
+        "purpose",
+        "channel",
+        "granted",
+        "textVersion",
+        "proof",
+        "at",
+      ],
+      ...[...ofSource, "space", "identifiers", "person"],
+    ],
+    needed: ["purpose", "channel", "granted", "at"],
+  },
   market: {
     fields: ["key", "kind", "place", "measure", "value", "unit", "at", "toldAt", ...ofSource],
     needed: ["kind", "measure", "value", "at"],
@@ -233,6 +253,11 @@ const spellings: Record<string, readonly string[]> = {
   measure: ["competitor", "metric", "holiday", "指标", "竞品", "节日"],
   place: ["region", "location", "地区", "地点"],
   unit: ["uom", "单位"],
+  purpose: ["consent", "用途", "同意内容"],
+  channel: ["渠道", "通道"],
+  granted: ["agreed", "optin", "subscribed", "同意", "是否同意"],
+  textVersion: ["version", "版本", "文本版本"],
+  proof: ["evidence", "凭证", "凭据"],
   data: ["properties", "attributes", "属性"],
 };
 /** Guesses which column is which field; each column is one field at most. */
@@ -282,7 +307,7 @@ const invalid = (field: string): Refused => ({ reason: "invalid", field });
 
 /** One record of any kind but an order line, as an event of the log; or the field that cannot be read. */
 export function readRecord(
-  kind: Exclude<Kind, "orders">,
+  kind: Exclude<Kind, "orders" | "consents">,
   get: Get,
   names: readonly string[],
   here: Here,

@@ -1,5 +1,6 @@
 // Reads for files that go out, a page at a time by key, so that a million rows need no more room than one page.
 import { ownerAt, type PersonKey, type Reader } from "#kernel/sql.ts";
+import { consentTold } from "#messages/rules.ts";
 import { relationNames, type Act } from "#relations/rules.ts";
 import { marketTold, type FileStage, type MarketKind, type MarketRow } from "./rules.ts";
 
@@ -116,7 +117,7 @@ export const log = (
         : part === "relations"
           ? reader`e.name = any(${relationNames as string[]}::text[])`
           : reader`e.name <> all(${[...relationNames, lines]}::text[])
-            and (e.name <> ${marketTold} or s.kind = 'public' or e.flags & ${notTold} <> 0)`
+            and (e.name <> all(${[marketTold, consentTold]}::text[]) or s.kind = 'public' or e.flags & ${notTold} <> 0)`
     }
       ${from ? reader`and e.at >= ${from}` : reader``} ${until ? reader`and e.at < ${until}` : reader``}
   ) fits on true
@@ -159,6 +160,23 @@ export const ownFacts = (reader: Reader, after: FactCame | undefined, rows: numb
       where substr(f.id::text, 15, 1) <> '8' and ${stands(reader)}
     ) fits on true
     order by fits.bucket, fits.node_id, fits.other_bucket, fits.other_node_id, fits.id`;
+
+export type ConsentRow = PersonKey & {
+  seq: number;
+  purpose: string;
+  channel: string;
+  granted: boolean;
+  textVersion: string;
+  proof: string;
+  at: Date;
+};
+/** Every word of everybody's on what they agree to. What demo people never said stays here. */
+export const consents = (reader: Reader, after: ConsentRow | undefined, limit: number) =>
+  reader<ConsentRow[]>`
+    select bucket, person_id, seq, purpose, channel, granted, text_version, proof, at from messages_consent
+    where (bucket, person_id, seq) > (${after?.bucket ?? -1}, ${after?.personId ?? zero}::uuid, ${after?.seq ?? 0})
+      and not made_up
+    order by bucket, person_id, seq limit ${limit}`;
 
 export type PersonRow = PersonKey & {
   seenAt: Date;

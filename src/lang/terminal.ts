@@ -50,7 +50,7 @@ const zh = {
     `${id} 不成立（${number(rows)} 行）：${what.zh}`,
   usage: `用法：
   liuke start [--demo] [--role all|api|worker]   启动
-  liuke import people|products|stock|orders|events|relations|market 文件 [--map 对照表.json] [--source 来源] [--from 时间] [--until 时间] [--trust shop|page] [--dry]   导入文件；--trust page 只当网页说的话收下；--dry 只试读，不收
+  liuke import people|products|stock|orders|events|relations|consents|market 文件 [--map 对照表.json] [--source 来源] [--from 时间] [--until 时间] [--trust shop|page] [--dry]   导入文件；--trust page 只当网页说的话收下；--dry 只试读，不收
   liuke rebuild people|columns [--from 时间] [--until 时间]   从日志重新算出客人数据，或重建列存
   liuke demo remove       清除演示数据
   liuke clock real        把店铺时间交给真实时间
@@ -110,7 +110,7 @@ const en: typeof zh = {
   doctorBroken: (id, what, rows) => `${id} does not hold (${number(rows)} rows): ${what.en}`,
   usage: `Usage:
   liuke start [--demo] [--role all|api|worker]   start
-  liuke import people|products|stock|orders|events|relations|market FILE [--map MAP.json] [--source NAME] [--from TIME] [--until TIME] [--trust shop|page] [--dry]   import a file; --trust page takes it as no more than a page's word; --dry only reads and says what would be taken
+  liuke import people|products|stock|orders|events|relations|consents|market FILE [--map MAP.json] [--source NAME] [--from TIME] [--until TIME] [--trust shop|page] [--dry]   import a file; --trust page takes it as no more than a page's word; --dry only reads and says what would be taken
   liuke rebuild people|columns [--from TIME] [--until TIME]   work people out anew from the log, or give the columns everything again
   liuke demo remove       take the demo data away
   liuke clock real        hand the shop's clock to real time

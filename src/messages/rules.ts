@@ -37,6 +37,25 @@ export type ConsentLine = {
 };
 export type Consent = Omit<ConsentLine, "seq" | "purpose" | "channel"> | null;
 
+/** The event by which a shop's server or a file tells what somebody agreed to, or took back. */
+export const consentTold = "Consent Told";
+export type ToldConsent = Pick<
+  ConsentLine,
+  "purpose" | "channel" | "granted" | "textVersion" | "proof"
+>;
+/** What such an event says, or which of its fields cannot be. A proof is a code or an id: free text might name somebody. */
+export function consentOf(data: Record<string, unknown>): ToldConsent | { unfit: string } {
+  const { purpose, channel, granted, textVersion, proof } = data;
+  const kind = consentKinds.find((one) => one.purpose === purpose && one.channel === channel);
+  if (!kind)
+    return { unfit: consentKinds.some((one) => one.purpose === purpose) ? "channel" : "purpose" };
+  if (typeof granted !== "boolean") return { unfit: "granted" };
+  if (typeof textVersion !== "string" || !/^[\w.-]{1,40}$/.test(textVersion))
+    return { unfit: "textVersion" };
+  if (typeof proof !== "string" || !/^[\w.:/-]{1,120}$/.test(proof)) return { unfit: "proof" };
+  return { ...kind, granted, textVersion, proof };
+}
+
 /** What holds at `now`: the line with the latest time, the later written among equals; null where nothing was said. */
 export function consentAt(
   lines: readonly ConsentLine[],

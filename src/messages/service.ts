@@ -13,6 +13,7 @@ import { render, unknownPlaceholders, type Rendered, type Values } from "./model
 import {
   consentAt,
   consentKinds,
+  consentOf,
   judge,
   MONTH_MS,
   policyOf,
@@ -375,6 +376,37 @@ export async function record(
   if (new Date(at) > now) return fail("messages.consent_future");
   const line = { ...said, person: person.value, at: new Date(at) };
   return ok({ recorded: (await setConsent(house, tx, [line], recordedAt)) > 0 });
+}
+
+/**
+ * What the log tells of consents, by a server or a file, whenever it comes in: each word counts from its own time on. Of
+ * two words of one instant the stricter holds, so that no order of coming in makes an agreement of a withdrawal.
+ */
+export async function takeTold(
+  house: House,
+  tx: Tx,
+  told: readonly (PersonKey & { at: Date; data: Record<string, unknown> })[],
+): Promise<void> {
+  const now = house.clocks.shop();
+  const said = told.flatMap(({ bucket, personId, at, data }): SaidConsent[] => {
+    const line = consentOf(data);
+    return "unfit" in line || at > now ? [] : [{ ...line, person: { bucket, personId }, at }];
+  });
+  if (said.length === 0) return;
+  const keys = said.map(({ person }) => person);
+  await store.lockPeople(tx, keys);
+  const placeOf = (personId: string, line: Pick<ConsentLine, "purpose" | "channel" | "at">) =>
+    `${personId} ${line.purpose} ${line.channel} ${line.at.getTime()}`;
+  const denied = new Set([
+    ...(await store.linesOf(tx, keys)).flatMap((line) =>
+      line.granted ? [] : [placeOf(line.personId, line)],
+    ),
+    ...said.flatMap((line) => (line.granted ? [] : [placeOf(line.person.personId, line)])),
+  ]);
+  const kept = said.filter(
+    (line) => !line.granted || !denied.has(placeOf(line.person.personId, line)),
+  );
+  await setConsent(house, tx, kept, house.clocks.machine());
 }
 
 /** Takes a consent back where there is one. A link that is followed twice adds one line. */

@@ -1,6 +1,6 @@
 // Reads for the inbox, the preview outbox and a member's page. They never write.
 import type { PersonKey, Reader } from "#kernel/sql.ts";
-import { languageOf, type Channel, type Language, type Purpose } from "./rules.ts";
+import { consentTold, languageOf, type Channel, type Language, type Purpose } from "./rules.ts";
 
 /** The language of each person, from their profile. */
 export async function languages(
@@ -133,3 +133,20 @@ export const broken = (reader: Reader) =>
     ) walls
     where case when quiet_from <= quiet_until then wall >= quiet_from and wall < quiet_until
       else wall >= quiet_from or wall < quiet_until end`;
+
+export type ConsentTold = PersonKey & { at: Date; data: Record<string, unknown> };
+/** A page's word, also one that a file brought, is no consent. */
+const page = 128;
+/** What a slice of the log tells of consents, of whoever the sender is now, in order of time. */
+export const consentsToldIn = (
+  reader: Reader,
+  { buckets, froms, tos }: { buckets: number[]; froms: string[]; tos: string[] },
+  leftOut: number,
+) => reader<ConsentTold[]>`
+  select n.person_bucket as bucket, n.person_id, e.at, e.data
+  from unnest(${buckets}::smallint[], ${froms}::bigint[], ${tos}::bigint[]) as s(bucket, "from", "to")
+  join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
+  join collect_source c on c.id = e.source_id and c.kind in ('server', 'import')
+  join people_node n on n.bucket = e.bucket and n.node_id = e.node_id
+  where e.name = ${consentTold} and e.flags & ${leftOut | page} = 0
+  order by e.at, e.id`;

@@ -6,7 +6,16 @@ import { useCall, useMay } from "../ui/session.tsx";
 import { useSaid, useWords } from "../ui/words.tsx";
 
 const kinds = [
-  ...(["people", "products", "stock", "orders", "events", "relations", "market"] as const),
+  ...([
+    "people",
+    "products",
+    "stock",
+    "orders",
+    "events",
+    "relations",
+    "consents",
+    "market",
+  ] as const),
   "segment",
 ] as const;
 const formats = ["csv", "jsonl"] as const;

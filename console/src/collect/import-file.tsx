@@ -12,7 +12,16 @@ import { progressOf } from "./imports.tsx";
 type Shown = Answer<typeof api.exchange.file>;
 type Looked = Answer<typeof api.exchange.lookAtFile>;
 type Mapping = NonNullable<Shown["mapping"]>;
-const kinds = ["people", "products", "stock", "orders", "events", "relations", "market"] as const;
+const kinds = [
+  "people",
+  "products",
+  "stock",
+  "orders",
+  "events",
+  "relations",
+  "consents",
+  "market",
+] as const;
 type Kind = (typeof kinds)[number];
 
 /** One file: what its columns mean, what would become of it, and how far it has come. */

@@ -18,7 +18,7 @@ const knownLimit = 500;
 const text = (value: unknown): string =>
   typeof value === "string" ? value.trim() : typeof value === "number" ? String(value) : "";
 const invalid = (field: string): Refused => ({ reason: "invalid", field });
-const jsonOf = (value: unknown): unknown => {
+export const jsonOf = (value: unknown): unknown => {
   if (typeof value !== "string") return value ?? null;
   try {
     return value.trim() === "" ? null : (JSON.parse(value) as unknown);
@@ -26,7 +26,8 @@ const jsonOf = (value: unknown): unknown => {
     return undefined;
   }
 };
-function knownOf(said: unknown): Known[] | null {
+/** The identifiers that a line names, the main one first; null where they cannot be read. */
+export function knownOf(said: unknown): Known[] | null {
   if (said === null) return [];
   if (!Array.isArray(said) || said.length > knownLimit) return null;
   const all: Known[] = [];
