@@ -580,6 +580,53 @@ test("which word on a person stands: their own before claims, orders and repeats
   ).toMatchObject({ fields: ["attributes.nothing"] });
 });
 
+test("what somebody said of themselves goes along where they turn out to be another, and comes back", async () => {
+  await using here = await opened();
+  const tokenOf = await tokensOf(here);
+  const [one, two] = [await tokenOf("u1"), await tokenOf("u2")];
+  const later = () => (here.clock.shop = new Date(here.clock.shop.getTime() + hour));
+  const identify = (user: string, traits: object) =>
+    send(here, [{ name: "identify", user, at: ago(here, 0), traits }]);
+  const all = async () => {
+    for (let done = 1; done > 0;) {
+      done = await here.work.merge();
+      await settled(here);
+    }
+  };
+  const said = async (as: object) => {
+    const { fields, attributes } = (await here.ask("GET", "/v1/me/profile", as))
+      .body as unknown as Mine;
+    return Object.fromEntries([
+      ...fields.map(({ field, value }) => [field, value]),
+      ...attributes.map(({ name, value }) => [name, value]),
+    ]);
+  };
+  await identify("u1", { name: "Ann Lee", city: "Wuhan" });
+  later();
+  const given = { name: "Ann Wang", city: null };
+  await here.ask("PATCH", "/v1/me/profile", { ...one, body: given });
+  await settled(here);
+  later();
+  await identify("u2", { name: "Ann Lee", city: "Wuhan", country: "CN" });
+  const apart = [{ name: "Ann Wang" }, { name: "Ann Lee", city: "Wuhan", country: "CN" }];
+  expect([await said(one), await said(two)]).toEqual(apart);
+  const [ann, other] = await Promise.all(
+    ["u1", "u2"].map((user) => byIdentifier(here.house, here.sql, "user_id", user, here.server.id)),
+  );
+  const path = `/v1/members/${ann!.personId}/merges`;
+  const body = { other: other!.personId, reason: "the same at the counter" };
+  expect((await here.ask("POST", path, { ...as(here), body })).status).toBe(200);
+  await all();
+  // The shop only repeats, under the other number, what it had said before the correction.
+  const together = { name: "Ann Wang", country: "CN" };
+  expect([await said(one), await said(two)]).toEqual([together, together]);
+  const [{ id }] = (await here.ask("GET", path, as(here))).body["merges"] as [{ id: string }];
+  const undo = { ...as(here), body: { reason: "two after all" } };
+  expect((await here.ask("POST", `${path}/${id}/undo`, undo)).status).toBe(200);
+  await all();
+  expect([await said(one), await said(two)]).toEqual(apart);
+});
+
 test("of tags a person sees those that the shop shows, by their names", async () => {
   await using here = await opened();
   const me = await (await tokensOf(here))("u1");

@@ -1,5 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import { useMemo } from "react";
+import { rfmSegmentName } from "../people/names.ts";
 import { api, type Answer } from "../ui/call.ts";
 import { wordFor } from "../ui/marks.tsx";
 import { Broken, Empty, Page } from "../ui/page.tsx";
@@ -58,7 +59,7 @@ export function Tags() {
             {values.slice(0, 4).map(({ value, people }, i) => (
               <span key={value}>
                 {i > 0 && " · "}
-                {nameOf(t, tag, value)} {format.number(people)}
+                {nameOf(t, said, tag, value)} {format.number(people)}
               </span>
             ))}
             {values.length > 4 && " …"}
@@ -94,9 +95,16 @@ export function Tags() {
   );
 }
 /** The word for a value of a tag of our own, or the value itself. */
-const nameOf = (t: ReturnType<typeof useWords>["t"], tag: string, value: string): string =>
+const nameOf = (
+  t: ReturnType<typeof useWords>["t"],
+  said: ReturnType<typeof useSaid>,
+  tag: string,
+  value: string,
+): string =>
   tag === "lifecycle"
     ? wordFor(t.stages, value)
-    : ["price_sensitivity", "brand_loyalty", "share_willingness"].includes(tag)
-      ? wordFor(t.levels, value)
-      : value;
+    : tag === "rfm_segment"
+      ? said(rfmSegmentName(value))
+      : ["price_sensitivity", "brand_loyalty", "share_willingness"].includes(tag)
+        ? wordFor(t.levels, value)
+        : value;
