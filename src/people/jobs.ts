@@ -108,7 +108,9 @@ async function unspoken(
   );
   const vouched = [...opened.fields, ...opened.attributes].filter(({ weight }) => weight === 1);
   if (vouched.length === 0) return opened;
-  const spoke = await store.spoken(tx, vouched);
+  const spoke = await store.spoken(tx, [
+    ...new Map(vouched.map((one) => [one.personId, one])).values(),
+  ]);
   if (spoke.length === 0) return opened;
   await refold(house, tx, spoke);
   const theirs = new Set(spoke.map(({ personId }) => personId));

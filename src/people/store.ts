@@ -267,12 +267,16 @@ export async function markOwn(tx: Tx, nodes: readonly { bucket: number; nodeId: 
       as o(bucket, node_id)
     where n.bucket = o.bucket and n.node_id = o.node_id and not n.own`;
 }
-/** Who of these has spoken for themselves. */
+/** Who of these has spoken for themselves, held in one order for everybody: two who look at one go one after the other. */
 export const spoken = (tx: Tx, people: readonly PersonKey[]) => tx<PersonKey[]>`
-  select distinct n.person_bucket as bucket, n.person_id
+  select q.bucket, q.person_id
   from unnest(${people.map((p) => p.bucket)}::smallint[], ${people.map((p) => p.personId)}::uuid[])
     as p(bucket, person_id)
-  join people_node n on n.person_bucket = p.bucket and n.person_id = p.person_id and n.own`;
+  join people_person q on q.bucket = p.bucket and q.person_id = p.person_id
+  where exists (
+    select from people_node n
+    where n.person_bucket = q.bucket and n.person_id = q.person_id and n.own)
+  order by q.bucket, q.person_id for no key update of q`;
 /** Takes away what events told of these people: it is told anew. */
 export async function dropTold(tx: Tx, people: readonly PersonKey[], sources: readonly string[]) {
   const [buckets, ids] = [people.map((p) => p.bucket), people.map((p) => p.personId)];
