@@ -51,7 +51,7 @@ export const questions: { name: string; rule: Rule; hand: string }[] = [
       join people_owner o on o.bucket = e.bucket and o.node_id = e.node_id
         and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
       where e.name = 'Product Viewed' and e.at > $1::timestamptz - interval '720 hours' and e.at <= $1
-        and e.flags & 3 = 0
+        and e.bucket >= 0 and e.flags & 3 = 0
       group by 1, 2 having count(*) >= 3`,
   },
   {
@@ -72,7 +72,7 @@ export const questions: { name: string; rule: Rule; hand: string }[] = [
         join people_owner o on o.bucket = e.bucket and o.node_id = e.node_id
           and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
         where e.name in ('Product Added', 'Order Completed')
-          and e.at > $1::timestamptz - interval '720 hours' and e.at <= $1 and e.flags & 3 = 0
+          and e.at > $1::timestamptz - interval '720 hours' and e.at <= $1 and e.bucket >= 0 and e.flags & 3 = 0
       ) w
       where name = 'Order Completed' and at <= added + interval '72 hours'
       group by 1, 2`,
@@ -97,7 +97,7 @@ export const questions: { name: string; rule: Rule; hand: string }[] = [
       join people_owner o on o.bucket = e.bucket and o.node_id = e.node_id
         and (e.at, e.id) >= (o.from_at, o.from_id) and (e.at, e.id) < (o.until_at, o.until_id)
       where e.name in ('Product Added', 'Order Completed')
-        and e.at > $1::timestamptz - interval '720 hours' and e.at <= $1 and e.flags & 3 = 0
+        and e.at > $1::timestamptz - interval '720 hours' and e.at <= $1 and e.bucket >= 0 and e.flags & 3 = 0
       group by 1, 2
       having bool_or(e.name = 'Product Added') and not bool_or(e.name = 'Order Completed')`,
   },

@@ -90,10 +90,7 @@ export const nodesOf = (
     where whose.person_bucket = ${reader(person[0])} and whose.person_id = ${reader(person[1])}
     offset 0
   )`;
-/**
- * To be joined: what a person did of these names, node by node. The names are looked at afterwards: asked for together,
- * names that are not known yet to be many are gone through in their own index, of everybody, once for each node.
- */
+/** To be joined: what a person did of these names, node by node. */
 export const eventsOf = (
   reader: Reader,
   names: readonly string[],
@@ -101,12 +98,19 @@ export const eventsOf = (
 ) => reader`lateral (
     select did.* from ${nodesOf(reader, person)} node
     cross join lateral (
-      select * from collect_event x where x.bucket = node.bucket and x.node_id = node.node_id
+      select * from collect_event x
+      where x.bucket = node.bucket and x.node_id = node.node_id and x.name = any(${names as string[]}::text[])
       offset 0
     ) did
-    where did.name = any(${names as string[]}::text[])
-      and (did.at, did.id) >= (node.from_at, node.from_id) and (did.at, did.id) < (node.until_at, node.until_id)
+    where (did.at, did.id) >= (node.from_at, node.from_id) and (did.at, did.id) < (node.until_at, node.until_id)
   )`;
+
+/**
+ * To be said of events of a name where everybody's are asked for: the index over names serves whoever says so alone.
+ * Otherwise PostgreSQL, as long as it believes a name to be rare, goes through everybody's events of it for one person.
+ */
+export const ofEverybody = (reader: Reader, event = "e") =>
+  reader`${reader(`${event}.bucket`)} >= 0`;
 
 /** Lists as parameters, where the driver would take the first element for the whole: bytes go as `::text[]::bytea[]`. */
 export const byteList = (list: readonly Buffer[]): string[] =>

@@ -7,7 +7,7 @@
 // people, many rules are asked at once, and each person's own rows are looked up: what all the rules ask of the log is one
 // walk over what that person did.
 import type { Fragment } from "postgres";
-import { bigintList, ownerAt, type PersonKey, type Reader } from "#kernel/sql.ts";
+import { bigintList, ofEverybody, ownerAt, type PersonKey, type Reader } from "#kernel/sql.ts";
 import {
   holdsOfNone,
   partsOf,
@@ -149,7 +149,7 @@ function eventsOf(
     from ${listed ? reader`${these(reader, among)} w join` : reader``} ${owner} o
     ${listed ? reader`on ${theirs}` : reader``}
     join collect_event e on e.bucket = o.bucket and e.node_id = o.node_id and ${unflagged(reader)}
-    where ${among === "w" ? theirs : reader`true`} and ${more} and ${where}`;
+    where ${among === "w" ? theirs : among ? reader`true` : ofEverybody(reader)} and ${more} and ${where}`;
   return reader`(
     ${half(reader`people_node`, reader`not o.split`)}
     union all

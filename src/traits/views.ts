@@ -1,7 +1,7 @@
 // Reads over people and the log: what traits come to, for everybody at once or for these people. Values are bound, all of
 // them. rules.ts says what a trait is, model/evaluate.ts the same of one person.
 import type { Fragment } from "postgres";
-import { bigintList, ownerAt, type PersonKey, type Reader } from "#kernel/sql.ts";
+import { bigintList, ofEverybody, ownerAt, type PersonKey, type Reader } from "#kernel/sql.ts";
 import type { TagKind } from "#people/rules.ts";
 import { filtered, saidAt } from "#segments/views.ts";
 import { asks, distinctLimit } from "./rules.ts";
@@ -198,8 +198,9 @@ export const latestOf = (reader: Reader, event: string, now: Date, limit: number
   select bucket, person_id from (
     select o.person_bucket as bucket, o.person_id, max(e.at) as at
     from (
-      select * from collect_event
-      where name = ${event} and node_id is not null and at <= ${now} order by at desc limit 500
+      select * from collect_event e
+      where e.name = ${event} and e.node_id is not null and e.at <= ${now} and ${ofEverybody(reader)}
+      order by e.at desc limit 500
     ) e
     cross join ${ownerAt(reader)} o
     where ${unflagged(reader)}
@@ -278,7 +279,7 @@ export async function shopRates(
         as coupon_rate,
       coalesce((select count(*) from collect_event e
           where e.name = any(${shareNames as string[]}::text[]) and e.at > ${since} and e.at <= ${now}
-            and e.node_id is not null and ${unflagged(reader)})
+            and e.node_id is not null and ${ofEverybody(reader)} and ${unflagged(reader)})
         / nullif((select sum(extract(epoch from ${now}::timestamptz - greatest(seen_at, ${since}::timestamptz)))
             from people_person where seen_at < ${now}) / 604800, 0), 0)::float8 as shares_per_week,
       coalesce((select sum(n * n) / nullif(power(sum(n), 2), 0) from (

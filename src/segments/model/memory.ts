@@ -10,14 +10,16 @@ import type { Happened, What } from "../rules.ts";
 import { partsOf } from "./filter.ts";
 import { isOf } from "./evaluate.ts";
 
-/** So many events are remembered at most, of whoever was looked at last: about 100 MB. */
-const eventsLimit = 500_000;
+/** So many events are remembered at most, of whoever was looked at last: about 130 MB. */
+const eventsLimit = 1_000_000;
 /** Somebody with more events than this is read anew each time. */
 const personLimit = 2000;
 
 type Remembered = { stamp: bigint; events: Happened[] };
 /** What rules ask of events of one name: since when it matters (null: ever) is asked at each instant. */
-type Asked = { whats: What[]; properties: Set<string> };
+type Asked = { whats: What[]; properties: Set<string>; alike: Map<string, Happened["data"]> };
+/** Of each name, so many different data are held once for all events that say the same; beyond that each holds its own. */
+const alikeLimit = 10_000;
 export type Memory = {
   generation: bigint;
   asked: ReadonlyMap<string, Asked>;
@@ -32,7 +34,9 @@ export type Memory = {
 export function newMemory(generation: bigint, whats: readonly What[]): Memory {
   const asked = new Map<string, Asked>();
   for (const what of whats) {
-    const one = asked.get(what.event) ?? { whats: [], properties: new Set() };
+    const one: Asked = asked.get(what.event) ?? {
+      ...{ whats: [], properties: new Set(), alike: new Map() },
+    };
     asked.set(what.event, one);
     one.whats.push(what);
     for (const { property } of what.where ?? []) one.properties.add(partsOf(property)[0]!);
@@ -59,11 +63,17 @@ export const askedOf = ({ asked }: Memory, events: readonly Happened[]): Happene
   events.flatMap((one) => {
     const its = asked.get(one.name);
     if (!its?.whats.some((what) => isOf(one, what))) return [];
-    const data = Object.fromEntries(
-      Object.entries(one.data).filter(([name]) => its.properties.has(name)),
-    );
-    return [{ ...one, data }];
+    // The driver makes a new text of each name, and most events say what others said.
+    const { event: name } = its.whats[0]!;
+    return [{ name, at: one.at, id: one.id, data: heldOnce(its, one.data) }];
   });
+function heldOnce({ properties, alike }: Asked, all: Happened["data"]): Happened["data"] {
+  const data = Object.fromEntries(Object.entries(all).filter(([name]) => properties.has(name)));
+  const said = JSON.stringify(data);
+  const had = alike.get(said);
+  if (had === undefined && alike.size < alikeLimit) alike.set(said, data);
+  return had ?? data;
+}
 
 /** What somebody did, if it is remembered; who was asked last is forgotten last. */
 export function recall(memory: Memory, personId: string, stamp: bigint): Happened[] | undefined {
