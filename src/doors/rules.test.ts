@@ -7,7 +7,7 @@ import * as posthog from "./model/posthog.ts";
 import * as segment from "./model/segment.ts";
 import * as sensors from "./model/sensors.ts";
 import * as snowplow from "./model/snowplow.ts";
-import { corrected, hear, type Request, type Spoken } from "./rules.ts";
+import { corrected, hear, textIn, type Request, type Spoken } from "./rules.ts";
 
 const source = (kind: "server" | "public", settings = {}): Known => ({
   ...{ id: "s", kind, name: "shop", protocol: "segment", space: "s", disabled: false },
@@ -284,4 +284,28 @@ test("whoever hears only a body hears from it whether the event was taken", () =
     for (const outcome of refusals)
       expect(answerOf(protocol, outcome, 0).body).toHaveProperty("code", outcome.kind);
   }
+});
+
+test("a text is what its bytes are in the charset that is said, and what is none is no letter", () => {
+  const cesu = (text: string) =>
+    Buffer.concat(
+      Array.from({ length: text.length }, (_, i) => {
+        const code = text.charCodeAt(i);
+        return code < 0xd800 || code > 0xdfff
+          ? Buffer.from(text[i]!)
+          : Buffer.from([0xe0 | (code >> 12), 0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f)]);
+      }),
+    );
+  fc.assert(
+    fc.property(fc.string({ unit: "binary" }), (text) => {
+      const plain = text.replace(/^\uFEFF/, "");
+      expect(textIn(Buffer.from(plain), null)).toBe(plain.replace(/^\uFEFF/, ""));
+      // As some pages' clients write what lies beyond the first 65,536.
+      expect(textIn(cesu(`a${text}😀`), "text/plain")).toBe(`a${text}😀`);
+    }),
+  );
+  expect(textIn(Buffer.from([0xbf, 0xb4]), "application/json; charset=GBK")).toBe("看");
+  expect(textIn(Buffer.from([0x61, 0xbf, 0x62]), null)).toBe("a\uD800b");
+  expect(textIn(Buffer.from("a"), "text/plain; charset=klingon")).toBe("a");
+  expect(textIn(Buffer.from([0xed, 0xa0]), "text/plain; charset=utf-8").isWellFormed()).toBe(false);
 });

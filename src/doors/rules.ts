@@ -73,8 +73,39 @@ export function textIn(bytes: Uint8Array, contentType: string | null): string {
   try {
     return decoder(true).decode(bytes);
   } catch {
-    return decoder(false).decode(bytes).replaceAll("\uFFFD", "\uD800");
+    const whole = /^utf-?8$/i.test(charset) ? withoutCesu(bytes) : bytes;
+    return decoder(false).decode(whole).replaceAll("\uFFFD", "\uD800");
   }
+}
+/**
+ * Some pages' clients write a letter beyond the first 65,536 as its two halves, each in three bytes (CESU-8): such pairs
+ * become the four bytes that they mean.
+ */
+function withoutCesu(bytes: Uint8Array): Uint8Array {
+  const plain = new Uint8Array(bytes.length);
+  let size = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const isPair =
+      bytes[i] === 0xed &&
+      (bytes[i + 1]! & 0xf0) === 0xa0 &&
+      (bytes[i + 2]! & 0xc0) === 0x80 &&
+      bytes[i + 3] === 0xed &&
+      (bytes[i + 4]! & 0xf0) === 0xb0 &&
+      (bytes[i + 5]! & 0xc0) === 0x80;
+    if (!isPair) {
+      plain[size++] = bytes[i]!;
+      continue;
+    }
+    const high = ((bytes[i + 1]! & 0x0f) << 6) | (bytes[i + 2]! & 0x3f);
+    const low = ((bytes[i + 4]! & 0x0f) << 6) | (bytes[i + 5]! & 0x3f);
+    const letter = 0x10000 + (high << 10) + low;
+    plain[size++] = 0xf0 | (letter >> 18);
+    plain[size++] = 0x80 | ((letter >> 12) & 0x3f);
+    plain[size++] = 0x80 | ((letter >> 6) & 0x3f);
+    plain[size++] = 0x80 | (letter & 0x3f);
+    i += 5;
+  }
+  return plain.subarray(0, size);
 }
 
 /** An instant as a client writes it: ISO text, or ms since 1970 as a number or in digits. NaN where it is none. */

@@ -55,7 +55,14 @@ export async function stage(pages?: (request: Request) => Promise<Response | nul
     fetch: async (request, env) => {
       const path = new URL(request.url).pathname;
       const file = files.get(path);
-      if (file) return new Response(file.body as never, { headers: { "content-type": file.type } });
+      if (file)
+        return new Response(file.body as never, {
+          headers: {
+            "content-type": file.type,
+            "access-control-allow-origin": request.headers.get("origin") ?? "*",
+            "access-control-allow-credentials": "true",
+          },
+        });
       const fault = request.method === "POST" ? faults.shift() : undefined;
       if (fault) await request.arrayBuffer();
       const response = fault

@@ -19,6 +19,8 @@ type Way = {
   /** Which path, and which body, it must have come by: else another way was tried than is said. */
   by: (seen: { method: string; path: string; type: string }) => boolean;
   count: number;
+  /** What stands in some body that the page sends. */
+  says?: string;
   /** A path that is answered with this instead of by us. */
   instead?: [string, string];
 };
@@ -70,7 +72,11 @@ const ways: Record<string, Way> = {
   "posthog-js 1.16, lz64": {
     ...{ protocol: "posthog", file: "oldest-posthog-js/dist/es.js", module: true },
     ...{ run: posthog(""), by: ({ path, type }) => path === "/e/" && form(type), count: 1000 },
-    instead: ["/decide/", '{"supportedCompression":["lz64"],"featureFlags":[]}'],
+    says: "compression=lz64",
+    instead: [
+      "/decide/",
+      '{"config":{"enable_collect_everything":false},"editorParams":{},"featureFlags":[],"isAuthenticated":false,"supportedCompression":["lz64"],"sessionRecording":false,"siteApps":[]}',
+    ],
   },
   "posthog-js 1.16, as we ask for it": {
     ...{ protocol: "posthog", file: "oldest-posthog-js/dist/es.js", module: true },
@@ -86,7 +92,7 @@ const ways: Record<string, Way> = {
   },
   "@snowplow/browser-tracker 4, by POST": {
     ...{ protocol: "snowplow", file: "@snowplow/browser-tracker/dist/index.umd.js" },
-    ...{ run: snowplow("bufferSize: 10", 100), count: 1000 },
+    ...{ run: snowplow("bufferSize: 10", 10), count: 1000 },
     by: ({ method, path }) => method === "POST" && path.endsWith("/tp2"),
   },
   "@snowplow/browser-tracker 4, by GET": {
@@ -149,7 +155,7 @@ describe.skipIf(noBrowser)(`browsers${noBrowser ? `: ${noBrowser}` : ""}`, () =>
 
   test.each(Object.entries(ways))(
     "%s",
-    async (_, { protocol, file, run, module, by, count, instead }) => {
+    async (_, { protocol, file, run, module, by, count, says = "", instead }) => {
       await using at = await stage();
       const page = at.url.replace("127.0.0.1", "localhost");
       const source = await sourceOf(at, protocol, "public", { origins: [page] });
@@ -173,6 +179,10 @@ describe.skipIf(noBrowser)(`browsers${noBrowser ? `: ${noBrowser}` : ""}`, () =>
       const said: string[] = [];
       tab.on("console", (message) => said.push(message.text().slice(0, 300)));
       tab.on("pageerror", (error) => said.push(String(error).slice(0, 300)));
+      let isSaid = false;
+      tab.on("request", (request) => {
+        isSaid ||= (request.postData() ?? "").includes(says);
+      });
       await tab.goto(`${page}/shop.html`);
       await tab.waitForFunction(`document.title !== "shop"`, undefined, { timeout: 60_000 });
       const title = await tab.title();
@@ -199,9 +209,29 @@ describe.skipIf(noBrowser)(`browsers${noBrowser ? `: ${noBrowser}` : ""}`, () =>
       ];
       const came = at.seen.filter((one) => by(one)).length;
       expect({
-        ...{ title, wrong, said: said.slice(0, 3), stored: rows.length, came: came > 0 },
+        ...{
+          title,
+          wrong,
+          said: said.slice(0, 3),
+          stored: rows.length,
+          came: came > 0,
+          isSaid: isSaid || says === "",
+        },
+        // What a page wrote beyond the first 65,536 letters is the same letters here.
+        wrongly: rows.filter(({ data, direct }) => {
+          const words = data["words"] ?? direct["data.words"];
+          return words !== undefined && words !== events[0]!.data["words"];
+        }).length,
         missing: events.filter(({ n }) => !numbers.includes(n)).length,
-      }).toMatchObject({ title: "done", wrong: [], stored: count, came: true, missing: 0 });
+      }).toMatchObject({
+        title: "done",
+        wrong: [],
+        stored: count,
+        came: true,
+        isSaid: true,
+        missing: 0,
+        wrongly: 0,
+      });
     },
     120_000,
   );
