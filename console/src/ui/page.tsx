@@ -127,9 +127,17 @@ export function Broken({ error, again }: { error: unknown; again?: () => unknown
 }
 
 /** Holds the place of a text that is still loading: as wide as it will be, as high as a line. */
-export const Wait = ({ width = 8 }: { width?: 3 | 5 | 8 | 16 | 32 }) => (
-  <span className={`wait wait-${width}`} aria-hidden="true" />
-);
+export function Wait({ width = 8 }: { width?: 3 | 5 | 8 | 16 | 32 }) {
+  // Once it has come, the page is looked at anew: what waited for it comes into sight (ui.css).
+  useEffect(
+    () => () => {
+      const main = document.querySelector("main");
+      if (main) main.dataset["came"] = String(Number(main.dataset["came"] ?? 0) + 1);
+    },
+    [],
+  );
+  return <span className={`wait wait-${width}`} aria-hidden="true" />;
+}
 
 /** A number opens the people behind it. */
 export function Figure({
