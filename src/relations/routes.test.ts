@@ -1,10 +1,14 @@
 // What people do with their own relations, by their tokens: see, give, take back; and where nothing is left then.
+import { mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { SignJWT } from "jose";
 import { expect, test } from "vitest";
 import { allRoutes, pumps } from "../app.ts";
 import { createPersonTokenKey } from "#access/service.ts";
 import * as people from "#people/service.ts";
 import { exportText } from "#exchange/export.ts";
+import { importFile } from "#exchange/import.ts";
 import type { OutKind } from "#exchange/rules.ts";
 import { shop } from "../../test/shop.ts";
 
@@ -224,7 +228,7 @@ async function naming(
 }
 
 test("of an edge that was taken back, by whichever end and in whatever way, nothing is left anywhere", async () => {
-  const ways = ["mine", "theirs", "gone", "erased", "merged", "parted"] as const;
+  const ways = ["mine", "theirs", "filed", "gone", "erased", "merged", "parted"] as const;
   const all = ways.flatMap((way) => [1, 2, 3, 4].map((n) => `${way}${n}`));
   await using here = await circle(all);
   const { tell, edges, reach, agree, work, idOf, out } = here;
@@ -268,7 +272,18 @@ test("of an edge that was taken back, by whichever end and in whatever way, noth
     };
     if (way === "mine") await agree(one, false);
     else if (way === "theirs") await agree(two, false);
-    else if (way === "merged") {
+    else if (way === "filed") {
+      // The shop keeps consents in a file of its own, and one end has taken it back there.
+      here.clock.shop = new Date(here.clock.shop.getTime() + 60_000);
+      const line = {
+        ...{ user: one, purpose: "social", channel: "use", granted: false },
+        ...{ textVersion: "2026-01", proof: "form:7", at: here.clock.shop.toISOString() },
+      };
+      const path = join(await mkdtemp(join(tmpdir(), "liuke-relations-")), "consents.jsonl");
+      await writeFile(path, JSON.stringify(line));
+      const mapping = { quoted: true };
+      await importFile(here.house, { path, kind: "consents", mapping, source: here.server });
+    } else if (way === "merged") {
       await merge();
       await agree(four, false);
     } else if (way === "parted") {
