@@ -13,7 +13,7 @@ import { throughOutages } from "#kernel/outage.ts";
 import { publishedHeads } from "#kernel/audit-chain.ts";
 import { wordsFor } from "#lang/terminal.ts";
 import { importFile, look } from "#exchange/import.ts";
-import { isKind, isTrust, type Kind, type Mapping } from "#exchange/rules.ts";
+import { isKind, isTrust, whenOf, type Kind, type Mapping } from "#exchange/rules.ts";
 import * as exchange from "#exchange/service.ts";
 import { ensureBuilt } from "./console.ts";
 import { bundled, outcome, turn, type Loop, type Stage } from "./demo.ts";
@@ -210,6 +210,13 @@ async function countLines(path: string): Promise<number> {
 const goOn = <T>({ log }: House, work: () => Promise<T>): Promise<T> =>
   throughOutages(work, log, () => performance.now(), ending.signal);
 
+function timeSaid(text: string | undefined, timeZone: string): Date | undefined {
+  if (text === undefined) return undefined;
+  const at = whenOf(text.trim(), timeZone);
+  if (!at) throw new Error(words.badTime(text), { cause: "import" });
+  return at;
+}
+
 /** A dry run looks at so many lines at most. */
 const dryLimit = 100_000;
 
@@ -227,7 +234,7 @@ async function importOf({ house, pumps }: Opened, kind: Kind, path: string, map?
   const total = await countLines(path);
   const bar = progress(machineNow);
   const timeZone = mapping.timeZone ?? house.clocks.timeZone;
-  const at = (text: string | undefined) => (text ? instantOf(text, timeZone) : undefined);
+  const at = (text: string | undefined) => timeSaid(text, timeZone);
   const counts = await goOn(house, async () => {
     const done = await importFile(house, {
       path,
@@ -249,8 +256,7 @@ async function importOf({ house, pumps }: Opened, kind: Kind, path: string, map?
 
 /** Goes on with a rebuilding that was cut off, or begins one. */
 async function rebuild({ house, pumps }: Opened, what: "people" | "columns") {
-  const at = (text: string | undefined) =>
-    text ? instantOf(text, house.clocks.timeZone).toISOString() : undefined;
+  const at = (text: string | undefined) => timeSaid(text, house.clocks.timeZone)?.toISOString();
   await house.sql.begin((tx) =>
     exchange.askRebuild(
       { tx, at: house.clocks.machine(), newId: house.newId },

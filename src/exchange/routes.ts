@@ -1,10 +1,10 @@
 import { audit } from "#kernel/audit.ts";
-import { instantOf } from "#kernel/clock.ts";
 import { answer, direct, implement } from "#kernel/endpoint.ts";
 import { fail, ok } from "#kernel/result.ts";
 import * as api from "./api.ts";
 import { exportText } from "./export.ts";
 import * as mending from "./mend.ts";
+import { whenOf } from "./rules.ts";
 import * as service from "./service.ts";
 import * as upload from "./upload.ts";
 import * as views from "./views.ts";
@@ -40,8 +40,8 @@ const exported = direct(api.exported, async ({ house, actor, at }, asked) => {
   );
   const pieces = exportText(house, {
     ...{ kind, format, segment, snapshot, names },
-    from: from === undefined ? undefined : instantAt(from, house.clocks.timeZone),
-    until: until === undefined ? undefined : instantAt(until, house.clocks.timeZone),
+    from: from === undefined ? undefined : whenOf(from, house.clocks.timeZone)!,
+    until: until === undefined ? undefined : whenOf(until, house.clocks.timeZone)!,
   });
   const encoder = new TextEncoder();
   const body = new ReadableStream<Uint8Array>({
@@ -60,9 +60,6 @@ const exported = direct(api.exported, async ({ house, actor, at }, asked) => {
     },
   });
 });
-
-const instantAt = (said: string, timeZone: string): Date =>
-  said.includes("T") ? new Date(said) : instantOf(`${said}T00:00:00`, timeZone);
 
 const market = answer(api.market, async ({ house }, { kind, place, from, until, limit }) => {
   const day = (text: string | undefined) => (text ? new Date(text) : null);

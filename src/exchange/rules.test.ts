@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parse } from "csv-parse/sync";
-import { asItWas, csvRow, guess, harmless, missingColumns } from "./rules.ts";
+import { asItWas, csvRow, guess, harmless, missingColumns, whenOf } from "./rules.ts";
 
 const cell = fc.oneof(
   fc.string(),
@@ -35,4 +35,13 @@ test("columns are guessed by what shops call them, each once", () => {
   });
   expect(missingColumns(["a"], "stock", {})).toEqual(["sku", "stock"]);
   expect(missingColumns(["a"], "stock", { columns: { sku: "a", stock: "b" } })).toEqual(["b"]);
+});
+
+test("a time is said as an instant, as a time on the shop's wall, or as a day", () => {
+  const at = (said: string) => whenOf(said, "Asia/Shanghai")?.toISOString() ?? null;
+  expect(at("2026-03-03")).toBe("2026-03-02T16:00:00.000Z");
+  expect(at("2026-03-03 10:00")).toBe("2026-03-03T02:00:00.000Z");
+  expect(at("2026-03-03T10:00:00Z")).toBe("2026-03-03T10:00:00.000Z");
+  expect(at("2026-03-03T10:00:00.000Z")).toBe("2026-03-03T10:00:00.000Z");
+  expect([at("yesterday"), at("2026-02-30"), at("")]).toEqual([null, null, null]);
 });

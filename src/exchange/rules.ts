@@ -449,8 +449,8 @@ function relationOf(get: Get): { name: string; data: Record<string, unknown> } |
   if (other !== "" && told && told.other !== other) return invalid("other");
   return { name, data: full };
 }
-/** A day is its beginning where the shop is. */
-const whenOf = (said: string, timeZone: string): Date | null =>
+/** An instant with its offset, or a time or a day on the shop's wall; a day is its beginning there. Null where it is none. */
+export const whenOf = (said: string, timeZone: string): Date | null =>
   readInstant(/^\d{4}-\d\d-\d\d$/.test(said) ? `${said} 00:00` : said, timeZone);
 
 export const marketKinds = ["competitor_price", "weather", "calendar"] as const;

@@ -13,6 +13,8 @@ const zh = {
   replaying: (c: ImportCounts, of: number, perSecond: number, left: number) =>
     `重放之后三个月的订单 ${number(c.lines)}/${number(of)} 行 · 每秒 ${number(perSecond)} 行 · 还需约 ${left} 秒`,
   badTrust: (said: string) => `--trust 只能是 shop 或 page，不能是“${said}”。`,
+  badTime: (said: string) =>
+    `--from 和 --until 要写成日期（2026-03-01）、店里的钟点（2026-03-01 10:00）或带时区的时刻（2026-03-01T10:00:00+08:00），看不懂“${said}”。`,
   interrupted: "已停下。再次启动会从这里继续。",
   table: {
     lines: "订单行",
@@ -70,6 +72,8 @@ const en: typeof zh = {
   replaying: (c, of, perSecond, left) =>
     `Replaying the next three months ${number(c.lines)}/${number(of)} lines · ${number(perSecond)} lines/s · about ${left} s left`,
   badTrust: (said) => `--trust is shop or page, not “${said}”.`,
+  badTime: (said) =>
+    `--from and --until take a day (2026-03-01), a time on the shop's wall (2026-03-01 10:00) or an instant with its offset (2026-03-01T10:00:00+08:00), not “${said}”.`,
   interrupted: "Stopped. The next start goes on from here.",
   table: {
     lines: "Order lines",
