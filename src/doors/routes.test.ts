@@ -477,7 +477,7 @@ test("PostHog: the visitor before identify, the user after, an alias, and traits
     (await stored(at, server.id)).map(({ sender, links }) => [sender, ...links]).toSorted(),
   ).toEqual([
     [`anonymous_id:${visitor}`],
-    ["user_id:u1", `anonymous_id:${visitor}`, "user_id:old"],
+    ["user_id:u1", `anonymous_id:${visitor}`, "anonymous_id:old", "user_id:old"],
   ]);
 });
 

@@ -169,7 +169,7 @@ test("a server says who is who; a page speaks for its visitor, whatever else it 
     direct: { "claim.traits.email": "Ann@Example.com" },
   });
   expect(heard(who, source("public"), { vouched: "u2" })).toEqual(page);
-  const alias = { kind: "alias", previous: { type: "user_id", value: "u0" } } as const;
+  const alias = { kind: "alias", previous: [{ type: "user_id", value: "u0" }] } as const;
   expect(heard({ ...alias, anonymous: undefined })).toMatchObject({ links: [{ value: "u0" }] });
   expect(heard(alias, source("public"))).not.toHaveProperty("links");
 });

@@ -28,7 +28,9 @@ export type Spoken = {
   name: string; // of a track event
   user?: string | undefined;
   anonymous?: string | undefined;
-  previous?: Identifier | undefined; // of an alias: the one that ends
+  previous?: readonly Identifier[] | undefined; // of an alias: the one that ends, as whatever it may be
+  /** What was said of two identifiers apart from any name of an event: they are one somebody, or are not. */
+  word?: "bind" | "unbind" | undefined;
   also: Identifier[]; // whatever else names the same somebody
   at: number | null; // ms; null: when it was sent
   ago?: number | null; // ms before it was sent, where the client says that instead
@@ -180,8 +182,10 @@ export function hear(said: Spoken, here: Circumstances): Incoming | Refused {
   const open = source.kind === "public";
   const need = source.settings.consent;
   if (need !== null && said.consent[need] !== true) return { reason: "no_consent", field: "" };
-  const name = said.kind === "track" ? said.name : said.kind;
-  if (said.kind === "track") {
+  // A page says no such word: what it says so is an event under its own name.
+  const word = open ? undefined : said.word;
+  const name = word ?? (said.kind === "track" ? said.name : said.kind);
+  if (said.kind === "track" && word === undefined) {
     if (name === "" || name.length > nameLimit) return { reason: "invalid", field: "event" };
     if (looksDirect(name) || reserved.has(name)) return { reason: "invalid", field: "event" };
     if (name === orderLine) return { reason: "use_order_lines", field: "event" };
@@ -190,7 +194,7 @@ export function hear(said: Spoken, here: Circumstances): Incoming | Refused {
   for (const [field, id] of [
     ["userId", said.user],
     ["anonymousId", said.anonymous],
-    ["previousId", said.previous?.value],
+    ["previousId", said.previous?.[0]?.value],
   ] as const)
     if (id !== undefined && id.length > idLimit) return { reason: "invalid", field };
   const received = receivedAt.getTime();
@@ -247,7 +251,7 @@ function whoOf(said: Spoken, open: boolean, vouched: string | null): Who {
   const known = (value: string): Identifier => ({ type: "user_id", value });
   const visitor: Identifier | null =
     said.anonymous === undefined ? null : { type: "anonymous_id", value: said.anonymous };
-  const previous = said.kind === "alias" && said.previous ? [said.previous] : [];
+  const previous = said.kind === "alias" ? (said.previous ?? []) : [];
   if (open) {
     const user = vouched !== null && (said.user ?? vouched) === vouched ? vouched : null;
     if (user !== null)
@@ -364,16 +368,17 @@ export function identifierOf(type: string, value: string | undefined): Identifie
   const known = identifierTypes.find((one) => one === own);
   return known ? [{ type: known, value: own === "external" ? `${plain}:${value}` : value }] : [];
 }
-/** A previous id is a visitor's where it looks like one that a client made, else a number of the shop's. */
-export const previousOf = (value: string | undefined): Identifier | undefined =>
+/** Does an id look like one that a client gave a visitor? */
+export const looksMade = (value: string): boolean =>
+  /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i.test(value);
+/**
+ * An alias does not say what the id that ends was: a visitor's, or a number of the shop's. Shops number people by UUIDs,
+ * and call visitors as they like; so it is taken for both, and whatever was told under either is the same somebody's.
+ */
+export const previousOf = (value: string | undefined): Identifier[] | undefined =>
   value === undefined
     ? undefined
-    : {
-        type: /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i.test(value)
-          ? "anonymous_id"
-          : "user_id",
-        value,
-      };
+    : (["anonymous_id", "user_id"] as const).map((type) => ({ type, value }));
 
 /** Person tokens and keys, wherever a client lets one through, out of a text that is kept. */
 const secrets = /eyJ[\w-]{5,}\.[\w-]+\.[\w-]*|lk_[\w-]{10,}/g;

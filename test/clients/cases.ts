@@ -9,10 +9,13 @@ export const busy = [
   { status: 503, headers: { "retry-after": "1" } },
 ];
 
+/** An alias does not say what the id was that ends. */
+const ended = (n: number) => [`anonymous_id:old-${n}`, `user_id:old-${n}`];
+
 /** An event of Segment's family as it should stand in the log. */
 export function segmentEvent(one: Mixed) {
   const { n, kind, user, anonymous, name, data, traits } = one;
-  const links = kind === "alias" ? [`user_id:old-${n}`] : [`anonymous_id:${anonymous}`];
+  const links = kind === "alias" ? ended(n) : [`anonymous_id:${anonymous}`];
   if (kind === "identify") links.push(`email:${traits["email"]}`);
   const said = {
     identify: {
@@ -135,7 +138,7 @@ export const cases: Case[] = [
             traits: { n, size: 3 },
           }),
         },
-        alias: { name: "alias", links: [`user_id:old-${n}`], contents: {} },
+        alias: { name: "alias", links: ended(n), contents: {} },
       }[kind];
       const sender = kind === "group" ? `user_id:$company_g${n % 7}` : `user_id:${user}`;
       return { ...own, sender };
@@ -213,7 +216,7 @@ export const cases: Case[] = [
           contents: expected(said(one)),
         };
       if (kind === "alias")
-        return { name: "alias", sender, links: [`user_id:old-${n}`], contents: expected({ n }) };
+        return { name: "alias", sender, links: ended(n), contents: expected({ n }) };
       const name = kind === "page" ? "page" : ["ShelfSeen", "ShelfTouched", "Looked"][n % 3]!;
       return {
         name,
@@ -231,7 +234,7 @@ export const cases: Case[] = [
     want: (one) => {
       const { n, kind, user, anonymous, name, data, traits } = one;
       const links = [`anonymous_id:${anonymous}`];
-      if (kind === "alias") links.push(`user_id:old-${n}`);
+      if (kind === "alias") links.push(...ended(n));
       if (kind === "identify") links.push(`email:${traits["email"]}`);
       return {
         name: kind === "track" ? name.replace("看了商品", "com.shop.looked") : kind,

@@ -44,6 +44,7 @@ const kinds: Record<string, Spoken["kind"]> = {
   $identify: "identify",
   $set: "identify",
   $create_alias: "alias",
+  $merge_dangerously: "alias",
   $groupidentify: "group",
   $pageview: "page",
   $screen: "screen",
@@ -71,7 +72,10 @@ function heard(item: unknown): Heard {
   const before = textOf(properties["$anon_distinct_id"]);
   const isVisitor =
     kind !== "identify" || event === "$set"
-      ? id === device || properties["$is_identified"] === false || visitor.test(id)
+      ? id === device ||
+        properties["$is_identified"] === false ||
+        properties["$process_person_profile"] === false ||
+        visitor.test(id)
       : false;
   const anonymous = isVisitor ? id : (before ?? device);
   const traits = {

@@ -209,7 +209,7 @@ function merged(event: Fields, rudder: boolean): Spoken[] | Refused {
       kind: "alias",
       name: "",
       [stays.type === "user_id" ? "user" : "anonymous"]: stays.value,
-      previous: ends,
+      previous: [ends],
       also: [],
       ...time,
       data: {},

@@ -5,6 +5,7 @@ import {
   identifierOf,
   instantOf,
   isObject,
+  looksMade,
   previousOf,
   textOf,
   type Fields,
@@ -48,11 +49,15 @@ function heard(item: unknown): Heard {
   const kind = event === "$pageview" ? "page" : (kinds[type] ?? "track");
   const original = textOf(item["original_id"]);
   const who = whoOf(item, properties, kind, id);
+  const word = words[type];
+  // The user and the visitor who unbind a number stay one: the word is of what stands among the identities alone.
+  if (word === "unbind" && who.user !== undefined) who.anonymous = undefined;
   const said: Spoken = {
     key: keyOf(item, id ?? "", event || type),
     kind,
     name: kind === "track" ? event || type : "",
     ...who,
+    word,
     previous: kind === "alias" ? previousOf(original) : undefined,
     also: alsoIn(item),
     at,
@@ -78,19 +83,30 @@ function keyOf(item: Fields, id: string, event: string): string | null {
     ? null
     : `track|${JSON.stringify([track, id, textOf(item["time"]) ?? "", event])}`;
 }
-function whoOf(item: Fields, properties: Fields, kind: Spoken["kind"], id: string | undefined) {
+function whoOf(
+  item: Fields,
+  properties: Fields,
+  kind: Spoken["kind"],
+  id: string | undefined,
+): Pick<Spoken, "user" | "anonymous"> {
   const login = textOf(item["login_id"]);
   const visitor = textOf(item["anonymous_id"]);
   const isLogin = properties["$is_login_id"] ?? item["is_login_id"];
   if (login !== undefined) return { user: login, anonymous: visitor };
   if (id === undefined) return {};
   const isUser =
-    kind === "alias" ||
-    isLogin === true ||
-    (isLogin !== false && previousOf(id)!.type === "user_id" && id !== visitor);
+    kind === "alias" || isLogin === true || (isLogin !== false && !looksMade(id) && id !== visitor);
   return isUser ? { user: id, anonymous: visitor } : { anonymous: id };
 }
+const words: Record<string, "bind" | "unbind"> = {
+  track_id_bind: "bind",
+  track_id_unbind: "unbind",
+};
 const ids: Record<string, string> = {
+  $identity_login_id: "user_id",
+  $identity_anonymous_id: "anonymous_id",
+  $identity_cookie_id: "anonymous_id",
+  $identity_mp_id: "anonymous_id",
   $identity_email: "email",
   $identity_mobile: "phone",
   $identity_mp_openid: "openid",
@@ -98,10 +114,16 @@ const ids: Record<string, string> = {
   $identity_android_id: "device",
   $identity_idfv: "device",
 };
+/** WeChat numbers a person anew for each app, and the key says for which: one number of two apps is two people's. */
+const openid = /^\$identity_mp_(.+)_openid$/;
 const alsoIn = (item: Fields) =>
-  Object.entries(fieldsOf(item["identities"])).flatMap(([name, value]) =>
-    Object.hasOwn(ids, name) ? identifierOf(ids[name]!, textOf(value)) : [],
-  );
+  Object.entries(fieldsOf(item["identities"])).flatMap(([name, said]) => {
+    const value = textOf(said);
+    if (value === undefined) return [];
+    if (Object.hasOwn(ids, name)) return identifierOf(ids[name]!, value);
+    const [, app] = openid.exec(name) ?? [];
+    return app === undefined ? [] : identifierOf("openid", `${app}:${value}`);
+  });
 
 const parted = (fields: Fields, system: boolean): Fields =>
   Object.fromEntries(Object.entries(fields).filter(([name]) => name.startsWith("$") === system));
