@@ -114,7 +114,7 @@ export const refolders: readonly people.Refold[] = [
 const aside: readonly people.Mover[] = [
   people.timers,
   people.movers,
-  people.moverOf({ parked: ["segments_member", "segments_log"] }),
+  people.moverOf({ parked: ["segments_member", "segments_log", "traits_preference"] }),
   predictService.movers,
   recommendService.movers,
 ];

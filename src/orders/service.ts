@@ -117,7 +117,10 @@ const tell = (house: House, tx: Tx, orders: readonly store.Recorded[]): Promise<
     })),
   );
 
-/** Says of each of these people what their orders come to, and where the newest went. */
+/**
+ * Says of each of these people what their orders come to, and where the newest went. Of whoever has nothing left nothing
+ * is said, as though they had never ordered.
+ */
 async function know(
   house: House,
   tx: Tx,
@@ -126,9 +129,23 @@ async function know(
 ): Promise<void> {
   const touched = unique(people);
   const facts = touched.length > 0 ? await store.factsOf(tx, touched) : [];
+  const none = facts.filter(({ seenAt }) => seenAt === null);
+  const told = new Set(
+    none.length > 0 ? (await store.withLines(tx, none)).map(({ personId }) => personId) : [],
+  );
+  const bare = new Set(none.flatMap(({ personId }) => (told.has(personId) ? [] : [personId])));
+  if (bare.size > 0)
+    await dropAttributes(
+      tx,
+      touched.flatMap((person) =>
+        bare.has(person.personId) ? said.map((name) => ({ person, name, source: "orders" })) : [],
+      ),
+      house.clocks.shop(),
+    );
   const rows = facts.flatMap((f): AttributeChange[] => {
+    if (bare.has(f.personId)) return [];
     const person = { bucket: f.bucket, personId: f.personId };
-    const said: Record<string, unknown> = {
+    const figures: Record<string, unknown> = {
       orders: f.orders,
       refunds: f.refunds,
       purchase_days: f.purchaseDays,
@@ -142,7 +159,7 @@ async function know(
       last_event: f.lastEvent,
     };
     const at = f.seenAt ?? house.clocks.shop();
-    return Object.entries(said).flatMap(([name, value]) =>
+    return Object.entries(figures).flatMap(([name, value]) =>
       value === null && f.seenAt !== null && f.orders > 0
         ? []
         : [{ person, name, value, source: "orders", at }],
@@ -180,21 +197,12 @@ export async function refold(house: House, tx: Tx, people: PersonKey[]): Promise
     ({ personId }) => personId !== nobody,
   );
   const had = await store.withOrders(tx, all);
-  // Of whoever has nothing left nothing is said, as though they had never ordered.
-  const some = new Set((await store.withLines(tx, had)).map(({ personId }) => personId));
-  const [lined, bare] = [
-    had.filter(({ personId }) => some.has(personId)),
-    had.filter(({ personId }) => !some.has(personId)),
-  ];
   await dropAttributes(
     tx,
-    [
-      ...had.map((person) => ({ person, name: "country", source: "orders" })),
-      ...bare.flatMap((person) => said.map((name) => ({ person, name, source: "orders" }))),
-    ],
+    had.map((person) => ({ person, name: "country", source: "orders" })),
     house.clocks.shop(),
   );
-  await know(house, tx, lined, await store.countriesOfPeople(tx, all));
+  await know(house, tx, had, await store.countriesOfPeople(tx, all));
 }
 /** What orders say in a profile, besides the country. */
 const said = [

@@ -324,6 +324,7 @@ export const withLines = (tx: Tx, people: readonly PersonKey[]) => tx<PersonKey[
   where exists (select from orders_line l where (l.bucket, l.person_id) = (p.bucket, p.person_id))
     or exists (select from people_owner w
       join orders_told t on (t.bucket, t.node_id) = (w.bucket, w.node_id) and not t.claim
+        and (t.at, t.event_id) >= (w.from_at, w.from_id) and (t.at, t.event_id) < (w.until_at, w.until_id)
       where (w.person_bucket, w.person_id) = (p.bucket, p.person_id))`;
 
 /**

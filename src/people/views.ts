@@ -247,7 +247,10 @@ export const identified = (
     e.data->'removed' as removed, coalesce(e.data->'$own' = 'true', false) as by_token, e.sealed
   from unnest(${buckets}::smallint[], ${froms}::bigint[], ${tos}::bigint[]) as s(bucket, "from", "to")
   join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
-  join people_node n on n.bucket = e.bucket and n.node_id = e.node_id
+  -- Few of a slice are such: each asks for its node, instead of all nodes being read for them.
+  cross join lateral (
+    select * from people_node n where n.bucket = e.bucket and n.node_id = e.node_id offset 0
+  ) n
   join collect_source c on c.id = e.source_id
   where e.name = 'identify' and e.flags & ${leftOut} = 0
   order by e.at, e.id`;

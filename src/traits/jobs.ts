@@ -166,8 +166,11 @@ const keysOf = ({ property, where = [] }: Trait): string[] =>
   );
 const keyOf = ({ bucket, personId }: PersonKey): PersonKey => ({ bucket, personId });
 
+/** The slice that a transaction reads: what follows in it knows that these events are counted. */
+const reading = new WeakMap<Tx, Slice>();
 /** What traits make of a slice of the log: those that ask about its events, for the people whose events they are. */
 export async function consume(house: House, tx: Tx, slice: Slice): Promise<void> {
+  reading.set(tx, slice);
   const { byEvent, weighed } = await service.declared(house, tx);
   const names = new Set([...byEvent.keys(), ...preferring, ...sharing]);
   const touched = await views.touched(tx, slice, [...names]);
@@ -187,6 +190,8 @@ export async function consume(house: House, tx: Tx, slice: Slice): Promise<void>
   );
   const drawn = [...byName].flatMap(([name, those]) => (preferring.has(name) ? those : []));
   if (drawn.length === 0) return;
+  // Held, so that whoever works them out anew beside this counts each event once.
+  await store.lockPeople(tx, unique(drawn));
   const added = await store.addPreferences(tx, slice, weighed);
   await prefer(house, tx, [...added, ...(byName.get(toldName) ?? [])]);
 }
@@ -219,7 +224,11 @@ async function prefer(house: House, tx: Tx, all: readonly PersonKey[]): Promise<
       const was = had.get(`${person.personId} ${name}`);
       if (!first) {
         if (was) gone.push({ person, name, source: preferenceSource });
-      } else if (was?.id !== last.id || JSON.stringify(was.value) !== JSON.stringify(value))
+      } else if (
+        was?.id !== last.id ||
+        was.c !== confidence ||
+        JSON.stringify(was.value) !== JSON.stringify(value)
+      )
         set.push({
           ...{ person, name, value, source: preferenceSource, confidence },
           ...{ at: new Date(last.at), eventId: last.id },
@@ -234,7 +243,13 @@ const preferenceNames = ["category_preference", "top_category"];
 async function preferAnew(house: House, tx: Tx, those: readonly PersonKey[]): Promise<void> {
   if (those.length === 0) return;
   const { weighed } = await service.declared(house, tx);
-  await store.remakePreferences(tx, those, weighed);
+  await store.lockPeople(tx, those);
+  await store.remakePreferences(
+    tx,
+    those,
+    weighed,
+    reading.get(tx) ?? { buckets: [], froms: [], tos: [] },
+  );
   await prefer(house, tx, those);
 }
 
@@ -339,7 +354,6 @@ export async function fill(
   const { name } = what;
   const going = row.state === "going";
   if (what.kind === "preference") {
-    await store.lockPeople(tx, those);
     await preferAnew(house, tx, those);
   } else if (what.kind === "behaviour") {
     if (row.afterBucket < 0) await learn(house, tx);

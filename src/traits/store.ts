@@ -139,7 +139,11 @@ export type Weighed = { names: readonly string[]; weights: readonly number[] } &
  * What was done in a category, from events e with their person o: a row each with its weight in log space. A category that
  * an event does not name is that of its product in the catalogue.
  */
-const sightings = (tx: Tx, { names, weights, epoch, halfLifeSeconds, nameLimit }: Weighed) => tx`
+const sightings = (
+  tx: Tx,
+  { names, weights, epoch, halfLifeSeconds, nameLimit }: Weighed,
+  which = tx`true`,
+) => tx`
   join unnest(${names as string[]}::text[], ${weights as number[]}::float8[]) as w(name, weight)
     on w.name = e.name
   cross join lateral (
@@ -156,7 +160,7 @@ const sightings = (tx: Tx, { names, weights, epoch, halfLifeSeconds, nameLimit }
     select coalesce(nullif(btrim(l.category), ''), nullif(btrim(p.category), '')) as category,
       ln(w.weight) / ln(2::float8) + extract(epoch from e.at - ${epoch}::timestamptz)::float8 / ${halfLifeSeconds}::float8 as x
   ) c
-  where (e.flags = 0 or e.flags & 67 = 0) and c.category is not null
+  where ${which} and (e.flags = 0 or e.flags & 67 = 0) and c.category is not null
     and char_length(c.category) <= ${nameLimit}::int`;
 /** Below this a part of a sum is nothing, and PostgreSQL would call it an underflow. */
 const least = 1000;
@@ -193,11 +197,15 @@ export const addPreferences = (tx: Tx, { buckets, froms, tos }: Slice, weighed: 
     cross join ${ownerAt(tx)} o
     ${sightings(tx, weighed)}`,
   );
-/** Works out anew what these people are drawn to, from everything that is theirs. */
+/**
+ * Works out anew what these people are drawn to, from everything that is theirs and was read: of the log, and of the slice
+ * that this transaction reads. What was not read yet is added when it is. The people are held.
+ */
 export async function remakePreferences(
   tx: Tx,
   people: readonly PersonKey[],
   weighed: Weighed,
+  { buckets, tos }: Slice,
 ): Promise<void> {
   const list = tx`unnest(${people.map((p) => p.bucket)}::smallint[],
     ${people.map((p) => p.personId)}::uuid[]) as w(bucket, person_id)`;
@@ -209,7 +217,10 @@ export async function remakePreferences(
     select ${columns(tx)}
     from (select w.bucket as person_bucket, w.person_id from ${list}) o
     cross join ${eventsOf(tx, weighed.names, ["o.person_bucket", "o.person_id"])} e
-    ${sightings(tx, weighed)}`,
+    join collect_consumer r on r.consumer = 'people' and r.bucket = e.bucket
+    left join unnest(${buckets}::smallint[], ${bigintList(tos)}::bigint[]) as s(bucket, "to")
+      on s.bucket = e.bucket
+    ${sightings(tx, weighed, tx`e."offset" < greatest(r.next, s."to" + 1)`)}`,
   );
 }
 export type PreferenceRow = PersonKey & {

@@ -177,9 +177,9 @@ export const said = (reader: Reader, people: readonly PersonKey[], names: readon
 
 /** What these people's profiles say of what they are drawn to. */
 export const preferred = (reader: Reader, people: readonly PersonKey[], names: readonly string[]) =>
-  reader<(PersonKey & { name: string; value: unknown; id: string | null })[]>`
+  reader<(PersonKey & { name: string; value: unknown; id: string | null; c: number })[]>`
     select f.bucket, f.person_id, a.name, f.attributes->a.name->'v' as value,
-      f.attributes->a.name->>'id' as id
+      f.attributes->a.name->>'id' as id, (f.attributes->a.name->>'c')::float8 as c
     from unnest(${people.map((one) => one.bucket)}::smallint[],
       ${people.map((one) => one.personId)}::uuid[]) as w(bucket, person_id)
     join people_profile f on f.bucket = w.bucket and f.person_id = w.person_id
