@@ -1,11 +1,9 @@
 // Every SQL statement that writes products.
-import { bigintList, type Tx } from "#kernel/sql.ts";
+import { eventsIn, type Tx } from "#kernel/sql.ts";
 
 export type Slice = { buckets: number[]; froms: bigint[]; tos: bigint[] };
-const from = (tx: Tx, { buckets, froms, tos }: Slice) => tx`
-  from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[]) as s(bucket, "from", "to")
-  join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
-    and e.flags & 3 = 0`;
+const from = (tx: Tx, slice: Slice) => tx`
+  from ${eventsIn(tx, slice, tx`e.flags & 3 = 0`)}`;
 const figures = (tx: Tx, what: "order" | "product") =>
   what === "order"
     ? tx`e.name in ('Order Completed', 'Order Updated', 'Order Refunded') and e.flags & 64 = 0 and e.data ? '$order'`

@@ -1,5 +1,5 @@
 // Reads of companies for the console. They never write.
-import type { PersonKey, Reader } from "#kernel/sql.ts";
+import { eventsIn, type PersonKey, type Reader } from "#kernel/sql.ts";
 import { groupNames, type Profile } from "./rules.ts";
 
 type Row = {
@@ -18,12 +18,11 @@ const noBetter = 128;
 /** What a slice of the log says of companies: a shop's server or a file may, a browser may not. */
 export const groupsIn = (
   reader: Reader,
-  { buckets, froms, tos }: { buckets: number[]; froms: string[]; tos: string[] },
+  slice: { buckets: number[]; froms: string[]; tos: string[] },
   leftOut: number,
 ) => reader<Row[]>`
   select e.id, e.name, e.at, e.data, e.source_id, c.name as source_name, e.bucket, e.node_id, e.sealed
-  from unnest(${buckets}::smallint[], ${froms}::bigint[], ${tos}::bigint[]) as s(bucket, "from", "to")
-  join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
+  from ${eventsIn(reader, slice)}
   join collect_source c on c.id = e.source_id and c.kind in ('server', 'import')
   where e.name = any(${groupNames as string[]}::text[]) and e.node_id is not null
     and e.flags & ${leftOut | noBetter} = 0

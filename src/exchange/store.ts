@@ -1,5 +1,5 @@
 // Every SQL statement that writes what the market does and how far a rebuilding has come, and their own reads.
-import { bigintList, type Reader, type Tx } from "#kernel/sql.ts";
+import { eventsIn, type Reader, type Tx } from "#kernel/sql.ts";
 import { marketTold, type FileStage, type MarketRow } from "./rules.ts";
 
 export type Slice = { buckets: number[]; froms: bigint[]; tos: bigint[] };
@@ -7,11 +7,9 @@ export type Told = { id: string; at: Date; sourceId: string; data: Record<string
 /** Flags of the log: bots, staff, and what a file brought as a page's word. */
 const notTold = 1 | 2 | 128;
 /** What a slice of the log tells of the market. A public source's word does not count. */
-export const toldIn = (tx: Tx, { buckets, froms, tos }: Slice) => tx<Told[]>`
+export const toldIn = (tx: Tx, slice: Slice) => tx<Told[]>`
   select e.id, e.at, e.source_id, e.data
-  from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[])
-    as r(bucket, "from", "to")
-  join collect_event e on e.bucket = r.bucket and e."offset" between r."from" and r."to"
+  from ${eventsIn(tx, slice)}
   join collect_source s on s.id = e.source_id
   where e.name = ${marketTold} and s.kind <> 'public' and e.flags & ${notTold} = 0`;
 

@@ -106,6 +106,27 @@ export const eventsOf = (
   )`;
 
 /**
+ * To be selected from: the events of a slice of the log as e, of each bucket from one offset to another, both included.
+ * Each stretch is read by its place and by nothing else, whatever is asked of its events then; `such` is asked of e.
+ */
+export const eventsIn = (
+  reader: Reader,
+  slice: {
+    buckets: readonly number[];
+    froms: readonly (bigint | string)[];
+    tos: readonly (bigint | string)[];
+  },
+  such = reader`true`,
+) => reader`(
+    select e.* from unnest(${slice.buckets as number[]}::smallint[],
+      ${slice.froms.map(String)}::bigint[], ${slice.tos.map(String)}::bigint[]) as s(bucket, "from", "to")
+    cross join lateral (
+      select * from collect_event x where x.bucket = s.bucket and x."offset" between s."from" and s."to" offset 0
+    ) e
+    where ${such}
+  ) e`;
+
+/**
  * To be said of events of a name where everybody's are asked for: the index over names serves whoever says so alone.
  * Otherwise PostgreSQL, as long as it believes a name to be rare, goes through everybody's events of it for one person.
  */

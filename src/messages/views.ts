@@ -1,5 +1,5 @@
 // Reads for the inbox, the preview outbox and a member's page. They never write.
-import type { PersonKey, Reader } from "#kernel/sql.ts";
+import { eventsIn, type PersonKey, type Reader } from "#kernel/sql.ts";
 import { consentTold, languageOf, type Channel, type Language, type Purpose } from "./rules.ts";
 
 /** The language of each person, from their profile. */
@@ -140,13 +140,14 @@ const page = 128;
 /** What a slice of the log tells of consents, of whoever the sender is now, in order of time. */
 export const consentsToldIn = (
   reader: Reader,
-  { buckets, froms, tos }: { buckets: number[]; froms: string[]; tos: string[] },
+  slice: { buckets: number[]; froms: string[]; tos: string[] },
   leftOut: number,
 ) => reader<ConsentTold[]>`
   select n.person_bucket as bucket, n.person_id, e.at, e.data
-  from unnest(${buckets}::smallint[], ${froms}::bigint[], ${tos}::bigint[]) as s(bucket, "from", "to")
-  join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
+  from ${eventsIn(reader, slice)}
   join collect_source c on c.id = e.source_id and c.kind in ('server', 'import')
-  join people_node n on n.bucket = e.bucket and n.node_id = e.node_id
+  cross join lateral (
+    select * from people_node n where n.bucket = e.bucket and n.node_id = e.node_id offset 0
+  ) n
   where e.name = ${consentTold} and e.flags & ${leftOut | page} = 0
   order by e.at, e.id`;

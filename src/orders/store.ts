@@ -1,5 +1,13 @@
 // Every SQL statement that writes orders. Lines come from the log in slices and never leave the database on their way.
-import { bigintList, eventsOf, nodesOf, ownerAt, type PersonKey, type Tx } from "#kernel/sql.ts";
+import {
+  bigintList,
+  eventsIn,
+  eventsOf,
+  nodesOf,
+  ownerAt,
+  type PersonKey,
+  type Tx,
+} from "#kernel/sql.ts";
 import { nobody } from "#kernel/ids.ts";
 import type { Told, ToldLine, Worked } from "./rules.ts";
 
@@ -9,10 +17,8 @@ const lineName = "Order Line";
 /** Bots and staff, whose orders are no guest's: bits of the log's flags. */
 const leftOut = 3;
 const claimFlag = 64;
-const from = (tx: Tx, { buckets, froms, tos }: Slice) => tx`
-  from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[]) as s(bucket, "from", "to")
-  join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
-    and e.flags & ${leftOut} = 0`;
+const from = (tx: Tx, slice: Slice) => tx`
+  from ${eventsIn(tx, slice, tx`e.flags & ${leftOut} = 0`)}`;
 /** Whose an event is, null where it is nobody's. */
 const owner = (tx: Tx) => tx`left join ${ownerAt(tx)} w on true`;
 

@@ -1,6 +1,6 @@
 // Every SQL statement that writes people, and its own reads.
 import { nobody } from "#kernel/ids.ts";
-import { bigintList, byteList, type PersonKey, type Reader, type Tx } from "#kernel/sql.ts";
+import { byteList, eventsIn, type PersonKey, type Reader, type Tx } from "#kernel/sql.ts";
 import type { Identifier, TagKind } from "./rules.ts";
 
 /** So many rows go in one statement: it has 65,535 places for values. */
@@ -349,13 +349,11 @@ export type LinkRow = {
 /** Of the log's flags: a file brought it, and it is no better than a page's word. */
 const page = 128;
 /** What the events of a slice say of who is who; gives the nodes that may be others' for it. */
-export const addLinks = (tx: Tx, { buckets, froms, tos }: Slice) => tx<LinkRow[]>`
+export const addLinks = (tx: Tx, slice: Slice) => tx<LinkRow[]>`
   insert into people_link (bucket, node_id, other_bucket, other_node_id, event_id, nth, at, kind, trusted)
   select e.bucket, e.node_id, l.bucket, l.node_id, e.id, l.nth - 1, e.at,
     case when e.name in ('alias', 'bind', 'unbind') then e.name else 'identify' end, c.kind <> 'public' and e.flags & ${page} = 0
-  from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[])
-    as s(bucket, "from", "to")
-  join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
+  from ${eventsIn(tx, slice)}
   join collect_source c on c.id = e.source_id
   cross join unnest(e.link_buckets, e.link_ids) with ordinality as l(bucket, node_id, nth)
   where e.link_ids is not null and e.node_id is not null and e.flags & 3 = 0 and l.node_id <> e.node_id

@@ -1,6 +1,6 @@
 // Reads for the pages of members: lists, one member, and what happened with them. They never write.
 import { flag, leftOut } from "#collect/rules.ts";
-import { eventsOf, ownerAt, type PersonKey, type Reader } from "#kernel/sql.ts";
+import { eventsIn, eventsOf, ownerAt, type PersonKey, type Reader } from "#kernel/sql.ts";
 import type { Profile, TagKind } from "./rules.ts";
 
 export type Filters = {
@@ -239,14 +239,13 @@ export type Said = PersonKey & {
 /** What a slice of the log says of who people are, as it happened. */
 export const identified = (
   reader: Reader,
-  { buckets, froms, tos }: { buckets: number[]; froms: string[]; tos: string[] },
+  slice: { buckets: number[]; froms: string[]; tos: string[] },
 ) => reader<Said[]>`
   select n.person_bucket as bucket, n.person_id, e.id, e.at, e.source_id,
     case when e.flags & ${flag.page} = 0 then c.kind else 'public' end as source_kind,
     n.bucket as node_bucket, n.node_id, e.data->'$traits' as traits, e.data->'answers' as answers,
     e.data->'removed' as removed, coalesce(e.data->'$own' = 'true', false) as by_token, e.sealed
-  from unnest(${buckets}::smallint[], ${froms}::bigint[], ${tos}::bigint[]) as s(bucket, "from", "to")
-  join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
+  from ${eventsIn(reader, slice)}
   -- Few of a slice are such: each asks for its node, instead of all nodes being read for them.
   cross join lateral (
     select * from people_node n where n.bucket = e.bucket and n.node_id = e.node_id offset 0

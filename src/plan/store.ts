@@ -1,5 +1,5 @@
 // Every SQL statement that writes the tracking plan, and its reads of the log.
-import { bigintList, type Reader, type Tx } from "#kernel/sql.ts";
+import { eventsIn, type Reader, type Tx } from "#kernel/sql.ts";
 import { lookedAtLimit, type Planned } from "./rules.ts";
 
 export type Slice = { buckets: number[]; froms: bigint[]; tos: bigint[] };
@@ -69,9 +69,8 @@ export const properties = (tx: Tx, slice: Slice, timeZone: string) => tx<Seen[]>
     group by property
   ) each
   group by 1, 2, 3, 4`;
-const within = (tx: Tx, { buckets, froms, tos }: Slice) => tx`
-  from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[]) as s(bucket, "from", "to")
-  join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
+const within = (tx: Tx, slice: Slice) => tx`
+  from ${eventsIn(tx, slice)}
   where true`;
 
 export const names = (reader: Reader, sources: readonly string[]) =>

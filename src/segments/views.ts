@@ -7,7 +7,7 @@
 // people, many rules are asked at once, and each person's own rows are looked up: what all the rules ask of the log is one
 // walk over what that person did.
 import type { Fragment } from "postgres";
-import { bigintList, ofEverybody, ownerAt, type PersonKey, type Reader } from "#kernel/sql.ts";
+import { eventsIn, ofEverybody, ownerAt, type PersonKey, type Reader } from "#kernel/sql.ts";
 import {
   holdsOfNone,
   partsOf,
@@ -812,38 +812,32 @@ export const happened = (
 /** What kinds of things happened in a slice of the log: few, however many names the rules know. */
 export const namesInSlice = (
   reader: Reader,
-  { buckets, froms, tos }: { buckets: number[]; froms: bigint[]; tos: bigint[] },
+  slice: { buckets: number[]; froms: bigint[]; tos: bigint[] },
 ) => reader<{ name: string }[]>`
   select distinct e.name
-  from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[])
-    as r(bucket, "from", "to")
-  join collect_event e on e.bucket = r.bucket and e."offset" between r."from" and r."to"`;
+  from ${eventsIn(reader, slice)}`;
 /** Whose an event is. */
 const owner = (reader: Reader) => reader`cross join ${ownerAt(reader)} o`;
 /** What somebody did in a slice of the log, of these names. `data` where `told` names the event. */
 export const inSlice = (
   reader: Reader,
-  { buckets, froms, tos }: { buckets: number[]; froms: bigint[]; tos: bigint[] },
+  slice: { buckets: number[]; froms: bigint[]; tos: bigint[] },
   names: readonly string[],
   told: readonly string[],
 ) => reader<(HappenedRow & { bucket: number })[]>`
   select o.person_bucket as bucket, o.person_id, e.name, e.at, e.id,
     case when e.name = any(${told as string[]}::text[]) then e.data end as data
-  from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[])
-    as r(bucket, "from", "to")
-  join collect_event e on e.bucket = r.bucket and e."offset" between r."from" and r."to"
+  from ${eventsIn(reader, slice)}
   ${owner(reader)}
   where e.flags & 67 = 0 and e.name = any(${names as string[]}::text[])`;
 /** The latest event of each of these people in a slice of the log. */
 export const latestInSlice = (
   reader: Reader,
-  { buckets, froms, tos }: { buckets: number[]; froms: bigint[]; tos: bigint[] },
+  slice: { buckets: number[]; froms: bigint[]; tos: bigint[] },
   people: readonly PersonKey[],
 ) => reader<{ personId: string; id: string }[]>`
   select distinct on (o.person_id) o.person_id, e.id
-  from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[])
-    as r(bucket, "from", "to")
-  join collect_event e on e.bucket = r.bucket and e."offset" between r."from" and r."to"
+  from ${eventsIn(reader, slice)}
   -- Most of a slice is nobody's of these: only what one of their nodes sent asks for its owner.
   join (
     select n.bucket, n.node_id from ${these(reader, people)} w

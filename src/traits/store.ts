@@ -2,6 +2,7 @@
 import { nobody } from "#kernel/ids.ts";
 import {
   bigintList,
+  eventsIn,
   eventsOf,
   ownerAt,
   type PersonKey,
@@ -186,14 +187,12 @@ const add = (tx: Tx, events: ReturnType<typeof sightings>): Promise<PersonKey[]>
 const columns = (tx: Tx) => tx`
   o.person_bucket as bucket, o.person_id, e.name, e.at, e.id, c.category, c.x`;
 /** Adds what a slice of the log says; gives whose it is. */
-export const addPreferences = (tx: Tx, { buckets, froms, tos }: Slice, weighed: Weighed) =>
+export const addPreferences = (tx: Tx, slice: Slice, weighed: Weighed) =>
   add(
     tx,
     tx`
     select ${columns(tx)}
-    from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[])
-      as s(bucket, "from", "to")
-    join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
+    from ${eventsIn(tx, slice)}
     cross join ${ownerAt(tx)} o
     ${sightings(tx, weighed)}`,
   );

@@ -1,7 +1,7 @@
 // Reads over people and the log: what traits come to, for everybody at once or for these people. Values are bound, all of
 // them. rules.ts says what a trait is, model/evaluate.ts the same of one person.
 import type { Fragment } from "postgres";
-import { bigintList, ofEverybody, ownerAt, type PersonKey, type Reader } from "#kernel/sql.ts";
+import { eventsIn, ofEverybody, ownerAt, type PersonKey, type Reader } from "#kernel/sql.ts";
 import type { TagKind } from "#people/rules.ts";
 import { filtered, saidAt } from "#segments/views.ts";
 import { asks, distinctLimit } from "./rules.ts";
@@ -152,16 +152,11 @@ export async function waitingCount(reader: Reader, kind: string): Promise<number
 }
 
 /** Whom events of these names in a slice of the log concern, with the name. */
-export const touched = (
-  reader: Reader,
-  { buckets, froms, tos }: Slice,
-  names: readonly string[],
-) => reader<(PersonKey & { name: string })[]>`
+export const touched = (reader: Reader, slice: Slice, names: readonly string[]) => reader<
+  (PersonKey & { name: string })[]
+>`
   select distinct o.person_bucket as bucket, o.person_id, e.name
-  from unnest(${buckets}::smallint[], ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[])
-    as s(bucket, "from", "to")
-  join collect_event e on e.bucket = s.bucket and e."offset" between s."from" and s."to"
-    and e.name = any(${names as string[]}::text[]) and ${unflagged(reader)}
+  from ${eventsIn(reader, slice, reader`e.name = any(${names as string[]}::text[]) and ${unflagged(reader)}`)}
   cross join ${ownerAt(reader)} o`;
 
 type Said = { v: unknown; s: string; at: string; id?: string };
