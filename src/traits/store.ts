@@ -281,16 +281,23 @@ export async function learnPrices(
 ): Promise<void> {
   await tx`delete from traits_price`;
   await tx`
+    -- One reading of the lines, price by price: joined with them again, what is usual was asked of all lines for each
+    -- product as long as PostgreSQL knew nothing of how many there are.
     insert into traits_price (source_id, sku, usual, reduced)
-    select u.source_id, u.sku, u.usual,
-      avg(case when l.unit_price * 100 <= u.usual * ${reducedTo}::int then 1 else 0 end)::float8
+    select source_id, sku, usual,
+      (coalesce(sum(n) filter (where unit_price * 100 <= usual * ${reducedTo}::int), 0) / sum(n))::float8
     from (
-      select source_id, sku, percentile_disc(0.5) within group (order by unit_price) as usual
-      from orders_line
-      where kind = 'sale' and unit_price > 0 and at > ${since} and at <= ${now}
-      group by source_id, sku having count(*) >= ${salesFor}::int
-    ) u
-    join orders_line l on l.source_id = u.source_id and l.sku = u.sku
-      and l.kind = 'sale' and l.unit_price > 0 and l.at > ${since} and l.at <= ${now}
-    group by u.source_id, u.sku, u.usual`;
+      select *, min(unit_price) filter (where upto * 2 >= total) over (partition by source_id, sku) as usual
+      from (
+        select *, sum(n) over (partition by source_id, sku order by unit_price) as upto,
+          sum(n) over (partition by source_id, sku) as total
+        from (
+          select source_id, sku, unit_price, count(*) as n from orders_line
+          where kind = 'sale' and unit_price > 0 and at > ${since} and at <= ${now}
+          group by source_id, sku, unit_price
+        ) priced
+      ) priced
+      where total >= ${salesFor}::int
+    ) priced
+    group by source_id, sku, usual`;
 }

@@ -67,11 +67,11 @@ const form = (type: string) => /form|text\/plain/.test(type);
 const ways: Record<string, Way> = {
   "analytics-next 1.53": {
     ...{ protocol: "segment", file: "old-analytics-next/dist/umd/index.js", run: segment },
-    ...{ by: ({ path }) => path === "/v1/t", count: 1000 },
+    ...{ by: ({ path }) => path === "/v1/t", count: 400 },
   },
   "posthog-js 1.16, lz64": {
     ...{ protocol: "posthog", file: "oldest-posthog-js/dist/es.js", module: true },
-    ...{ run: posthog(""), by: ({ path, type }) => path === "/e/" && form(type), count: 1000 },
+    ...{ run: posthog(""), by: ({ path, type }) => path === "/e/" && form(type), count: 400 },
     says: "compression=lz64",
     instead: [
       "/decide/",
@@ -80,7 +80,7 @@ const ways: Record<string, Way> = {
   },
   "posthog-js 1.16, as we ask for it": {
     ...{ protocol: "posthog", file: "oldest-posthog-js/dist/es.js", module: true },
-    ...{ run: posthog(""), by: ({ path }) => path === "/e/", count: 1000 },
+    ...{ run: posthog(""), by: ({ path }) => path === "/e/", count: 400 },
   },
   "posthog-js 1.16, in no batch": {
     ...{ protocol: "posthog", file: "oldest-posthog-js/dist/es.js", module: true },
@@ -88,11 +88,11 @@ const ways: Record<string, Way> = {
   },
   "posthog-js 1.93": {
     ...{ protocol: "posthog", file: "old-posthog-js/dist/es.js", module: true },
-    ...{ run: posthog(""), by: ({ path }) => path === "/e/", count: 1000 },
+    ...{ run: posthog(""), by: ({ path }) => path === "/e/", count: 400 },
   },
   "@snowplow/browser-tracker 4, by POST": {
     ...{ protocol: "snowplow", file: "@snowplow/browser-tracker/dist/index.umd.js" },
-    ...{ run: snowplow("bufferSize: 10", 10), count: 1000 },
+    ...{ run: snowplow("bufferSize: 10", 10), count: 400 },
     by: ({ method, path }) => method === "POST" && path.endsWith("/tp2"),
   },
   "@snowplow/browser-tracker 4, by GET": {
@@ -107,7 +107,7 @@ const ways: Record<string, Way> = {
   },
   "@snowplow/browser-tracker 3.0, by POST": {
     ...{ protocol: "snowplow", file: "old-browser-tracker/dist/index.umd.js" },
-    ...{ run: snowplow("", 50), count: 1000 },
+    ...{ run: snowplow("", 50), count: 400 },
     by: ({ method, path }) => method === "POST" && path.endsWith("/tp2"),
   },
   "@snowplow/browser-tracker 3.0, by GET": {
@@ -116,7 +116,7 @@ const ways: Record<string, Way> = {
     by: ({ method, path }) => method === "GET" && path === "/i",
   },
   "@jitsu/sdk-js 3": {
-    ...{ protocol: "jitsu", file: "@jitsu/sdk-js/dist/npm/jitsu.es.js", module: true, count: 1000 },
+    ...{ protocol: "jitsu", file: "@jitsu/sdk-js/dist/npm/jitsu.es.js", module: true, count: 400 },
     run: jitsu(""),
     by: ({ path }) => path === "/api/v1/event",
   },
@@ -138,7 +138,7 @@ const ways: Record<string, Way> = {
     ...{ run: sensors('send_type: "beacon"'), by: ({ method }) => method === "POST" },
   },
   "sa-sdk-javascript, in batches": {
-    ...{ protocol: "sensors", file: "sa-sdk-javascript/sensorsdata.min.js", count: 1000 },
+    ...{ protocol: "sensors", file: "sa-sdk-javascript/sensorsdata.min.js", count: 400 },
     run: sensors(
       "batch_send: { datasend_timeout: 6000, send_interval: 500, storage_length: 1100, one_send_max_length: 60 }",
     ),
