@@ -5,7 +5,7 @@ import type { EventType, House, Route } from "#kernel/endpoint.ts";
 import type { Mail, Post } from "#kernel/mail.ts";
 import { connectOutgoing } from "#kernel/outgoing.ts";
 import { relay, type Reaction } from "#kernel/outbox.ts";
-import type { Tx } from "#kernel/sql.ts";
+import type { Slice, Tx } from "#kernel/sql.ts";
 import { ringDue, type TimerKind } from "#kernel/timers.ts";
 import * as access from "#access/routes.ts";
 import * as accessJobs from "#access/jobs.ts";
@@ -171,19 +171,18 @@ export const allRoutes: readonly Route[] = [
   ...privacy.routesWith(erasers),
 ];
 /** What each domain makes of a slice of the log, in this order, in one transaction with the slice's end. */
-export const consumers: readonly ((house: House, tx: Tx, slice: collect.Slice) => Promise<void>)[] =
-  [
-    peopleJobs.consumeWith(aside),
-    orders.consume,
-    relationsJobs.consume,
-    companiesJobs.consume,
-    messagesJobs.consume,
-    exchangeJobs.consume,
-    traitsJobs.consume,
-    peopleJobs.followWith(followers),
-    segmentsJobs.consume, // last: it asks what the others made
-    peopleJobs.followWith([segmentsJobs.refold]),
-  ];
+export const consumers: readonly ((house: House, tx: Tx, slice: Slice) => Promise<void>)[] = [
+  peopleJobs.consumeWith(aside),
+  orders.consume,
+  relationsJobs.consume,
+  companiesJobs.consume,
+  messagesJobs.consume,
+  exchangeJobs.consume,
+  traitsJobs.consume,
+  peopleJobs.followWith(followers),
+  segmentsJobs.consume, // last: it asks what the others made
+  peopleJobs.followWith([segmentsJobs.refold]),
+];
 export const reactions: readonly Reaction[] = [
   ...relationsJobs.reactions,
   ...companiesJobs.reactions,

@@ -11,20 +11,11 @@ import * as messages from "../src/messages/service.ts";
 import * as people from "../src/people/service.ts";
 import { launch, noBrowser, watched } from "./browser.ts";
 import { keyFor, sourceOf, stage, type Stage } from "./clients/harness.ts";
+import { settled } from "./settled.ts";
 
 const shots = process.env["LIUKE_SHOTS"];
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-/** Everything that waits is done. */
-async function settled(work: ReturnType<typeof pumps>) {
-  for (let done = 1; done > 0;)
-    done =
-      (await work.consume()) +
-      (await work.merge()) +
-      (await work.relay()) +
-      (await work.ring()) +
-      (await work.segment());
-}
 async function told(at: Stage, key: string) {
   const hour = 3_600_000;
   const events = [

@@ -18,6 +18,7 @@ import { atInstant, type Rule } from "../src/segments/rules.ts";
 import * as views from "../src/segments/views.ts";
 import { rulesIn, zones } from "./segment-rules.ts";
 import { shop, type Shop } from "./shop.ts";
+import { settled } from "./settled.ts";
 
 const cases = Number(process.env["LIUKE_SEGMENT_CASES"] ?? 300);
 const seed = Number(process.env["LIUKE_SEED"] ?? 20_111_016);
@@ -93,23 +94,13 @@ const last: Step[] = [
   ...[view("u5"), view("v1")],
 ];
 
-async function settled({ house }: Shop): Promise<void> {
-  const work = pumps(house, null);
-  for (let done = 1; done > 0;)
-    done =
-      (await work.consume()) +
-      (await work.merge()) +
-      (await work.relay()) +
-      (await work.ring()) +
-      (await work.segment());
-}
 async function asked(here: Shop, method: string, path: string, body?: object, is = [200]) {
   const answer = await here.ask(method, path, {
     headers: here.as.owner,
     ...(body ? { body } : {}),
   });
   expect(is, `${path} ${JSON.stringify(answer.body)}`).toContain(answer.status);
-  await settled(here);
+  await settled(pumps(here.house, null));
   return answer.body as Record<string, unknown>;
 }
 const both = (name: string) => ({ zh: name, en: name });
@@ -161,7 +152,7 @@ async function lived(here: Shop, steps: readonly Step[]): Promise<string[]> {
     const at = new Date(here.clock.shop.getTime() - (n % 7) * 13 * 60_000);
     const source = { id: server.id, kind: "server" as const };
     await sql.begin((tx) => accept(house, tx, source, [{ ...one, links, key: `k${n++}`, at }]));
-    await settled(here);
+    await settled(pumps(here.house, null));
   };
   const personOf = async (who: string): Promise<PersonKey | null> => {
     const { type, value } = sender(who);
@@ -191,7 +182,7 @@ async function lived(here: Shop, steps: readonly Step[]): Promise<string[]> {
       // Time goes as timers would ring, day by day at most.
       for (let left = one.hours; left > 0; left -= 24) {
         here.clock.shop = new Date(here.clock.shop.getTime() + Math.min(left, 24) * hourMs);
-        await settled(here);
+        await settled(pumps(here.house, null));
       }
     } else if (one.do === "tell")
       await tell({
@@ -213,7 +204,7 @@ async function lived(here: Shop, steps: readonly Step[]): Promise<string[]> {
         },
       });
       expect(answer).toMatchObject({ status: 200 });
-      await settled(here);
+      await settled(pumps(here.house, null));
       here.clock.shop = new Date(here.clock.shop.getTime() + 1001);
     } else if (one.do === "bind" || one.do === "unbind")
       await tell({ name: one.do, sender: sender(one.visitor), data: {} }, [sender(one.who)]);

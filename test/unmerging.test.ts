@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { allRoutes, pumps } from "../src/app.ts";
 import * as people from "../src/people/service.ts";
 import { shop, type Shop } from "./shop.ts";
+import { settled } from "./settled.ts";
 
 const users = ["u1", "u2", "u3"] as const;
 const device = "d1";
@@ -40,23 +41,13 @@ const joined = {
   after: [did("u1", "view"), did("u1", "view", 1), did("u2", "view")],
 };
 
-const settled = async ({ house }: Shop) => {
-  const work = pumps(house, null);
-  for (let done = 1; done > 0;)
-    done =
-      (await work.consume()) +
-      (await work.merge()) +
-      (await work.relay()) +
-      (await work.ring()) +
-      (await work.segment());
-};
 const asked = async (here: Shop, method: string, path: string, body?: object) => {
   const answer = await here.ask(method, path, {
     headers: here.as.owner,
     ...(body ? { body } : {}),
   });
   expect(answer, path).toMatchObject({ status: 200 });
-  await settled(here);
+  await settled(pumps(here.house, null));
   return answer.body as Record<string, unknown>;
 };
 const named = (name: string) => ({ zh: name, en: name });
@@ -90,7 +81,7 @@ async function told(here: Shop, ...events: Record<string, unknown>[]) {
     body: { events: events.map((event) => ({ at, ...event })) },
   });
   expect({ status, body }).toMatchObject({ status: 200, body: { accepted: events.length } });
-  await settled(here);
+  await settled(pumps(here.house, null));
 }
 const personOf = async ({ house, sql, server }: Shop, who: string) =>
   (await people.byIdentifier(
@@ -125,7 +116,7 @@ async function live(here: Shop, steps: readonly Step[], from: number, byHand: bo
 /** Time goes from hour to hour, as timers would ring. */
 async function waited(here: Shop, hours: number) {
   here.clock.shop = new Date(here.clock.shop.getTime() + hours * hourMs + 1000);
-  await settled(here);
+  await settled(pumps(here.house, null));
 }
 
 /** What is known of each, without what is only this shop's: ids. */

@@ -2,6 +2,7 @@
 // ends as in a new installation that heard each word once, in order.
 import { expect, test } from "vitest";
 import { allRoutes, pumps } from "../src/app.ts";
+import { settled } from "./settled.ts";
 import { shop } from "./shop.ts";
 import {
   broken,
@@ -10,7 +11,6 @@ import {
   known,
   numbers,
   rules,
-  settled,
   sources,
   vias,
   wires,

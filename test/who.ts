@@ -1,7 +1,6 @@
 // Random words of who is who, as several clients of one shop put them, and all that stands of their people once everything
 // is worked out: by what they are called and by instants, so that two installations that heard the same can be compared.
 import { randomUUID } from "node:crypto";
-import { pumps } from "../src/app.ts";
 import { doctor } from "../src/doctor.ts";
 import type { House } from "../src/kernel/endpoint.ts";
 import * as people from "../src/people/service.ts";
@@ -299,17 +298,6 @@ export async function rules({ ask }: Here, owner: Record<string, string>) {
   };
   for (const [name, rule] of Object.entries(all))
     await made("/v1/segments", { name: named(name), rule, purpose: "analysis" });
-}
-
-/** Everything that waits is done. */
-export async function settled(work: ReturnType<typeof pumps>) {
-  for (let done = 1; done > 0;)
-    done =
-      (await work.consume()) +
-      (await work.merge()) +
-      (await work.relay()) +
-      (await work.ring()) +
-      (await work.segment());
 }
 
 type Row = Record<string, unknown>;

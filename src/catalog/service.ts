@@ -4,7 +4,7 @@ import type { House } from "#kernel/endpoint.ts";
 import { nobody } from "#kernel/ids.ts";
 import { unitPriceText } from "#kernel/money.ts";
 import { emitAll } from "#kernel/outbox.ts";
-import type { Tx } from "#kernel/sql.ts";
+import type { Slice, Tx } from "#kernel/sql.ts";
 import { backInStock, priceChanged, stockChanged } from "./events.ts";
 import { changes } from "./rules.ts";
 import * as store from "./store.ts";
@@ -13,7 +13,7 @@ import * as store from "./store.ts";
  * Learns products from a slice of the log: from the shop's catalogue, order lines, orders told whole, and what its own
  * server shows beside behaviour. Tells of prices and stocks that are not what they were.
  */
-export async function learn(house: House, tx: Tx, slice: store.Slice): Promise<void> {
+export async function learn(house: House, tx: Tx, slice: Slice): Promise<void> {
   const keys = await store.toldIn(tx, slice);
   const before = new Map(
     keys.length > 0 ? (await store.hold(tx, keys)).map((state) => [keyOf(state), state]) : [],

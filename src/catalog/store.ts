@@ -1,7 +1,6 @@
 // Every SQL statement that writes products.
-import { eventsIn, type Tx } from "#kernel/sql.ts";
+import { eventsIn, type Slice, type Tx } from "#kernel/sql.ts";
 
-export type Slice = { buckets: number[]; froms: bigint[]; tos: bigint[] };
 const from = (tx: Tx, slice: Slice) => tx`
   from ${eventsIn(tx, slice, tx`e.flags & 3 = 0`)}`;
 const figures = (tx: Tx, what: "order" | "product") =>

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { world } from "../../test/database.ts";
 import { consume, mend, ship, sweep } from "./jobs.ts";
+import type { Slice } from "#kernel/sql.ts";
 import * as service from "./service.ts";
 import { cut } from "./store.ts";
 
@@ -36,7 +37,7 @@ async function open(count: number) {
 test("every event comes to its consumers once; one that fails takes nothing with it", async () => {
   await using here = await open(50);
   const seen: number[] = [];
-  const sizeOf = ({ froms, tos }: service.Slice) =>
+  const sizeOf = ({ froms, tos }: Slice) =>
     froms.reduce((n, from, i) => n + Number(tos[i]! - from + 1n), 0);
   await expect(
     consume(here.house, [

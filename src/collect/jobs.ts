@@ -3,7 +3,7 @@ import { crashAt } from "#kernel/crash.ts";
 import type { House } from "#kernel/endpoint.ts";
 import { holdBuckets, whileHeld } from "#kernel/lease.ts";
 import { faultOf } from "#kernel/log.ts";
-import { isAway, isPassing, type Tx } from "#kernel/sql.ts";
+import { isAway, isPassing, type Slice, type Tx } from "#kernel/sql.ts";
 import { columnsLease, park } from "./service.ts";
 import * as store from "./store.ts";
 
@@ -11,7 +11,7 @@ import * as store from "./store.ts";
 const sliceLimit = 20_000;
 const batchLimit = 50_000;
 
-export type Consume = (house: House, tx: Tx, slice: store.Slice) => Promise<void>;
+export type Consume = (house: House, tx: Tx, slice: Slice) => Promise<void>;
 type Consumer = "people" | "plan";
 
 /**
@@ -28,7 +28,7 @@ export async function consume(
   const care = careOf(house, consumer);
   const suspects: Suspect[] = [];
   for (;;) {
-    let slice: store.Slice = { buckets: [], froms: [], tos: [] };
+    let slice: Slice = { buckets: [], froms: [], tos: [] };
     try {
       const except = suspects.map(({ bucket }) => bucket);
       slice = await read(house, consumers, consumer, { except, limit: care.limit }, (found) => {
@@ -63,8 +63,8 @@ async function read(
   consumers: readonly Consume[],
   consumer: Consumer,
   { except, limit }: { except: readonly number[]; limit: number },
-  begun: (slice: store.Slice) => void,
-): Promise<store.Slice> {
+  begun: (slice: Slice) => void,
+): Promise<Slice> {
   return house.sql.begin(async (tx) => {
     await tx`set local statement_timeout = '5min'`;
     const found = await store.unread(tx, consumer, limit, except);
@@ -168,7 +168,7 @@ async function setAside(
 }
 
 /** The part of a slice that lies in these buckets. */
-function within({ buckets, froms, tos }: store.Slice, free: readonly number[]): store.Slice {
+function within({ buckets, froms, tos }: Slice, free: readonly number[]): Slice {
   const at = buckets.flatMap((bucket, i) => (free.includes(bucket) ? [i] : []));
   return {
     buckets: at.map((i) => buckets[i]!),
@@ -176,7 +176,7 @@ function within({ buckets, froms, tos }: store.Slice, free: readonly number[]): 
     tos: at.map((i) => tos[i]!),
   };
 }
-const size = ({ froms, tos }: store.Slice): number =>
+const size = ({ froms, tos }: Slice): number =>
   froms.reduce((sum, from, i) => sum + Number(tos[i]! - from + 1n), 0);
 
 /**

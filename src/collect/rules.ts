@@ -42,6 +42,8 @@ export const flag = {
   page: 128, // brought by a file, and no better than a public source's word
 } as const;
 export const leftOut = flag.bot | flag.staff;
+/** What is no word of the shop's, whoever its source is. */
+export const notTold = leftOut | flag.page;
 export type Source = { id: string; kind: "server" | "public" | "import" };
 /** The source of what a person says of themselves here, shown by their token. */
 export const selfSource = "5e1f0000-0000-8000-8000-000000000001";

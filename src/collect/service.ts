@@ -5,7 +5,7 @@ import { crashAt } from "#kernel/crash.ts";
 import type { Context, Direct, House } from "#kernel/endpoint.ts";
 import { inOrder, type Lane } from "#kernel/group.ts";
 import { fail, ok, type Result } from "#kernel/result.ts";
-import type { PersonKey, Reader, Tx } from "#kernel/sql.ts";
+import type { PersonKey, Reader, Slice, Tx } from "#kernel/sql.ts";
 import { bucketOfText, open as unlock, seal as lock } from "#kernel/crypto.ts";
 import * as people from "#people/service.ts";
 import { isRefusal, judge } from "#plan/rules.ts";
@@ -37,7 +37,6 @@ import * as store from "./store.ts";
 
 export type { Incoming } from "./rules.ts";
 export { nextOf } from "./store.ts";
-export type { Slice } from "./store.ts";
 
 /** The id of an event is of its source and key, so that it is known before anything is asked. */
 export function eventId(sourceId: string, key: string): string {
@@ -1060,7 +1059,7 @@ export async function clearColumnsOf(
     Array.from({ length: 256 }, () => 1n),
     Array.from({ length: 256 }, () => 0n),
   ];
-  const parts: store.Slice[] = [];
+  const parts: Slice[] = [];
   let room = 0n;
   for (const { bucket, from: start, to } of spans) {
     first[bucket] = start;

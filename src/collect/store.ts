@@ -1,6 +1,6 @@
 // Every SQL statement that writes the log, and its own reads.
 import { nobody } from "#kernel/ids.ts";
-import { bigintList, type Reader, type Tx } from "#kernel/sql.ts";
+import { bigintList, type Reader, type Slice, type Tx } from "#kernel/sql.ts";
 import type { Protocol, RejectedFilter } from "./rules.ts";
 
 export type EventRow = {
@@ -105,7 +105,6 @@ export const forgetRejected = (reader: Reader, before: Date, limit: number) => r
   delete from collect_rejected where id in (
     select id from collect_rejected where at < ${before} order by at limit ${limit})`;
 
-export type Slice = { buckets: number[]; froms: bigint[]; tos: bigint[] };
 /** Claims the buckets that have something unread, and says which part of them to read: at most `limit` events. */
 export async function unread(
   tx: Tx,

@@ -1,20 +1,18 @@
 // What the log says of companies becomes their profile and who belongs to them; an order is added up for the company of
 // its time.
 import * as collect from "#collect/service.ts";
-import { leftOut } from "#collect/rules.ts";
+import { notTold } from "#collect/rules.ts";
 import type { House } from "#kernel/endpoint.ts";
 import type { Reaction } from "#kernel/outbox.ts";
 import type { TimerKind } from "#kernel/timers.ts";
-import { bigintList, type PersonKey, type Tx } from "#kernel/sql.ts";
+import { eachPerson, type Slice, type Tx } from "#kernel/sql.ts";
 import * as privacy from "#privacy/service.ts";
 import { belongingOf } from "./rules.ts";
 import * as service from "./service.ts";
 import * as views from "./views.ts";
 
-export async function consume(house: House, tx: Tx, slice: collect.Slice): Promise<void> {
-  const { buckets, froms, tos } = slice;
-  const range = { buckets, froms: bigintList(froms), tos: bigintList(tos) };
-  const rows = await views.groupsIn(tx, range, leftOut);
+export async function consume(house: House, tx: Tx, slice: Slice): Promise<void> {
+  const rows = await views.groupsIn(tx, slice, notTold);
   if (rows.length === 0) return;
   const keys = await privacy.nodeKeys(house, tx, rows);
   await service.tell(
@@ -60,11 +58,6 @@ export const reactions: Reaction[] = [
   moved("segments.company_left"),
   {
     on: "orders.recorded",
-    react: (house, tx, events) => {
-      const people = new Map<string, PersonKey>(
-        events.map(({ bucket, personId }) => [personId, { bucket, personId }]),
-      );
-      return service.ordered(house, tx, [...people.values()]);
-    },
+    react: (house, tx, events) => service.ordered(house, tx, eachPerson(events)),
   },
 ];

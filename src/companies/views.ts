@@ -1,5 +1,5 @@
 // Reads of companies for the console. They never write.
-import { eventsIn, type PersonKey, type Reader } from "#kernel/sql.ts";
+import { eventsIn, type PersonKey, type Reader, type Slice } from "#kernel/sql.ts";
 import { groupNames, type Profile } from "./rules.ts";
 
 type Row = {
@@ -13,19 +13,13 @@ type Row = {
   nodeId: string;
   sealed: Buffer | null;
 };
-/** Of the log's flags: a file brought it, and it is no better than a page's word. */
-const noBetter = 128;
 /** What a slice of the log says of companies: a shop's server or a file may, a browser may not. */
-export const groupsIn = (
-  reader: Reader,
-  slice: { buckets: number[]; froms: string[]; tos: string[] },
-  leftOut: number,
-) => reader<Row[]>`
+export const groupsIn = (reader: Reader, slice: Slice, leftOut: number) => reader<Row[]>`
   select e.id, e.name, e.at, e.data, e.source_id, c.name as source_name, e.bucket, e.node_id, e.sealed
   from ${eventsIn(reader, slice)}
   join collect_source c on c.id = e.source_id and c.kind in ('server', 'import')
   where e.name = any(${groupNames as string[]}::text[]) and e.node_id is not null
-    and e.flags & ${leftOut | noBetter} = 0
+    and e.flags & ${leftOut} = 0
   order by e.at, e.id`;
 
 export type Listed = {

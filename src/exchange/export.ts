@@ -4,7 +4,7 @@ import type { House } from "#kernel/endpoint.ts";
 import * as people from "#people/service.ts";
 import * as privacy from "#privacy/service.ts";
 import { derivedFields } from "#privacy/rules.ts";
-import type { PersonKey } from "#kernel/sql.ts";
+import { eachPerson, type PersonKey } from "#kernel/sql.ts";
 import type { Identifier } from "#people/rules.ts";
 import { importedKind, toldBy } from "#relations/rules.ts";
 import {
@@ -237,8 +237,7 @@ async function consentCells(
   page: readonly views.ConsentRow[],
   names: boolean,
 ): Promise<Cells[]> {
-  const people = new Map(page.map(({ bucket, personId }) => [personId, { bucket, personId }]));
-  const knownOf = await knownBy(house, [...people.values()], names);
+  const knownOf = await knownBy(house, eachPerson(page), names);
   return page.map(({ personId, seq, purpose, channel, granted, textVersion, proof, at }): Cells => {
     const [main] = knownOf(personId, at);
     const is = (type: string) => (main?.type === type ? main.value : null);

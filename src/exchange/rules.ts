@@ -20,33 +20,21 @@ import {
   type Get,
   type Trust,
 } from "./model/carried.ts";
+import { formats, kinds, outKinds } from "./model/kinds.ts";
 
+export { notTold } from "#collect/rules.ts";
 export { carriedCells, carriedOf, withOrigin, type Get, type Trust } from "./model/carried.ts";
+export { formats, kinds, outKinds, purposes } from "./model/kinds.ts";
 
-export const kinds = [
-  "people",
-  "products",
-  "stock",
-  "orders",
-  "events",
-  "relations",
-  "consents",
-  "market",
-] as const;
 export type Kind = (typeof kinds)[number];
 export const isKind = (text: string): text is Kind => (kinds as readonly string[]).includes(text);
-/** What can go out: what comes in, and who is in a segment. */
-export const outKinds = [...kinds, "segment"] as const;
 export const isTrust = (text: string): text is Trust => text === "shop" || text === "page";
 export type OutKind = (typeof outKinds)[number];
 /** What is taken out of an interval where one is named: what happened at an instant. */
 export const isTimed = (kind: OutKind): boolean => kind === "orders" || kind === "events";
-export const formats = ["csv", "jsonl"] as const;
 export type Format = (typeof formats)[number];
 /** The source of consents that were taken out of an installation, wherever they come in. */
 export const consentSource = "5e1f0000-0000-8000-8000-000000000002";
-/** For what a file is taken out; it stands in the audit. */
-export const purposes = ["service", "analysis", "marketing", "transfer", "request"] as const;
 
 /** One file holds at most so many bytes as it comes, and one of its records so many characters. */
 export const fileBytesLimit = 2 * 1024 ** 3;

@@ -4,14 +4,14 @@ import { crashAt } from "#kernel/crash.ts";
 import type { Context, House } from "#kernel/endpoint.ts";
 import { whileHeld } from "#kernel/lease.ts";
 import { ok, type Result } from "#kernel/result.ts";
-import type { Tx } from "#kernel/sql.ts";
+import type { Slice, Tx } from "#kernel/sql.ts";
 import type { Refold } from "#people/service.ts";
 import * as segments from "#segments/service.ts";
 import { marketOf } from "./rules.ts";
 import * as store from "./store.ts";
 
 /** Folds what a slice of the log tells of the market. */
-export async function learn(house: House, tx: Tx, slice: store.Slice): Promise<void> {
+export async function learn(house: House, tx: Tx, slice: Slice): Promise<void> {
   const told = await store.toldIn(tx, slice);
   const seenAt = house.clocks.machine();
   const latest = new Map<string, store.Kept>();

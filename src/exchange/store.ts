@@ -1,11 +1,8 @@
 // Every SQL statement that writes what the market does and how far a rebuilding has come, and their own reads.
-import { eventsIn, type Reader, type Tx } from "#kernel/sql.ts";
-import { marketTold, type FileStage, type MarketRow } from "./rules.ts";
+import { eventsIn, type Reader, type Slice, type Tx } from "#kernel/sql.ts";
+import { marketTold, notTold, type FileStage, type MarketRow } from "./rules.ts";
 
-export type Slice = { buckets: number[]; froms: bigint[]; tos: bigint[] };
 export type Told = { id: string; at: Date; sourceId: string; data: Record<string, unknown> };
-/** Flags of the log: bots, staff, and what a file brought as a page's word. */
-const notTold = 1 | 2 | 128;
 /** What a slice of the log tells of the market. A public source's word does not count. */
 export const toldIn = (tx: Tx, slice: Slice) => tx<Told[]>`
   select e.id, e.at, e.source_id, e.data

@@ -2,7 +2,7 @@
 import { ownerAt, type PersonKey, type Reader } from "#kernel/sql.ts";
 import { consentTold } from "#messages/rules.ts";
 import { relationNames, type Act } from "#relations/rules.ts";
-import { marketTold, type FileStage, type MarketKind, type MarketRow } from "./rules.ts";
+import { marketTold, notTold, type FileStage, type MarketKind, type MarketRow } from "./rules.ts";
 
 const zero = "00000000-0000-0000-0000-000000000000";
 
@@ -56,8 +56,6 @@ export type LogRow = {
   kept: boolean; // of what was told of two people: what neither of them took back, and a page's word
 };
 const lines = "Order Line";
-/** What makes nothing of anybody, and is not in the market's own file, because it was not believed: bots, staff and a page's word. */
-const notTold = 1 | 2 | 128;
 
 export type NodeRow = { bucket: number; nodeId: string; type: string; sealed: Buffer };
 export const nodes = (reader: Reader, of: readonly { bucket: number; nodeId: string }[]) =>

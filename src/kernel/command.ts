@@ -273,7 +273,6 @@ const plain = (answer: Answer<string>) => {
   return kept;
 };
 
-/** Names the fields only: a validator's own words are no contract. */
 /** Keys live 7 days of the machine's clock; after that the same key is a new request. Says how many went. */
 export async function forgetRequests(house: House, limit = 10_000): Promise<number> {
   const before = new Date(house.clocks.machine().getTime() - 7 * 86_400_000);

@@ -7,6 +7,7 @@ type Said = { zh: string; en: string };
 /** So many of them are put in words; the fields are all named. */
 const wordsLimit = 5;
 
+/** The fields that a validator found wrong; what is wrong as a whole is "body". */
 export const fieldsOf = (error: z.ZodError): string[] => [
   ...new Set(
     error.issues.flatMap((i) => {

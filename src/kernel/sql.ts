@@ -4,6 +4,11 @@ import { postgres } from "./postgres-driver.ts";
 /** The columns that every key of a person's table begins with. */
 export type PersonKey = { bucket: number; personId: string };
 
+/** Each person once, in the order in which they come first. */
+export const eachPerson = (all: readonly PersonKey[]): PersonKey[] => [
+  ...new Map(all.map(({ bucket, personId }) => [personId, { bucket, personId }])).values(),
+];
+
 const reconnectSeconds = 0.25;
 const text = { serialize: (day: string) => day, parse: (day: string) => day };
 /** A bigint column arrives as bigint and a date as ISO text: no point is rounded, no midnight shifts. */
@@ -105,21 +110,18 @@ export const eventsOf = (
     where (did.at, did.id) >= (node.from_at, node.from_id) and (did.at, did.id) < (node.until_at, node.until_id)
   )`;
 
+/** A stretch of the log: of each bucket, its events from one offset to another, both included. */
+export type Slice = { buckets: number[]; froms: bigint[]; tos: bigint[] };
 /**
- * To be selected from: the events of a slice of the log as e, of each bucket from one offset to another, both included.
- * Each stretch is read by its place and by nothing else, whatever is asked of its events then; `such` is asked of e.
+ * To be selected from: the events of a slice of the log as e. Each stretch is read by its place and by nothing else, whatever is asked of its events then; `such` is asked of e.
  */
 export const eventsIn = (
   reader: Reader,
-  slice: {
-    buckets: readonly number[];
-    froms: readonly (bigint | string)[];
-    tos: readonly (bigint | string)[];
-  },
+  { buckets, froms, tos }: Slice,
   such = reader`true`,
 ) => reader`(
-    select e.* from unnest(${slice.buckets as number[]}::smallint[],
-      ${slice.froms.map(String)}::bigint[], ${slice.tos.map(String)}::bigint[]) as s(bucket, "from", "to")
+    select e.* from unnest(${buckets}::smallint[],
+      ${bigintList(froms)}::bigint[], ${bigintList(tos)}::bigint[]) as s(bucket, "from", "to")
     cross join lateral (
       select * from collect_event x where x.bucket = s.bucket and x."offset" between s."from" and s."to" offset 0
     ) e

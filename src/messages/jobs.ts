@@ -4,11 +4,10 @@
 // looked at once more, and that is committed; then it is handed over; then what became of it is written. A crash in
 // between leaves a claim that runs out, and the same mail goes again under the same Message-ID, which the receiving
 // side can tell. The other order, marked before it is sent, would lose mails in silence.
-import * as collect from "#collect/service.ts";
-import { leftOut } from "#collect/rules.ts";
+import { notTold } from "#collect/rules.ts";
 import type { House } from "#kernel/endpoint.ts";
 import type { Mail, Post } from "#kernel/mail.ts";
-import { bigintList, type PersonKey, type Tx } from "#kernel/sql.ts";
+import type { PersonKey, Slice, Tx } from "#kernel/sql.ts";
 import type { TimerKind } from "#kernel/timers.ts";
 import * as people from "#people/service.ts";
 import { mailBody } from "./model/mail.ts";
@@ -19,10 +18,8 @@ import * as store from "./store.ts";
 import * as views from "./views.ts";
 
 /** Reads what a slice of the log tells of consents; what says nothing that can be agreed to is passed over. */
-export async function consume(house: House, tx: Tx, slice: collect.Slice): Promise<void> {
-  const { buckets, froms, tos } = slice;
-  const range = { buckets, froms: bigintList(froms), tos: bigintList(tos) };
-  await service.takeTold(house, tx, await views.consentsToldIn(tx, range, leftOut));
+export async function consume(house: House, tx: Tx, slice: Slice): Promise<void> {
+  await service.takeTold(house, tx, await views.consentsToldIn(tx, slice, notTold));
 }
 
 export const timers: TimerKind[] = [

@@ -1,5 +1,5 @@
 // Reads for the inbox, the preview outbox and a member's page. They never write.
-import { eventsIn, type PersonKey, type Reader } from "#kernel/sql.ts";
+import { eventsIn, type PersonKey, type Reader, type Slice } from "#kernel/sql.ts";
 import { consentTold, languageOf, type Channel, type Language, type Purpose } from "./rules.ts";
 
 /** The language of each person, from their profile. */
@@ -135,19 +135,15 @@ export const broken = (reader: Reader) =>
       else wall >= quiet_from or wall < quiet_until end`;
 
 export type ConsentTold = PersonKey & { at: Date; data: Record<string, unknown> };
-/** A page's word, also one that a file brought, is no consent. */
-const page = 128;
 /** What a slice of the log tells of consents, of whoever the sender is now, in order of time. */
-export const consentsToldIn = (
-  reader: Reader,
-  slice: { buckets: number[]; froms: string[]; tos: string[] },
-  leftOut: number,
-) => reader<ConsentTold[]>`
+export const consentsToldIn = (reader: Reader, slice: Slice, leftOut: number) => reader<
+  ConsentTold[]
+>`
   select n.person_bucket as bucket, n.person_id, e.at, e.data
   from ${eventsIn(reader, slice)}
   join collect_source c on c.id = e.source_id and c.kind in ('server', 'import')
   cross join lateral (
     select * from people_node n where n.bucket = e.bucket and n.node_id = e.node_id offset 0
   ) n
-  where e.name = ${consentTold} and e.flags & ${leftOut | page} = 0
+  where e.name = ${consentTold} and e.flags & ${leftOut} = 0
   order by e.at, e.id`;

@@ -3,7 +3,7 @@ import * as catalog from "#catalog/service.ts";
 import * as collect from "#collect/service.ts";
 import type { House } from "#kernel/endpoint.ts";
 import { emitAll } from "#kernel/outbox.ts";
-import type { PersonKey, Tx } from "#kernel/sql.ts";
+import { eachPerson, type PersonKey, type Slice, type Tx } from "#kernel/sql.ts";
 import { nobody } from "#kernel/ids.ts";
 import { dropAttributes, setAttributes, type AttributeChange } from "#people/service.ts";
 import { dayOf } from "#kernel/clock.ts";
@@ -24,7 +24,7 @@ export const lineEvent = (key: string, { at, customer, data }: Line): collect.In
  * Folds a slice of the log into lines, orders, products and what each person's orders come to. Lines add up; an order
  * that is told whole is worked out anew from everything said of it.
  */
-export async function record(house: House, tx: Tx, slice: store.Slice): Promise<void> {
+export async function record(house: House, tx: Tx, slice: Slice): Promise<void> {
   await catalog.learn(house, tx, slice);
   const held = await store.holdRefs(tx, slice);
   const told = await store.addTold(tx, slice);
@@ -127,7 +127,7 @@ async function know(
   people: readonly PersonKey[],
   countries: Awaited<ReturnType<typeof store.countriesOf>>,
 ): Promise<void> {
-  const touched = unique(people);
+  const touched = eachPerson(people);
   const facts = touched.length > 0 ? await store.factsOf(tx, touched) : [];
   const none = facts.filter(({ seenAt }) => seenAt === null);
   const told = new Set(
@@ -175,9 +175,6 @@ async function know(
     });
   if (rows.length > 0) await setAttributes(tx, rows, house.clocks.shop());
 }
-const unique = (people: readonly PersonKey[]): PersonKey[] => [
-  ...new Map(people.map(({ bucket, personId }) => [personId, { bucket, personId }])).values(),
-];
 
 /**
  * Works out anew, for these people, everything of orders that follows from the log: lines and orders go to whoever each
@@ -193,7 +190,7 @@ export async function refold(house: House, tx: Tx, people: PersonKey[]): Promise
     await store.leadRefs(tx, moved);
   }
   const { touched } = await workOut(house, tx, told);
-  const all = unique([...people, ...moved, ...touched]).filter(
+  const all = eachPerson([...people, ...moved, ...touched]).filter(
     ({ personId }) => personId !== nobody,
   );
   const had = await store.withOrders(tx, all);

@@ -6,13 +6,13 @@ import {
   nodesOf,
   ownerAt,
   type PersonKey,
+  type Slice,
   type Tx,
 } from "#kernel/sql.ts";
 import { nobody } from "#kernel/ids.ts";
 import type { Told, ToldLine, Worked } from "./rules.ts";
 
 /** A part of the log: for each bucket the offsets [from, to]. */
-export type Slice = { buckets: number[]; froms: bigint[]; tos: bigint[] };
 const lineName = "Order Line";
 /** Bots and staff, whose orders are no guest's: bits of the log's flags. */
 const leftOut = 3;

@@ -5,7 +5,7 @@ import * as collect from "#collect/service.ts";
 import { crashAt } from "#kernel/crash.ts";
 import type { House } from "#kernel/endpoint.ts";
 import { emitAll } from "#kernel/outbox.ts";
-import { bigintList, type PersonKey, type Tx } from "#kernel/sql.ts";
+import type { PersonKey, Slice, Tx } from "#kernel/sql.ts";
 import { isDerived, isDirect } from "#privacy/rules.ts";
 import * as privacy from "#privacy/service.ts";
 import { at as saidAt } from "#segments/rules.ts";
@@ -25,7 +25,7 @@ const selfSaid = "self";
 const ordered = "orders";
 const reachable = ["email", "phone"] as const;
 
-type Consume = (house: House, tx: Tx, slice: collect.Slice) => Promise<void>;
+type Consume = (house: House, tx: Tx, slice: Slice) => Promise<void>;
 /** Whose events turned out to be whose in a transaction: for the others, once they have read its slice of the log too. */
 const regrouped = new WeakMap<Tx, Map<string, PersonKey>>();
 const remember: service.Refold = async (_, tx, people) => {
@@ -49,12 +49,7 @@ export const followWith =
 export const consumeWith =
   (aside: readonly service.Mover[]): Consume =>
   async (house, tx, slice) => {
-    const { buckets, froms, tos } = slice;
-    const said = await views.identified(tx, {
-      buckets,
-      froms: bigintList(froms),
-      tos: bigintList(tos),
-    });
+    const said = await views.identified(tx, slice);
     const opened = await open(house, tx, said);
     const links = [...(await store.addLinks(tx, slice)), ...(await reach(house, tx, opened.asked))];
     if (links.length > 0) {

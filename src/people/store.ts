@@ -1,6 +1,13 @@
 // Every SQL statement that writes people, and its own reads.
 import { nobody } from "#kernel/ids.ts";
-import { byteList, eventsIn, type PersonKey, type Reader, type Tx } from "#kernel/sql.ts";
+import {
+  byteList,
+  eventsIn,
+  type PersonKey,
+  type Reader,
+  type Slice,
+  type Tx,
+} from "#kernel/sql.ts";
 import type { Identifier, TagKind } from "./rules.ts";
 
 /** So many rows go in one statement: it has 65,535 places for values. */
@@ -331,7 +338,6 @@ export const markShipped = (tx: Tx, nodes: { bucket: number; nodeId: string }[])
 
 // ── who is who ──
 
-export type Slice = { buckets: number[]; froms: bigint[]; tos: bigint[] };
 export type LinkRow = {
   bucket: number;
   nodeId: string;

@@ -1,6 +1,13 @@
 // Reads for the pages of members: lists, one member, and what happened with them. They never write.
 import { flag, leftOut } from "#collect/rules.ts";
-import { eventsIn, eventsOf, ownerAt, type PersonKey, type Reader } from "#kernel/sql.ts";
+import {
+  eventsIn,
+  eventsOf,
+  ownerAt,
+  type PersonKey,
+  type Reader,
+  type Slice,
+} from "#kernel/sql.ts";
 import type { Profile, TagKind } from "./rules.ts";
 
 export type Filters = {
@@ -237,10 +244,7 @@ export type Said = PersonKey & {
   sealed: Buffer | null;
 };
 /** What a slice of the log says of who people are, as it happened. */
-export const identified = (
-  reader: Reader,
-  slice: { buckets: number[]; froms: string[]; tos: string[] },
-) => reader<Said[]>`
+export const identified = (reader: Reader, slice: Slice) => reader<Said[]>`
   select n.person_bucket as bucket, n.person_id, e.id, e.at, e.source_id,
     case when e.flags & ${flag.page} = 0 then c.kind else 'public' end as source_kind,
     n.bucket as node_bucket, n.node_id, e.data->'$traits' as traits, e.data->'answers' as answers,

@@ -1,7 +1,7 @@
 // What the tracking plan makes of the log: names, types and counts, never a value.
 import type { House } from "#kernel/endpoint.ts";
 import { addDays, dayOf } from "#kernel/clock.ts";
-import type { Tx } from "#kernel/sql.ts";
+import type { Slice, Tx } from "#kernel/sql.ts";
 import { keepable, namesLimit, others, propertiesLimit } from "./rules.ts";
 import * as store from "./store.ts";
 
@@ -9,7 +9,7 @@ import * as store from "./store.ts";
 const keptDays = 28;
 
 /** Folds a slice of the log into the plan. */
-export async function consume(house: House, tx: Tx, slice: store.Slice): Promise<void> {
+export async function consume(house: House, tx: Tx, slice: Slice): Promise<void> {
   const { timeZone } = house.clocks;
   const volumes = await store.volumes(tx, slice, timeZone);
   if (volumes.length === 0) return;

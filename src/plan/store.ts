@@ -1,8 +1,7 @@
 // Every SQL statement that writes the tracking plan, and its reads of the log.
-import { eventsIn, type Reader, type Tx } from "#kernel/sql.ts";
+import { eventsIn, type Reader, type Slice, type Tx } from "#kernel/sql.ts";
 import { lookedAtLimit, type Planned } from "./rules.ts";
 
-export type Slice = { buckets: number[]; froms: bigint[]; tos: bigint[] };
 export type Volume = {
   sourceId: string;
   name: string;

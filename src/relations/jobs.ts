@@ -1,10 +1,10 @@
 // What the log tells of relations becomes facts between nodes; what lies between two people is then settled for each end
 // by itself.
 import * as collect from "#collect/service.ts";
-import { leftOut } from "#collect/rules.ts";
+import { notTold } from "#collect/rules.ts";
 import type { House } from "#kernel/endpoint.ts";
 import type { Reaction } from "#kernel/outbox.ts";
-import { bigintList, type PersonKey, type Tx } from "#kernel/sql.ts";
+import { eachPerson, type Slice, type Tx } from "#kernel/sql.ts";
 import { nobody } from "#kernel/ids.ts";
 import * as people from "#people/service.ts";
 import * as privacy from "#privacy/service.ts";
@@ -14,10 +14,8 @@ import * as service from "./service.ts";
 import * as views from "./views.ts";
 
 /** Reads a slice of the log. Somebody who is named before we know them gets a node, and is known by it later. */
-export async function consume(house: House, tx: Tx, slice: collect.Slice): Promise<void> {
-  const { buckets, froms, tos } = slice;
-  const range = { buckets, froms: bigintList(froms), tos: bigintList(tos) };
-  const rows = await views.toldIn(tx, range, leftOut);
+export async function consume(house: House, tx: Tx, slice: Slice): Promise<void> {
+  const rows = await views.toldIn(tx, slice, notTold);
   if (rows.length === 0) return;
   const keys = await privacy.nodeKeys(house, tx, rows);
   const all = rows.flatMap((row) => {
@@ -46,7 +44,7 @@ export async function consume(house: House, tx: Tx, slice: collect.Slice): Promi
 }
 
 export const reactions: Reaction[] = [
-  { on: lost.name, react: (house, tx, events) => service.tagAll(house, tx, distinct(events)) },
+  { on: lost.name, react: (house, tx, events) => service.tagAll(house, tx, eachPerson(events)) },
   {
     on: told.name,
     react: (house, tx, events) =>
@@ -59,7 +57,4 @@ export const reactions: Reaction[] = [
         }),
       ),
   },
-];
-const distinct = (all: readonly PersonKey[]): PersonKey[] => [
-  ...new Map(all.map(({ bucket, personId }) => [personId, { bucket, personId }])).values(),
 ];

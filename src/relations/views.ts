@@ -1,5 +1,5 @@
 // Reads of the graph. Each answer asks what both ends agreed to at this moment, so that a withdrawal counts at its commit.
-import { eventsIn, type PersonKey, type Reader } from "#kernel/sql.ts";
+import { eventsIn, type PersonKey, type Reader, type Slice } from "#kernel/sql.ts";
 import { answersLimit, beyondLimit, edgesLimit, relationNames, roads, type Road } from "./rules.ts";
 import type { EdgeKind } from "./rules.ts";
 
@@ -13,19 +13,13 @@ export type ToldRow = {
   nodeId: string;
   sealed: Buffer | null;
 };
-/** Of the log's flags: a file brought it, and it is no better than a page's word. */
-const page = 128;
 /** What a slice of the log tells of relations: a shop's server or a file may, a browser's word makes no edge. */
-export const toldIn = (
-  reader: Reader,
-  slice: { buckets: number[]; froms: string[]; tos: string[] },
-  leftOut: number,
-) => reader<ToldRow[]>`
+export const toldIn = (reader: Reader, slice: Slice, leftOut: number) => reader<ToldRow[]>`
   select e.id, e.name, e.at, e.data, e.source_id, e.bucket, e.node_id, e.sealed
   from ${eventsIn(reader, slice)}
   join collect_source c on c.id = e.source_id and c.kind in ('server', 'import')
   where e.name = any(${relationNames as string[]}::text[]) and e.node_id is not null
-    and e.flags & ${leftOut | page} = 0
+    and e.flags & ${leftOut} = 0
   order by e.at, e.id`;
 
 export type Seen = {

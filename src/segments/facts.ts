@@ -1,5 +1,5 @@
 // What rules ask of people and of companies, read in a few statements however many they are.
-import type { PersonKey, Reader } from "#kernel/sql.ts";
+import { eachPerson, type PersonKey, type Reader } from "#kernel/sql.ts";
 import type { Entry } from "./model/book.ts";
 import {
   allConditions,
@@ -159,9 +159,7 @@ export async function companiesNow(
     views.companyFacts(reader, ids),
     views.spansIn(reader, ids),
   ]);
-  const people = [
-    ...new Map(spans.map(({ bucket, personId }) => [personId, { bucket, personId }])).values(),
-  ];
+  const people = eachPerson(spans);
   const staff = asking.some(({ segment: { rule, level } }) =>
     [...allConditions(rule, level)].some(([one]) => one.kind === "staff"),
   );

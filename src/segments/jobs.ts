@@ -1,9 +1,9 @@
 // Who is in which segment: all of one at once, or single people as soon as something changes that a rule asks about.
-import { nextOf, type Slice } from "#collect/service.ts";
+import { nextOf } from "#collect/service.ts";
 import type { House } from "#kernel/endpoint.ts";
 import { whileHeld } from "#kernel/lease.ts";
 import { emitAll, type Reaction } from "#kernel/outbox.ts";
-import type { PersonKey, Tx } from "#kernel/sql.ts";
+import type { PersonKey, Slice, Tx } from "#kernel/sql.ts";
 import { dropTimers, setTimers, setTimersFrom, type TimerKind } from "#kernel/timers.ts";
 import * as feedsService from "#feeds/service.ts";
 import { companyDue, lookAtCompanies, tellOfCompanies, touchThrough } from "./companies.ts";

@@ -7,7 +7,14 @@
 // people, many rules are asked at once, and each person's own rows are looked up: what all the rules ask of the log is one
 // walk over what that person did.
 import type { Fragment } from "postgres";
-import { eventsIn, ofEverybody, ownerAt, type PersonKey, type Reader } from "#kernel/sql.ts";
+import {
+  eventsIn,
+  ofEverybody,
+  ownerAt,
+  type PersonKey,
+  type Reader,
+  type Slice,
+} from "#kernel/sql.ts";
 import {
   holdsOfNone,
   partsOf,
@@ -810,10 +817,7 @@ export const happened = (
   order by e.person_id, e.at, e.id`;
 
 /** What kinds of things happened in a slice of the log: few, however many names the rules know. */
-export const namesInSlice = (
-  reader: Reader,
-  slice: { buckets: number[]; froms: bigint[]; tos: bigint[] },
-) => reader<{ name: string }[]>`
+export const namesInSlice = (reader: Reader, slice: Slice) => reader<{ name: string }[]>`
   select distinct e.name
   from ${eventsIn(reader, slice)}`;
 /** Whose an event is. */
@@ -821,7 +825,7 @@ const owner = (reader: Reader) => reader`cross join ${ownerAt(reader)} o`;
 /** What somebody did in a slice of the log, of these names. `data` where `told` names the event. */
 export const inSlice = (
   reader: Reader,
-  slice: { buckets: number[]; froms: bigint[]; tos: bigint[] },
+  slice: Slice,
   names: readonly string[],
   told: readonly string[],
 ) => reader<(HappenedRow & { bucket: number })[]>`
@@ -831,11 +835,9 @@ export const inSlice = (
   ${owner(reader)}
   where e.flags & 67 = 0 and e.name = any(${names as string[]}::text[])`;
 /** The latest event of each of these people in a slice of the log. */
-export const latestInSlice = (
-  reader: Reader,
-  slice: { buckets: number[]; froms: bigint[]; tos: bigint[] },
-  people: readonly PersonKey[],
-) => reader<{ personId: string; id: string }[]>`
+export const latestInSlice = (reader: Reader, slice: Slice, people: readonly PersonKey[]) => reader<
+  { personId: string; id: string }[]
+>`
   select distinct on (o.person_id) o.person_id, e.id
   from ${eventsIn(reader, slice)}
   -- Most of a slice is nobody's of these: only what one of their nodes sent asks for its owner.

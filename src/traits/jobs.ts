@@ -1,9 +1,8 @@
 // Who has which figure: everybody after a declaration, in helpings; whoever did something at once; and whoever something
 // left the window of, at that instant.
-import type { Slice } from "#collect/service.ts";
 import type { House } from "#kernel/endpoint.ts";
 import type { Reaction } from "#kernel/outbox.ts";
-import type { PersonKey, Tx } from "#kernel/sql.ts";
+import { eachPerson, type PersonKey, type Slice, type Tx } from "#kernel/sql.ts";
 import { setTimers, type TimerKind } from "#kernel/timers.ts";
 import * as people from "#people/service.ts";
 import {
@@ -23,9 +22,6 @@ import * as store from "./store.ts";
 import * as views from "./views.ts";
 
 type Ask = { trait: Trait; people: readonly PersonKey[] };
-const unique = (all: readonly PersonKey[]): PersonKey[] => [
-  ...new Map(all.map(({ bucket, personId }) => [personId, { bucket, personId }])).values(),
-];
 const turn = "traits.turn";
 const { later } = service;
 
@@ -42,7 +38,7 @@ async function look(
 ): Promise<number> {
   const asks = asked.filter((one) => one.people.length > 0);
   if (asks.length === 0) return 0;
-  const everybody = unique(asks.flatMap((one) => one.people));
+  const everybody = eachPerson(asks.flatMap((one) => one.people));
   const now = house.clocks.shop();
   // Sent together, and the lock first: the server reads nothing before it is held.
   const locked = store.lockPeople(tx, everybody).execute();
@@ -191,7 +187,7 @@ export async function consume(house: House, tx: Tx, slice: Slice): Promise<void>
   const drawn = [...byName].flatMap(([name, those]) => (preferring.has(name) ? those : []));
   if (drawn.length === 0) return;
   // Held, so that whoever works them out anew beside this counts each event once.
-  await store.lockPeople(tx, unique(drawn));
+  await store.lockPeople(tx, eachPerson(drawn));
   const added = await store.addPreferences(tx, slice, weighed);
   await prefer(house, tx, [...added, ...(byName.get(toldName) ?? [])]);
 }
@@ -199,7 +195,7 @@ const preferring: ReadonlySet<string> = new Set([...service.weighedNames, toldNa
 
 /** Says in the profiles of these people what they are drawn to. */
 async function prefer(house: House, tx: Tx, all: readonly PersonKey[]): Promise<void> {
-  const those = unique(all);
+  const those = eachPerson(all);
   if (those.length === 0) return;
   const now = house.clocks.shop();
   const [known, said] = await Promise.all([
@@ -263,7 +259,7 @@ async function behave(
   all: readonly PersonKey[],
   causes: ReadonlyMap<string, string> = new Map(),
 ): Promise<void> {
-  const those = unique(all);
+  const those = eachPerson(all);
   const shop = await store.learnedOf(tx);
   if (those.length === 0 || shop.couponRate === undefined) return;
   const now = house.clocks.shop();
@@ -393,7 +389,7 @@ export const timersWith = (tellOwn: TellOwn): TimerKind[] => [
         tx,
         traits.flatMap((trait) => {
           const those = byName.get(trait.name);
-          return those ? [{ trait, people: unique(those) }] : [];
+          return those ? [{ trait, people: eachPerson(those) }] : [];
         }),
       );
     },
@@ -406,7 +402,7 @@ export const timersWith = (tellOwn: TellOwn): TimerKind[] => [
     ring: async (house, tx, due) => {
       const { byEvent } = await service.declared(house, tx);
       const asks = [...Map.groupBy(due, ({ key }) => key)].flatMap(([event, those]) =>
-        (byEvent.get(event) ?? []).map((trait) => ({ trait, people: unique(those) })),
+        (byEvent.get(event) ?? []).map((trait) => ({ trait, people: eachPerson(those) })),
       );
       await look(house, tx, asks, count);
     },
@@ -461,7 +457,7 @@ const moved = (on: string): Reaction => ({
         }),
       );
       const asking = tags.filter(({ rules }) => rules.some((rule) => rule.segment === segment));
-      await service.retag(house, tx, asking, unique(theirs), causes);
+      await service.retag(house, tx, asking, eachPerson(theirs), causes);
     }
   },
 });

@@ -7,6 +7,7 @@ import {
   ownerAt,
   type PersonKey,
   type Reader,
+  type Slice,
   type Tx,
 } from "#kernel/sql.ts";
 import type { Own, Shop, TagDefinition, Trait } from "./rules.ts";
@@ -130,7 +131,6 @@ export async function everybodyCount(reader: Reader): Promise<number> {
 
 // ── what people are drawn to ──
 
-type Slice = { buckets: number[]; froms: bigint[]; tos: bigint[] };
 export type Weighed = { names: readonly string[]; weights: readonly number[] } & {
   epoch: Date;
   halfLifeSeconds: number;

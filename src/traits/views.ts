@@ -1,13 +1,18 @@
 // Reads over people and the log: what traits come to, for everybody at once or for these people. Values are bound, all of
 // them. rules.ts says what a trait is, model/evaluate.ts the same of one person.
 import type { Fragment } from "postgres";
-import { eventsIn, ofEverybody, ownerAt, type PersonKey, type Reader } from "#kernel/sql.ts";
+import {
+  eventsIn,
+  ofEverybody,
+  ownerAt,
+  type PersonKey,
+  type Reader,
+  type Slice,
+} from "#kernel/sql.ts";
 import type { TagKind } from "#people/rules.ts";
 import { filtered, saidAt } from "#segments/views.ts";
 import { asks, distinctLimit } from "./rules.ts";
 import type { Deeds, Pieces, Shop, Trait } from "./rules.ts";
-
-type Slice = { buckets: number[]; froms: bigint[]; tos: bigint[] };
 
 /** Neither of a bot nor of staff nor a claim. Said so that the planner takes it for true of almost all. */
 const unflagged = (reader: Reader) => reader`(e.flags = 0 or e.flags & 67 = 0)`;

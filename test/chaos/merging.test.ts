@@ -13,6 +13,7 @@ import type { Opened } from "../../src/program.ts";
 import { define } from "../../src/segments/service.ts";
 import { apart, shopServer, type Apart } from "./apart.ts";
 import { broken } from "./truth.ts";
+import { settled } from "../settled.ts";
 
 let house: Apart;
 beforeAll(async () => void (house = await apart()), 120_000);
@@ -36,15 +37,6 @@ const say = (
       },
     ]),
   );
-async function drained({ pumps }: Opened): Promise<void> {
-  for (let done = 1; done > 0;)
-    done =
-      (await pumps.consume()) +
-      (await pumps.merge()) +
-      (await pumps.relay()) +
-      (await pumps.ring()) +
-      (await pumps.segment());
-}
 type Pair = { from: string; into: string; keys: [PersonKey, PersonKey] };
 
 /** Enough people for a pair a step and one more: coupons, a run of a programme, consents and tags of each. */
@@ -53,7 +45,7 @@ async function prepared(opened: Opened, source: string): Promise<Pair[]> {
   const { sql, clocks, newId } = inner;
   const names = Array.from({ length: 6 * (steps.length + 1) }, (_, i) => `p${i}`);
   for (const name of names) await say(opened, source, "Page", name);
-  await drained(opened);
+  await settled(opened.pumps);
   const keys = new Map<string, PersonKey>();
   for (const name of names)
     keys.set(name, (await people.byIdentifier(inner, sql, "user_id", name, source))!);
@@ -84,9 +76,9 @@ async function prepared(opened: Opened, source: string): Promise<Pair[]> {
     });
     return [await campaign(), made.id];
   });
-  await drained(opened);
+  await settled(opened.pumps);
   await start(inner, programme);
-  await drained(opened);
+  await settled(opened.pumps);
   const arms = await sql<{ personId: string; arm: string }[]>`
     select person_id, arm from experiments_assignment`;
   const armOf = new Map(arms.map(({ personId, arm }) => [personId, arm]));
@@ -120,7 +112,7 @@ async function prepared(opened: Opened, source: string): Promise<Pair[]> {
         ]);
       }
   });
-  await drained(opened);
+  await settled(opened.pumps);
   return pairs;
 }
 
@@ -172,7 +164,7 @@ test(
       const [alone, ...others] = pairs;
       const expected = await house.inside(async (opened) => {
         await say(opened, source, name, alone!.into, alone!.from);
-        await drained(opened);
+        await settled(opened.pumps);
         return stateOf(opened, alone!);
       });
       expect(expected.merges).toEqual([
@@ -195,7 +187,7 @@ test(
             select count(*)::int as n from people_parked
             where person_id = ${pair.keys[0].personId} and place = 'rows|people_tag'`;
           expect(aside!["n"]).toBe(name === "alias" ? 1 : 0);
-          await drained(opened);
+          await settled(opened.pumps);
           expect([name, i + 1, await stateOf(opened, pair)]).toEqual([name, i + 1, expected]);
         });
       }

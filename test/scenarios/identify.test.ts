@@ -4,6 +4,7 @@
 import { expect, test } from "vitest";
 import { pumps } from "../../src/app.ts";
 import { sourceOf, stage, type Stage } from "../clients/harness.ts";
+import { settled } from "../settled.ts";
 
 const day = 86_400_000;
 type Said = Record<string, unknown> & { at: number };
@@ -57,16 +58,7 @@ async function ready(at: Stage) {
     ...{ kind: "number", attribute: "orders", is: "ge", value: 1 },
   });
   const work = pumps(at.house, null);
-  const settled = async () => {
-    for (let done = 1; done > 0;)
-      done =
-        (await work.consume()) +
-        (await work.relay()) +
-        (await work.ring()) +
-        (await work.segment()) +
-        (await work.merge());
-  };
-  await settled();
+  await settled(work);
   /** What an operator sees of whoever has this number. */
   const member = async (user: string) => {
     const found = await at.ask("POST", "/v1/members/find", {
@@ -96,26 +88,26 @@ async function ready(at: Stage) {
       orders: orders.map(({ ref }) => ref),
     };
   };
-  return { source, settled, member, keen, buyers };
+  return { source, work, member, keen, buyers };
 }
 
 test("what a visitor did for days is theirs once they sign in, and what comes in late as well", async () => {
   await using at = await stage();
-  const { source, settled, member, keen } = await ready(at);
+  const { source, work, member, keen } = await ready(at);
   const send = sender(at, source.key);
   const now = Date.now();
   const visitor = "visitor-1";
   await send({ ...viewed("S1", 80), anonymousId: visitor, at: now - 9 * day });
-  await settled();
+  await settled(work);
   await send({ ...viewed("S2", 90), anonymousId: visitor, at: now - 5 * day });
   await send({ ...bought("A1", 80), anonymousId: visitor, at: now - 4 * day });
-  await settled();
+  await settled(work);
   // Known elsewhere before, with a look and an order of their own.
   await send(
     { ...viewed("S3", 70), userId: "u1", at: now - 20 * day },
     { ...bought("A2", 70), userId: "u1", at: now - 19 * day },
   );
-  await settled();
+  await settled(work);
   expect(await member("u1")).toMatchObject({
     attributes: { orders: 1, looks: 1 },
     segments: ["buyers"],
@@ -126,7 +118,7 @@ test("what a visitor did for days is theirs once they sign in, and what comes in
     ...{ type: "identify", userId: "u1", anonymousId: visitor, traits: { city: "Wuhan" } },
     at: now - 3 * day,
   });
-  await settled();
+  await settled(work);
   const known = await member("u1");
   expect(known).toMatchObject({
     attributes: { orders: 2, spent_minor: 15_000, looks: 3, city: "Wuhan" },
@@ -150,7 +142,7 @@ test("what a visitor did for days is theirs once they sign in, and what comes in
     { ...bought("A3", 60), anonymousId: visitor, at: now - 7 * day },
     { ...viewed("S5", 50), userId: "u1", at: now - day },
   );
-  await settled();
+  await settled(work);
   expect(await member("u1")).toMatchObject({
     attributes: { orders: 3, looks: 5 },
     orders: ["A1", "A2", "A3"],
@@ -159,7 +151,7 @@ test("what a visitor did for days is theirs once they sign in, and what comes in
 
 test("on a device that two people use, each event is whose it was at its time", async () => {
   await using at = await stage();
-  const { source, settled, member } = await ready(at);
+  const { source, work, member } = await ready(at);
   const send = sender(at, source.key);
   const now = Date.now();
   const anonymousId = "shared-1";
@@ -169,14 +161,14 @@ test("on a device that two people use, each event is whose it was at its time", 
     { type: "identify", userId: "ann", anonymousId, traits: {}, at: now - 18 * day },
     { ...viewed("S3", 80), anonymousId, at: now - 17 * day },
   );
-  await settled();
+  await settled(work);
   expect(await member("ann")).toMatchObject({ attributes: { looks: 3 }, segments: ["keen"] });
   await send(
     { type: "identify", userId: "ben", anonymousId, traits: {}, at: now - 10 * day },
     { ...viewed("S4", 80), anonymousId, at: now - 9 * day },
     { ...bought("B1", 80), anonymousId, at: now - 8 * day },
   );
-  await settled();
+  await settled(work);
   expect(await member("ann")).toMatchObject({ attributes: { looks: 3 }, segments: ["keen"] });
   expect(await member("ben")).toMatchObject({
     attributes: { looks: 1, orders: 1 },
@@ -189,7 +181,7 @@ test("on a device that two people use, each event is whose it was at its time", 
     { ...viewed("S5", 80), anonymousId, at: now - 7 * day },
     { ...viewed("S6", 80), anonymousId, at: now - 6 * day },
   );
-  await settled();
+  await settled(work);
   expect(await member("ann")).toMatchObject({
     attributes: { looks: 3, orders: 1 },
     segments: ["buyers", "keen"],
@@ -202,7 +194,7 @@ test("on a device that two people use, each event is whose it was at its time", 
   });
   // A sign-in of Ben's that comes in late, before everything of his: what he did in between was no longer Ann's.
   await send({ type: "identify", userId: "ben", anonymousId, traits: {}, at: now - 17.5 * day });
-  await settled();
+  await settled(work);
   expect(await member("ann")).toMatchObject({ attributes: { looks: 2 }, orders: [] });
   expect(await member("ben")).toMatchObject({
     attributes: { looks: 4, orders: 2 },

@@ -1,25 +1,10 @@
 import { useState } from "react";
 import { api } from "../ui/call.ts";
-import { Choice, DayField } from "../ui/form.tsx";
+import { anyDay, Choice, Held } from "../ui/form.tsx";
 import { Page, Part } from "../ui/page.tsx";
 import { useCall, useMay } from "../ui/session.tsx";
 import { useSaid, useWords } from "../ui/words.tsx";
-
-const kinds = [
-  ...([
-    "people",
-    "products",
-    "stock",
-    "orders",
-    "events",
-    "relations",
-    "consents",
-    "market",
-  ] as const),
-  "segment",
-] as const;
-const formats = ["csv", "jsonl"] as const;
-const purposes = ["service", "analysis", "marketing", "transfer", "request"] as const;
+import { formats, outKinds, purposes } from "../../../src/exchange/model/kinds.ts";
 
 const dayAfter = (day: string): string =>
   new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10);
@@ -29,7 +14,7 @@ export function ExportsPage() {
   const { t } = useWords();
   const said = useSaid();
   const may = useMay();
-  const [kind, setKind] = useState<(typeof kinds)[number]>("orders");
+  const [kind, setKind] = useState<(typeof outKinds)[number]>("orders");
   const [format, setFormat] = useState<(typeof formats)[number]>("csv");
   const [purpose, setPurpose] = useState<(typeof purposes)[number] | "">("");
   const [segment, setSegment] = useState("");
@@ -55,7 +40,7 @@ export function ExportsPage() {
           <Choice
             label={w.kind}
             value={kind}
-            options={kinds.map((value) => ({
+            options={outKinds.map((value) => ({
               value,
               label: value === "segment" ? w.segment : t.importPage.kinds[value],
             }))}
@@ -71,8 +56,8 @@ export function ExportsPage() {
           )}
           {isTimed && (
             <>
-              <DayField label={w.from} value={from} onChange={setFrom} />
-              <DayField label={w.last} value={last} onChange={setLast} />
+              <Held {...anyDay} label={w.from} value={from} onChange={setFrom} />
+              <Held {...anyDay} label={w.last} value={last} onChange={setLast} />
               <p className={isBackwards ? "wrong" : "hint"}>
                 {isBackwards ? w.backwards : w.daysSay}
               </p>

@@ -8,20 +8,11 @@ import { useCall, useSelf } from "../ui/session.tsx";
 import { DataTable } from "../ui/table.tsx";
 import { useFormat, useWords } from "../ui/words.tsx";
 import { progressOf } from "./imports.tsx";
+import { kinds } from "../../../src/exchange/model/kinds.ts";
 
 type Shown = Answer<typeof api.exchange.file>;
 type Looked = Answer<typeof api.exchange.lookAtFile>;
 type Mapping = NonNullable<Shown["mapping"]>;
-const kinds = [
-  "people",
-  "products",
-  "stock",
-  "orders",
-  "events",
-  "relations",
-  "consents",
-  "market",
-] as const;
 type Kind = (typeof kinds)[number];
 
 /** One file: what its columns mean, what would become of it, and how far it has come. */

@@ -1,6 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
-import { useId, useState } from "react";
+import { useState } from "react";
 import {
   againDaysUsual,
   fieldTypes,
@@ -11,7 +11,7 @@ import {
 import { consentText } from "../../../src/messages/rules.ts";
 import { api, call, type Answer } from "../ui/call.ts";
 import { Copy } from "../ui/copy.tsx";
-import { Choice, Field as Input, Form } from "../ui/form.tsx";
+import { Choice, Field as Input, Form, Held } from "../ui/form.tsx";
 import { wordFor } from "../ui/marks.tsx";
 import { Broken, Page, Part, Wait } from "../ui/page.tsx";
 import { useCall, useMay } from "../ui/session.tsx";
@@ -230,7 +230,8 @@ function Builder({ form }: { form: Shown }) {
                 longest={100}
                 onChange={(label) => setField(i, { label })}
               />
-              <Text
+              <Held
+                maxLength={40}
                 label={t.forms.fieldName}
                 value={field.name}
                 onChange={(name) => setField(i, { name })}
@@ -357,29 +358,6 @@ function Builder({ form }: { form: Shown }) {
         </Form>
       </Part>
       <Preview form={draft} />
-    </div>
-  );
-}
-
-function Text({
-  label,
-  value,
-  onChange,
-}: {
-  label: string;
-  value: string;
-  onChange: (value: string) => void;
-}) {
-  const id = useId();
-  return (
-    <div className="field">
-      <label htmlFor={id}>{label}</label>
-      <input
-        id={id}
-        value={value}
-        maxLength={40}
-        onChange={(event) => onChange(event.target.value)}
-      />
     </div>
   );
 }

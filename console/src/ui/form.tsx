@@ -77,31 +77,30 @@ export function Choice({
   );
 }
 
-/** A day of the shop's, as YYYY-MM-DD; "" for none. */
-export function DayField({
+/** A labelled input whose value its page holds. */
+export function Held({
   label,
-  value,
   onChange,
+  ...input
 }: {
   label: string;
   value: string;
   onChange: (value: string) => void;
+  type?: "text" | "date";
+  min?: string;
+  max?: string;
+  maxLength?: number;
 }) {
   const id = useId();
   return (
     <div className="field">
       <label htmlFor={id}>{label}</label>
-      <input
-        id={id}
-        type="date"
-        value={value}
-        min="1990-01-01"
-        max="2200-12-31"
-        onChange={(event) => onChange(event.target.value)}
-      />
+      <input id={id} {...input} onChange={(event) => onChange(event.target.value)} />
     </div>
   );
 }
+/** A day of the shop's, as YYYY-MM-DD. */
+export const anyDay = { type: "date", min: "1990-01-01", max: "2200-12-31" } as const;
 
 export type Values = Record<string, string>;
 /**

@@ -1,5 +1,6 @@
 // The parts of a condition that somebody sets: each a labelled input, with what may be chosen.
 import { useId, useState, type ReactNode } from "react";
+import { anyDay } from "./form.tsx";
 
 const Labelled = ({ id, label, children }: { id: string; label: string; children: ReactNode }) => (
   <span className="condition-part">
@@ -128,10 +129,8 @@ export function Day({
     <Labelled id={id} label={label}>
       <input
         id={id}
-        type="date"
+        {...anyDay}
         value={value}
-        min="1990-01-01"
-        max="2200-12-31"
         onChange={(event) => {
           if (event.target.value !== "") onChange(event.target.value);
         }}

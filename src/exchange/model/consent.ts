@@ -2,8 +2,7 @@
 // gives no time could pass for later than a withdrawal: it is refused.
 import { isRefused, readEvent, type Incoming, type Refused } from "#collect/rules.ts";
 import { consentOf, consentTold } from "#messages/rules.ts";
-import { readInstant } from "#orders/rules.ts";
-import type { Here } from "../rules.ts";
+import { whenOf, type Here } from "../rules.ts";
 import { carriedEvent, carriedOf, withOrigin, type Get } from "./carried.ts";
 import { jsonOf, knownOf } from "./person.ts";
 
@@ -25,8 +24,7 @@ export function readConsent(get: Get, here: Here): Incoming | Refused {
     proof: text(get("proof")) || byFile,
   });
   if ("unfit" in said) return { reason: "invalid", field: said.unfit };
-  const day = text(get("at"));
-  const at = readInstant(/^\d{4}-\d\d-\d\d$/.test(day) ? `${day} 00:00` : day, here.timeZone);
+  const at = whenOf(text(get("at")), here.timeZone);
   // A word of tomorrow would outweigh what is said today.
   if (at === null || at > here.now) return { reason: "invalid", field: "at" };
   const carried = carriedOf(get, here.trust);
