@@ -240,11 +240,7 @@ export function* conditions(rule: Rule): Generator<Condition> {
 }
 /** Every condition of a rule, with those that it asks of companies or of their people, and of whom each asks. */
 export function* allConditions(rule: Rule, level: Level): Generator<[Condition, Level]> {
-  for (const one of conditions(rule)) {
-    yield [one, level];
-    if (one.kind === "company") yield* allConditions(one.fits, "company");
-    if (one.kind === "staff") yield* allConditions(one.fits, "person");
-  }
+  for (const [one, at] of conditionsAt(rule, level)) yield [one, at];
 }
 /** Events that a condition asks about, with their filters. */
 export const eventsOf = (one: Condition): readonly What[] =>
@@ -253,14 +249,7 @@ export const eventsOf = (one: Condition): readonly What[] =>
     : one.kind === "events" || one.kind === "absent" || one.kind === "first"
       ? [one]
       : [];
-export const segmentsOf = (one: Condition): readonly string[] =>
-  one.kind === "segment"
-    ? [one.segment]
-    : one.kind === "union" || one.kind === "intersect"
-      ? one.segments
-      : one.kind === "except"
-        ? [one.segment, ...one.without]
-        : [];
+export const segmentsOf = (one: Condition): string[] => segmentFields(one).map(([id]) => id);
 /** What a rule depends on: a change of anything else changes nobody's place in it. */
 export function dependsOn(rule: Rule, level: Level = "person") {
   const names = () => ({
