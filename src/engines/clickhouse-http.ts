@@ -3,6 +3,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Writable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createGzip } from "node:zlib";
 import type { Counts, Engine } from "./clickhouse-engine.ts";
 import { ClickHouseFailure, statusOf, told } from "./clickhouse-error.ts";
@@ -45,6 +46,11 @@ function fail(response: ServerResponse, error: unknown): void {
   response.end(body);
 }
 
+/**
+ * ClickHouse's client finds a late error only where all of it comes in one piece of what it reads: rows that went before
+ * are given so long to be read.
+ */
+const lateMs = 250;
 /** How an error is told when rows were sent already; the client looks for the tag in the header at the end. */
 function late(tag: string, error: unknown): string {
   const text = `${told(error).text}\n`;
@@ -95,6 +101,7 @@ async function send(
   } catch (error) {
     // Leaving the loop ended the query; a reader who went away hears nothing more.
     if (gone.signal.aborted) return;
+    await sleep(lateMs);
     out.write(late(tag, error));
   }
   out.end();
