@@ -151,3 +151,27 @@ test("an alias of the shop's server joins two numbers; what is only seen togethe
     1,
   );
 });
+
+test("two whom an operator put together and parted again share a device as two who never were one; parted from it, none signs in", () => {
+  const three: LinkNode[] = [
+    { id: "device", type: "anonymous_id", sourceId: "s", blocked: false },
+    { id: "first", type: "user_id", sourceId: "s", blocked: false },
+    { id: "second", type: "user_id", sourceId: "s", blocked: false },
+  ];
+  const said = (at: number, one: string, other: string, kind: Link["kind"]): Link => ({
+    ...{ node: one, other, at, id: String(at), nth: 0, kind, trusted: true },
+  });
+  const logins = [said(1, "first", "device", "identify"), said(2, "second", "device", "identify")];
+  const shared = resolve(three, logins);
+  expect(shared.spans.get("device")?.map(({ leader }) => leader)).toEqual(["first", "second"]);
+  for (const at of [1.5, 3]) {
+    const hand = [said(at, "first", "second", "hand"), said(9, "first", "second", "part")];
+    const { spans, leaderOf, refused } = resolve(three, [...logins, ...hand]);
+    expect({ spans, leaderOf, refused }).toEqual({
+      ...{ spans: shared.spans, leaderOf: shared.leaderOf, refused: [] },
+    });
+  }
+  const parted = resolve(three, [...logins, said(9, "second", "device", "part")]);
+  expect([...parted.spans.keys()]).toEqual([]);
+  expect(parted.leaderOf.get("device")).toBe("first");
+});

@@ -100,14 +100,16 @@ export function resolve(
     const login = carrier && { link, to: carrier === a ? b.id : a.id };
     const [left, right] = [groupOf.get(a.id)!, groupOf.get(b.id)!];
     if (left !== right) {
-      if (isParted(left, right, parted)) {
+      const byWord = link.kind === "hand" || (link.kind === "alias" && link.trusted);
+      const twoKnown = left.users > 0 && right.users > 0;
+      // A second login on a device puts nobody together: only whoever was parted from the device itself is none.
+      const isShared = login !== null && twoKnown && link.kind !== "hand";
+      if (isShared ? parted.get(a.id)?.has(b.id) : isParted(left, right, parted)) {
         refused.push({ link, reason: "parted" });
         continue;
       }
-      const byWord = link.kind === "hand" || (link.kind === "alias" && link.trusted);
-      const twoKnown = left.users > 0 && right.users > 0;
-      if (carrier && twoKnown && link.kind !== "hand") {
-        push(logins, carrier.id, login!);
+      if (isShared) {
+        push(logins, carrier!.id, login);
         continue;
       }
       if (twoKnown && !byWord) {
