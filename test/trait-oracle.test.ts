@@ -210,6 +210,18 @@ const step = fc.oneof(
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
+// Every history begins so, that none is about nobody, however its draws fall: each has paid once, nobody has looked.
+const plain: Omit<Trait, "name" | "label">[] = [
+  { fn: "count", event: "Paid", hours: null },
+  { fn: "sum", property: "price", event: "Paid", hours: 17_544 },
+  { fn: "first", property: "kind", event: "Paid", hours: null },
+  { fn: "count", event: "Looked", hours: null },
+];
+const beginning = [...members, ...visitors].map((who, i): Step => {
+  const data = { price: 1 + i, kind: "Tea" };
+  return { do: "tell", who, name: "Paid", ago: 10 * i, flags: 0, data };
+});
+
 /** Days before daylight saving begins or ends there. */
 const places: [zone: string, from: string][] = [
   ["America/New_York", "2026-03-06T15:00:00Z"],
@@ -253,14 +265,15 @@ test.each(places)(
     let known = 0;
     await fc.assert(
       fc.asyncProperty(
-        fc.array(declaration, { minLength: 12, maxLength: 12 }),
+        fc.array(declaration, { minLength: 8, maxLength: 8 }),
         fc.array(step, { minLength: 20, maxLength: 40 }),
-        async (declarations, steps: readonly Step[]) => {
+        async (declarations, drawn: readonly Step[]) => {
           clock.shop = new Date(from);
           const prefix = `${round++}-`;
-          const traits = declarations.map(({ figure: { fn, ...rest }, ...one }, i): Trait => {
+          const figures = declarations.map(({ figure, ...one }) => ({ ...figure, ...one }));
+          const traits = [...plain, ...figures].map((one, i): Trait => {
             const name = `r_${i}`; // declared otherwise in each history
-            return { name, label: { zh: name, en: name }, fn, ...rest, ...one };
+            return { name, label: { zh: name, en: name }, ...one };
           });
           let declared = 0;
           const declareSome = async () => {
@@ -346,7 +359,7 @@ test.each(places)(
             await compare("anew");
           };
 
-          for (const [i, one] of steps.entries()) {
+          for (const [i, one] of [...beginning, ...drawn].entries()) {
             const now = clock.shop.getTime();
             if (one.do === "tell") {
               const at = free(now - one.ago * minute);
@@ -408,7 +421,7 @@ test.each(places)(
               events = events.filter(({ who }) => !theirs.includes(who));
               clock.shop = new Date(now + minute);
             } else await declareSome();
-            if (i % 4 === 3) await check(`step ${i}`);
+            if (i % 4 === 0) await check(`step ${i}`);
           }
           await check("end", true);
           // From here on time alone: just before something leaves a window or comes, and at that very instant.
