@@ -440,7 +440,8 @@ test.each(places)(
             midnight = midnightAfter(timeZone, midnight);
             if (midnight > clock.shop.getTime() + 1) looked.push(midnight);
           }
-          for (const at of looked.toSorted((x, y) => x - y)) {
+          // A day may begin when a window ends: once, for the clock never goes back.
+          for (const at of [...new Set(looked)].toSorted((x, y) => x - y)) {
             clock.shop = new Date(at - 1);
             await check("just before");
             clock.shop = new Date(at);
