@@ -33,17 +33,24 @@ const clockOf = (house: House): Clock => ({
 
 type Rules = Book<store.Segment>;
 type Ours = Entry<store.Segment>;
-type Kept = { rules: Rules; listeners: ReadonlySet<string>; memory: memory.Memory };
+type Kept = {
+  rules: Rules;
+  listeners: ReadonlySet<string>;
+  memory: memory.Memory;
+  /** Was a segment ever deleted? */
+  gone: boolean;
+};
 /** The rules as this process last read them. Read again when their generation says so. */
 const kept = new WeakMap<object, Kept>();
 async function rulesNow(house: House, tx: Tx): Promise<Kept> {
   const generation = await store.heldGeneration(tx);
   const had = kept.get(house);
   if (had?.rules.generation === generation) return had;
-  const [all, listening, asked] = await Promise.all([
+  const [all, listening, asked, gone] = await Promise.all([
     store.all(tx),
     store.listeners(tx),
     store.interested(tx),
+    store.anyGone(tx),
   ]);
   // Segments that are older than the list of what is asked.
   const listed = new Set(asked.map(({ segmentId }) => segmentId));
@@ -57,6 +64,7 @@ async function rulesNow(house: House, tx: Tx): Promise<Kept> {
   const rules = bookOf(generation, all);
   const read = {
     rules,
+    gone,
     listeners: new Set(listening.map(({ segmentId }) => segmentId)),
     memory: memory.newMemory(
       generation,
@@ -566,7 +574,7 @@ async function tell(
 export async function refold(house: House, tx: Tx, people: readonly PersonKey[]): Promise<void> {
   if (people.length === 0) return;
   const book = await rulesNow(house, tx);
-  await store.leaveGone(tx, people, house.clocks.shop());
+  if (book.gone) await store.leaveGone(tx, people, house.clocks.shop());
   if (book.rules.segments.length === 0) return;
   const joined = new Map(
     (await views.joinedBy(tx, people)).map(({ personId, id }) => [personId, id]),

@@ -115,7 +115,14 @@ export async function heldGeneration(tx: Tx): Promise<bigint> {
   const [row] = await tx<{ generation: bigint }[]>`select generation from traits_state for share`;
   return row!.generation;
 }
-export const nextGeneration = (tx: Tx) => tx`update traits_state set generation = generation + 1`;
+/**
+ * Of the whole table, not of its row: those who share a row are let in past whoever waits for all of it, and under load
+ * there is always one. It waits for those who look already, and for nobody who comes after it.
+ */
+export async function nextGeneration(tx: Tx): Promise<void> {
+  await tx`lock table traits_state in exclusive mode`;
+  await tx`update traits_state set generation = generation + 1`;
+}
 
 /** Two who look at one person do it one after the other. */
 export const lockPeople = (tx: Tx, people: readonly PersonKey[]) => tx`

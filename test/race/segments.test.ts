@@ -3,7 +3,10 @@ import { expect, test } from "vitest";
 import { refold, refresh } from "#segments/jobs.ts";
 import { define, listen, unlisten } from "#segments/service.ts";
 import type { Rule } from "#segments/rules.ts";
-import { heldGeneration } from "#segments/store.ts";
+import * as segments from "#segments/store.ts";
+import type { Sql, Tx } from "#kernel/sql.ts";
+import { declare, remove, setHalfLife } from "#traits/service.ts";
+import * as traits from "#traits/store.ts";
 import { world } from "../../test/database.ts";
 
 const idOf = (i: number) => `01890000-0000-7000-8000-${String(i).padStart(12, "0")}`;
@@ -70,9 +73,12 @@ test("two slices whose people turn out to be somebody else, a thousand in each, 
   await Promise.all([slice(0), slice(1100)]);
 });
 
-test("a rule is changed within a bounded time though somebody looks at people at every moment", async () => {
-  await using shop = await open();
-  const { sql, ids, put } = shop;
+/** Acts one after the other while somebody looks at every moment; none may wait for those who come after it. */
+async function whileLooking(
+  sql: Sql,
+  held: (tx: Tx) => Promise<unknown>,
+  acts: readonly (() => Promise<unknown>)[],
+): Promise<void> {
   let changed = false;
   let looks = 0;
   // Six who look for a quarter of a second each, one beginning after the other: there is no moment without one of them.
@@ -80,7 +86,7 @@ test("a rule is changed within a bounded time though somebody looks at people at
     await sql`select pg_sleep(${i * 0.04})`;
     while (!changed)
       await sql.begin(async (tx) => {
-        await heldGeneration(tx);
+        await held(tx);
         await tx`select pg_sleep(0.25)`;
         looks += 1;
       });
@@ -88,23 +94,54 @@ test("a rule is changed within a bounded time though somebody looks at people at
   await sql`select pg_sleep(0.5)`;
   const took: number[] = [];
   const late = new Promise<"late">((done) => setTimeout(() => done("late"), 15_000));
-  const acts = async () => {
-    for (const act of [
-      () => put(ids[0]),
-      () => sql.begin((tx) => listen(tx, "x", ids[0]!)),
-      () => sql.begin((tx) => unlisten(tx, "x")),
-      () => put(),
-    ]) {
+  const all = async () => {
+    for (const act of acts) {
       const from = performance.now();
       await act();
       took.push(performance.now() - from);
     }
     return "done";
   };
-  const ended = await Promise.race([acts(), late]);
+  const ended = await Promise.race([all(), late]);
   changed = true;
   await Promise.all(lookers);
   expect([ended, looks > 6]).toEqual(["done", true]);
   // Each waits for those who look already, and for nobody who comes after it.
   for (const ms of took) expect(ms).toBeLessThan(2000);
+}
+
+test("a rule is changed within a bounded time though somebody looks at people at every moment", async () => {
+  await using shop = await open();
+  const { sql, ids, put } = shop;
+  await whileLooking(sql, segments.heldGeneration, [
+    () => put(ids[0]),
+    () => sql.begin((tx) => listen(tx, "x", ids[0]!)),
+    () => sql.begin((tx) => unlisten(tx, "x")),
+    () => put(),
+  ]);
+});
+
+test("a trait is declared, changed and taken away as soon, though somebody looks at every moment", async () => {
+  await using shop = await world();
+  const { house, sql } = shop;
+  const context = { house, actor: { id: "operator:1" }, at: house.clocks.machine() };
+  const name = "visits";
+  const trait = { name, label: { zh: "访问", en: "Visits" }, fn: "count", event: "page" } as const;
+  const put = (hours: number | null) => () =>
+    sql.begin(async (tx) =>
+      expect(await declare({ ...context, tx } as never, { ...trait, hours })).toMatchObject({
+        ok: true,
+      }),
+    );
+  await whileLooking(sql, traits.heldGeneration, [
+    put(24),
+    put(null),
+    () => sql.begin((tx) => setHalfLife({ ...context, tx } as never, { halfLifeDays: 60 })),
+    () =>
+      sql.begin(async (tx) =>
+        expect(await remove({ ...context, tx } as never, { trait: name })).toMatchObject({
+          ok: true,
+        }),
+      ),
+  ]);
 });
