@@ -28,7 +28,7 @@ import { newMetrics } from "#kernel/metrics.ts";
 import { migrate, migrateColumns } from "#kernel/migrate.ts";
 import { shopClock, type ShopClock } from "#kernel/shop-clock.ts";
 import { connect } from "#kernel/sql.ts";
-import { startWorker } from "#kernel/worker.ts";
+import { inTurn, startWorker } from "#kernel/worker.ts";
 import { failures } from "#lang/failures.ts";
 import * as messagesJobs from "#messages/jobs.ts";
 import { checkMasterKey, checkRole, masterKey } from "#privacy/master-key.ts";
@@ -225,12 +225,7 @@ export async function startWork({ house, pumps, clock, config }: Opened, isWoken
         // Unless it is woken the rest is most of what an event waits, and one look costs some 3 ms.
         name: workOnPeople,
         restMs: isWoken ? 1000 : 150,
-        run: async () =>
-          (await pumps.consume()) +
-          (await pumps.merge()) +
-          (await pumps.relay()) +
-          (await pumps.ring()) +
-          (await pumps.segment()),
+        run: () => inTurn([pumps.consume, pumps.merge, pumps.relay, pumps.ring, pumps.segment]),
       },
       {
         // Once a second, with what came in meanwhile: many small parts cost the columns more than a few large ones, and
@@ -266,11 +261,12 @@ export async function startWork({ house, pumps, clock, config }: Opened, isWoken
       {
         name: "sweep",
         restMs: 3_600_000,
-        run: async () =>
-          (await collectJobs.sweep(house)) +
-          (await sweepFeeds(house)) +
-          (await sweepFiles(house)) +
-          (await forgetRequests(house)),
+        run: () =>
+          inTurn(
+            [collectJobs.sweep, sweepFeeds, sweepFiles, forgetRequests].map(
+              (sweep) => () => sweep(house),
+            ),
+          ),
       },
     ],
     house.log,

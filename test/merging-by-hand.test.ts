@@ -7,6 +7,7 @@ import { accept } from "../src/collect/service.ts";
 import { merge, rework } from "../src/people/jobs.ts";
 import { routes as peopleRoutes } from "../src/people/routes.ts";
 import * as people from "../src/people/service.ts";
+import * as store from "../src/people/store.ts";
 import { shop, type Shop } from "./shop.ts";
 
 const opened = () => shop([...collectRoutes, ...peopleRoutes]);
@@ -278,3 +279,78 @@ test("rules of who is who are read and changed; whom a change concerns is worked
     people: { done: 3, all: 3 },
   });
 }, 60_000);
+
+test("what fails for one holds up nobody else: it rests, and is done as soon as it can be", async () => {
+  await using here = await opened();
+  const { house, owner, sql } = here;
+  await send(
+    here,
+    ...["u1", "u2", "u3", "u4"].map((user) => ({ user, traits: { city: "Wuhan" } })),
+  );
+  const [u1, u2, u3, u4] = await Promise.all(
+    ["u1", "u2", "u3", "u4"].map((user) => personOf(here, user)),
+  );
+  const refuse = (those: readonly { personId: string }[], whom: string) => {
+    if (those.some(({ personId }) => personId === whom)) throw new Error("one row too many");
+  };
+  const put = async (one: string, other: string) =>
+    expect(
+      await here.ask("POST", `/v1/members/${one}/merges`, {
+        ...{ headers: here.as.owner, body: { other, reason: "one card" } },
+      }),
+    ).toMatchObject({ status: 200 });
+  await put(u1!, u2!);
+  await put(u3!, u4!);
+
+  // A step of theirs fails whenever it is tried; the others' merge goes all its way.
+  const broken = movers.map((mover, i) => ({
+    ...mover,
+    merge: (async (house, tx, all) => {
+      if (i === 1)
+        refuse(
+          all.flatMap(({ from, into }) => [from, into]),
+          u2!,
+        );
+      return mover.merge(house, tx, all);
+    }) satisfies typeof mover.merge,
+  }));
+  while ((await merge(house, broken, refolders)) + (await rework(house, following)) > 0);
+  const merges = () =>
+    sql`select into_id, state, attempts, failed_at is not null as rests from people_merge order by seq`;
+  expect([...(await merges())]).toEqual([
+    { intoId: u1, state: "merging", attempts: 1, rests: true },
+    { intoId: u3, state: "merged", attempts: 0, rests: false },
+  ]);
+  await owner`update people_merge set failed_at = null`;
+  while ((await merge(house, broken, refolders)) > 0);
+  expect((await merges())[0]).toMatchObject({ state: "merging", attempts: 2 });
+  await owner`update people_merge set failed_at = null`;
+  await settled(here);
+  expect((await merges())[0]).toEqual({ intoId: u1, state: "merged", attempts: 0, rests: false });
+  expect(await personOf(here, "u2")).toBe(u1);
+
+  // The same of people who are worked out anew, and of components that are gone through.
+  const jobId = house.newId();
+  const seen: string[] = [];
+  const failing = (whom: string) => ({
+    ...following,
+    refolders: [
+      async (_: unknown, __: unknown, those: { personId: string }[]) => {
+        refuse(those, whom);
+        seen.push(...those.map(({ personId }) => personId));
+      },
+    ],
+  });
+  await sql.begin(async (tx) => {
+    await store.addJob(tx, { id: jobId, kind: "hand", by: null, askedAt: house.clocks.machine() });
+    await store.askRefold(tx, await store.ways(tx, [u1!, u3!]), jobId);
+  });
+  while ((await rework(house, failing(u1!))) > 0);
+  expect(seen).toEqual([u3]);
+  const job = () =>
+    sql`select people_done, ended_at is not null as ended from people_job where id = ${jobId}`;
+  expect([...(await job())]).toEqual([{ peopleDone: 1, ended: false }]);
+  await owner`update people_refold set failed_at = null`;
+  while ((await rework(house, failing(""))) > 0);
+  expect([[...(await job())], seen]).toEqual([[{ peopleDone: 2, ended: true }], [u3, u1]]);
+});

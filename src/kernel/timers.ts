@@ -6,7 +6,7 @@ import type { House } from "./endpoint.ts";
 import { holdBuckets } from "./lease.ts";
 import { faultOf } from "./log.ts";
 import type { Fragment } from "postgres";
-import type { PersonKey, Sql, Tx } from "./sql.ts";
+import type { PersonKey, Reader, Sql, Tx } from "./sql.ts";
 
 export type Timer = PersonKey & {
   kind: string;
@@ -112,10 +112,12 @@ export async function resetTimers(
 /** How often a timer is tried before it is left for an operator to see. */
 const attemptLimit = 8;
 
-/** Due, not given up on, and not resting after a failure. The rest grows with the square of the tries, to a minute. */
+/** Not resting after a failure, by a row's `attempts` and `failed_at`. The rest grows with the square of the tries, to a minute. */
+export const hasRested = (reader: Reader) => reader`
+  (failed_at is null or failed_at < now() - least(attempts * attempts, 60) * interval '1 s')`;
+/** Due, not given up on, and not resting. */
 const isDue = (tx: Sql | Tx, now: Date) => tx`
-  due_at <= ${now} and attempts < ${attemptLimit}
-  and (failed_at is null or failed_at < now() - least(attempts * attempts, 60) * interval '1 s')`;
+  due_at <= ${now} and attempts < ${attemptLimit} and ${hasRested(tx)}`;
 
 /**
  * Where the last look at a kind ended: everything due before has rung. What comes in behind that point is found all the

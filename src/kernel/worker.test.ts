@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { wait } from "./clock.ts";
 import type { Log } from "./log.ts";
-import { startWorker } from "./worker.ts";
+import { inTurn, startWorker } from "./worker.ts";
 
 const logTo = (lines: Record<string, unknown>[]) =>
   ({ warn: (line: Record<string, unknown>) => lines.push(line) }) as unknown as Log;
@@ -88,4 +88,16 @@ test("a task that rests is woken by what has come in, and one that is at work lo
   worker.wake("people");
   await until(() => runs === 4); // two helpings, and one that found nothing
   await worker.stop();
+});
+
+test("of works in turn each is done though one before it failed, and the first failure is told", async () => {
+  const done: string[] = [];
+  const work = (name: string, n: number) => async () => (done.push(name), n);
+  const fail = (name: string) => async () => {
+    done.push(name);
+    throw new Error(name);
+  };
+  await expect(inTurn([work("a", 1), fail("b"), work("c", 2), fail("d")])).rejects.toThrow("b");
+  expect(done).toEqual(["a", "b", "c", "d"]);
+  expect(await inTurn([work("a", 1), work("c", 2)])).toBe(3);
 });

@@ -15,6 +15,22 @@ export type Worker = {
   wake: (name: string) => void;
 };
 
+/**
+ * Helpings of work one after the other, each though one before it failed; the first failure is thrown at the end. Gives
+ * how much was done in all.
+ */
+export async function inTurn(works: readonly (() => Promise<number>)[]): Promise<number> {
+  let done = 0;
+  const failures: unknown[] = [];
+  for (const work of works)
+    await work().then(
+      (n) => (done += n),
+      (thrown: unknown) => failures.push(thrown),
+    );
+  if (failures.length > 0) throw failures[0];
+  return done;
+}
+
 /** The longest rest after failures that follow each other: engines that come back are found within it. */
 const longestRestMs = 5_000;
 

@@ -4,6 +4,7 @@ import * as collectRules from "#collect/rules.ts";
 import * as collect from "#collect/service.ts";
 import { crashAt } from "#kernel/crash.ts";
 import type { House } from "#kernel/endpoint.ts";
+import { faultOf } from "#kernel/log.ts";
 import { emitAll } from "#kernel/outbox.ts";
 import type { PersonKey, Slice, Tx } from "#kernel/sql.ts";
 import { isDerived, isDirect } from "#privacy/rules.ts";
@@ -418,6 +419,46 @@ async function tagRefusals(
 const peopleAtOnce = 50;
 
 /**
+ * Takes some of what is to be done and does it in one transaction; where that fails, each alone. What fails alone rests,
+ * so that it holds up no other. Says how much was done.
+ */
+async function doneApart<T>(
+  house: House,
+  name: string,
+  work: {
+    take: (tx: Tx, only: T | null) => Promise<readonly T[]>;
+    act: (tx: Tx, taken: readonly T[]) => Promise<void>;
+    rest: (one: T) => Promise<unknown>;
+  },
+): Promise<number> {
+  let taken: readonly T[] = [];
+  const go = (only: T | null) =>
+    house.sql.begin(async (tx) => {
+      taken = await work.take(tx, only);
+      if (taken.length > 0) await work.act(tx, taken);
+      return taken.length;
+    });
+  try {
+    return await go(null);
+  } catch (thrown) {
+    const [first, ...more] = taken;
+    if (first === undefined) throw thrown; // the engine, not what was taken
+    const rest = async (one: T, why: unknown) => {
+      await work.rest(one);
+      house.log.error({ event: `people.${name}_failed`, ...faultOf(why) });
+    };
+    if (more.length === 0) return rest(first, thrown).then(() => 0);
+    let done = 0;
+    for (const one of [first, ...more])
+      await go(one).then(
+        (n) => (done += n),
+        (why: unknown) => rest(one, why),
+      );
+    return done;
+  }
+}
+
+/**
  * A step of what is done beside the log, each in a transaction of its own: some of those who are to be worked out anew,
  * else the component that has waited longest. Says how much was done; whatever ends it, the next call goes on from there.
  */
@@ -426,28 +467,43 @@ export async function rework(
   { aside, refolders }: service.Following,
 ): Promise<number> {
   if (!(await store.isRework(house.sql))) return 0;
-  return house.sql.begin(async (tx) => {
-    await tx`set local statement_timeout = '10min'`;
-    const people = await store.takeRefold(tx, peopleAtOnce);
-    if (people.length > 0) {
-      for (const refolder of refolders) await refolder(house, tx, people);
-      await store.countRefolds(
-        tx,
-        people.map(({ jobId }) => jobId),
-      );
-    } else {
-      await store.holdResolver(tx);
-      const [node] = await store.nextRework(tx);
-      if (!node) return 0;
-      const found = await service.componentsOf(tx, [node], Number.MAX_SAFE_INTEGER - 1);
-      const touched = await apply(house, tx, found, aside);
-      if (touched.length > 0) await store.askRefold(tx, touched, node.jobId);
-      await store.countLinks(tx, node.jobId, found.links.length);
-      await store.doneRework(tx, found.nodes);
-    }
+  const ended = async (tx: Tx) => {
     await store.endJobs(tx, house.clocks.machine());
     crashAt("people.rework_step");
-    return 1;
+  };
+  const long = (tx: Tx) => tx`set local statement_timeout = '10min'`;
+  const people = await doneApart(house, "refold", {
+    take: async (tx, only: Awaited<ReturnType<typeof store.takeRefold>>[number] | null) => {
+      await long(tx);
+      return store.takeRefold(tx, peopleAtOnce, only);
+    },
+    act: async (tx, those) => {
+      for (const refolder of refolders) await refolder(house, tx, [...those]);
+      await store.countRefolds(
+        tx,
+        those.map(({ jobId }) => jobId),
+      );
+      await ended(tx);
+    },
+    rest: (one) => store.restRefold(house.sql, one),
+  });
+  if (people > 0) return 1;
+  return doneApart(house, "component", {
+    take: async (tx) => {
+      await long(tx);
+      await store.holdResolver(tx);
+      return store.nextRework(tx);
+    },
+    act: async (tx, [node]) => {
+      const { jobId } = node!;
+      const found = await service.componentsOf(tx, [node!], Number.MAX_SAFE_INTEGER - 1);
+      const touched = await apply(house, tx, found, aside);
+      if (touched.length > 0) await store.askRefold(tx, touched, jobId);
+      await store.countLinks(tx, jobId, found.links.length);
+      await store.doneRework(tx, found.nodes);
+      await ended(tx);
+    },
+    rest: (one) => store.restRework(house.sql, one),
   });
 }
 
@@ -465,7 +521,12 @@ export async function merge(
 ): Promise<number> {
   let done = 0;
   for (let i = 0; i <= movers.length; i++) {
-    const steps = await mergeStep(house, movers, refolders);
+    if (!(await store.isMerging(house.sql))) break;
+    const steps = await doneApart(house, "merge", {
+      take: (tx, only: store.MergeRow | null) => store.openMerges(tx, mergesAtOnce, only),
+      act: (tx, open) => mergeStep(house, tx, open, movers, refolders),
+      rest: (one) => store.restMerge(house.sql, one),
+    });
     if (steps === 0) break;
     done += steps;
   }
@@ -474,42 +535,39 @@ export async function merge(
 /** A domain at a time, in a transaction that also writes down how far it came. */
 async function mergeStep(
   house: House,
+  tx: Tx,
+  open: readonly store.MergeRow[],
   movers: readonly service.Mover[],
   refolders: readonly service.Refold[],
-): Promise<number> {
-  if (!(await store.isMerging(house.sql))) return 0;
-  return house.sql.begin(async (tx) => {
-    const open = await store.openMerges(tx, mergesAtOnce);
-    for (const [, together] of Map.groupBy(open, ({ state, step }) => `${state} ${step}`)) {
-      const { state, step } = together[0]!;
-      const ids = together.map(({ id }) => id);
-      if (state === "merging") {
-        const mover = movers[step];
-        if (mover) await mover.merge(house, tx, together.map(keyed));
-        if (step + 1 < movers.length) await store.setStep(tx, ids, "merging", step + 1);
-        else {
-          await store.setStep(tx, ids, "merged", movers.length);
-          await emitAll(house, tx, events.merged, together.map(told));
-        }
-      } else {
-        // Undone from the last step that was done, backwards.
-        const last = Math.min(step, movers.length) - 1;
-        const mover = movers[last];
-        if (mover) for (const one of together) await mover.unmerge(house, tx, keyed(one));
-        if (last > 0) await store.setStep(tx, ids, "parting", last);
-        else {
-          // Whoever they are by now: either may be another once more.
-          const ends = together.flatMap((one) => [one.fromId, one.intoId]);
-          const people = await store.ways(tx, ends);
-          for (const refolder of refolders) await refolder(house, tx, people);
-          await store.setStep(tx, ids, "parted", 0);
-          await emitAll(house, tx, events.unmerged, together.map(told));
-        }
+): Promise<void> {
+  for (const [, together] of Map.groupBy(open, ({ state, step }) => `${state} ${step}`)) {
+    const { state, step } = together[0]!;
+    const ids = together.map(({ id }) => id);
+    if (state === "merging") {
+      const mover = movers[step];
+      if (mover) await mover.merge(house, tx, together.map(keyed));
+      if (step + 1 < movers.length) await store.setStep(tx, ids, "merging", step + 1);
+      else {
+        await store.setStep(tx, ids, "merged", movers.length);
+        await emitAll(house, tx, events.merged, together.map(told));
       }
-      crashAt("people.merge_step");
+    } else {
+      // Undone from the last step that was done, backwards.
+      const last = Math.min(step, movers.length) - 1;
+      const mover = movers[last];
+      if (mover) for (const one of together) await mover.unmerge(house, tx, keyed(one));
+      if (last > 0) await store.setStep(tx, ids, "parting", last);
+      else {
+        // Whoever they are by now: either may be another once more.
+        const ends = together.flatMap((one) => [one.fromId, one.intoId]);
+        const people = await store.ways(tx, ends);
+        for (const refolder of refolders) await refolder(house, tx, people);
+        await store.setStep(tx, ids, "parted", 0);
+        await emitAll(house, tx, events.unmerged, together.map(told));
+      }
     }
-    return open.length;
-  });
+    crashAt("people.merge_step");
+  }
 }
 type Ends = Pick<store.MergeRow, "id" | "fromBucket" | "fromId" | "intoBucket" | "intoId">;
 const keyed = ({ id, fromBucket, fromId, intoBucket, intoId }: Ends): service.Merge => ({

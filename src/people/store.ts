@@ -6,8 +6,10 @@ import {
   type PersonKey,
   type Reader,
   type Slice,
+  type Sql,
   type Tx,
 } from "#kernel/sql.ts";
+import { hasRested } from "#kernel/timers.ts";
 import type { Identifier, TagKind } from "./rules.ts";
 
 /** So many rows go in one statement: it has 65,535 places for values. */
@@ -575,25 +577,35 @@ export const part = (
     state = 'parting', parted_at = ${at}, parted_cause = ${word?.eventId ?? null},
     parted_by = ${word?.by ?? null}, parted_why = ${word?.why ?? null}
   where id = any(${ids as string[]}::uuid[]) and state in ('merging', 'merged')`;
-/** The oldest merges that are not done with, none of whose people an older one is still at. */
-export const openMerges = (tx: Tx, limit: number) => tx<MergeRow[]>`
+/**
+ * The oldest merges that are not done with and do not rest, none of whose people an older one is still at; or `only` this
+ * one of them.
+ */
+export const openMerges = (tx: Tx, limit: number, only: { id: string } | null) => tx<MergeRow[]>`
   select m.* from people_merge m
-  where m.state in ('merging', 'parting') and not exists (
+  where m.state in ('merging', 'parting') and ${hasRested(tx)}
+    and (${only?.id ?? null}::uuid is null or m.id = ${only?.id ?? null}) and not exists (
     select from people_merge o where o.state in ('merging', 'parting') and o.seq < m.seq
       and (o.from_id in (m.from_id, m.into_id) or o.into_id in (m.from_id, m.into_id)))
   order by m.seq limit ${limit} for update of m skip locked`;
 export const isMerging = async (reader: Reader): Promise<boolean> => {
   const [row] = await reader<{ open: boolean }[]>`
-    select exists (select from people_merge where state in ('merging', 'parting')) as open`;
+    select exists (
+      select from people_merge where state in ('merging', 'parting') and ${hasRested(reader)}
+    ) as open`;
   return row!.open;
 };
+/** Counts a failure, after which a row of what is done beside the log rests. */
+const failed = (reader: Reader) => reader`attempts = least(attempts + 1, 1000), failed_at = now()`;
+export const restMerge = (sql: Sql, { id }: { id: string }) => sql`
+  update people_merge set ${failed(sql)} where id = ${id}`;
 export const setStep = (
   tx: Tx,
   ids: readonly string[],
   state: MergeRow["state"],
   step: number,
 ) => tx`
-  update people_merge set state = ${state}, step = ${step} where id = any(${ids as string[]}::uuid[])`;
+  update people_merge set state = ${state}, step = ${step}, attempts = 0, failed_at = null where id = any(${ids as string[]}::uuid[])`;
 export type RefusalRow = Omit<LinkRow, "nth" | "kind" | "trusted"> & { reason: string };
 /** Puts these in place of what was refused at these nodes; gives those that are new. */
 export async function setRefusals(tx: Tx, nodes: readonly NodeKey[], rows: readonly RefusalRow[]) {
@@ -711,10 +723,12 @@ export const askRework = (tx: Tx, nodes: readonly NodeKey[], jobId: string, at: 
     on conflict do nothing returning 1
   )
   update people_job set nodes = nodes + (select count(*) from asked) where id = ${jobId}`;
-/** The node that has waited longest, held; one resolver works at a time. */
+/** The node that has waited longest and does not rest, held; one resolver works at a time. */
 export const nextRework = (tx: Tx) => tx<(NodeKey & { jobId: string })[]>`
-  select bucket, node_id, job_id from people_rework order by asked_at, bucket, node_id
-  limit 1 for update skip locked`;
+  select bucket, node_id, job_id from people_rework where ${hasRested(tx)}
+  order by asked_at, bucket, node_id limit 1 for update skip locked`;
+export const restRework = (sql: Sql, { bucket, nodeId }: NodeKey) => sql`
+  update people_rework set ${failed(sql)} where bucket = ${bucket} and node_id = ${nodeId}`;
 /** These nodes have been gone through, for whichever job. */
 export const doneRework = (tx: Tx, nodes: readonly NodeKey[]) => tx`
   with gone as (
@@ -734,12 +748,17 @@ export const askRefold = (tx: Tx, people: readonly PersonKey[], jobId: string) =
     on conflict do nothing returning 1
   )
   update people_job set people = people + (select count(*) from asked) where id = ${jobId}`;
-export const takeRefold = (tx: Tx, limit: number) => tx<(PersonKey & { jobId: string })[]>`
+type Refolding = PersonKey & { jobId: string };
+/** Those who do not rest, or `only` this one of them. */
+export const takeRefold = (tx: Tx, limit: number, only: Refolding | null) => tx<Refolding[]>`
   delete from people_refold r using (
-    select bucket, person_id, job_id from people_refold order by job_id, bucket, person_id
-    limit ${limit} for update skip locked
+    select bucket, person_id, job_id from people_refold where ${hasRested(tx)}
+      and (${only?.personId ?? null}::uuid is null or person_id = ${only?.personId ?? null} and job_id = ${only?.jobId ?? null})
+    order by job_id, bucket, person_id limit ${limit} for update skip locked
   ) f where (r.bucket, r.person_id, r.job_id) = (f.bucket, f.person_id, f.job_id)
   returning r.bucket, r.person_id, r.job_id`;
+export const restRefold = (sql: Sql, { bucket, personId }: PersonKey) => sql`
+  update people_refold set ${failed(sql)} where bucket = ${bucket} and person_id = ${personId}`;
 export const countRefolds = (tx: Tx, jobIds: readonly string[]) => tx`
   update people_job j set people_done = j.people_done + d.n
   from (select id, count(*)::int as n from unnest(${jobIds as string[]}::uuid[]) as d(id) group by id) d
@@ -750,7 +769,8 @@ export const endJobs = (tx: Tx, at: Date) => tx`
     and not exists (select from people_refold f where f.job_id = j.id)`;
 export const isRework = async (reader: Reader): Promise<boolean> => {
   const [row] = await reader<{ is: boolean }[]>`
-    select exists (select from people_rework) or exists (select from people_refold) as "is"`;
+    select exists (select from people_rework where ${hasRested(reader)})
+      or exists (select from people_refold where ${hasRested(reader)}) as "is"`;
   return row!.is;
 };
 export const jobs = (reader: Reader, limit: number) => reader<JobRow[]>`
