@@ -165,3 +165,7 @@ export const isAway = (thrown: unknown): boolean => {
   const { code, errors } = thrown as { code?: string; errors?: unknown[] };
   return away.has(code ?? "") || (errors?.some(isAway) ?? false);
 };
+
+/** Not resting after a failure, by a row's `attempts` and `failed_at`. The rest grows with the square of the tries, to a minute. */
+export const hasRested = (reader: Reader) => reader`
+  (failed_at is null or failed_at < now() - least(attempts * attempts, 60) * interval '1 s')`;

@@ -6,7 +6,7 @@ import type { House } from "./endpoint.ts";
 import { holdBuckets } from "./lease.ts";
 import { faultOf } from "./log.ts";
 import type { Fragment } from "postgres";
-import type { PersonKey, Reader, Sql, Tx } from "./sql.ts";
+import { hasRested, type PersonKey, type Sql, type Tx } from "./sql.ts";
 
 export type Timer = PersonKey & {
   kind: string;
@@ -112,9 +112,6 @@ export async function resetTimers(
 /** How often a timer is tried before it is left for an operator to see. */
 const attemptLimit = 8;
 
-/** Not resting after a failure, by a row's `attempts` and `failed_at`. The rest grows with the square of the tries, to a minute. */
-export const hasRested = (reader: Reader) => reader`
-  (failed_at is null or failed_at < now() - least(attempts * attempts, 60) * interval '1 s')`;
 /** Due, not given up on, and not resting. */
 const isDue = (tx: Sql | Tx, now: Date) => tx`
   due_at <= ${now} and attempts < ${attemptLimit} and ${hasRested(tx)}`;

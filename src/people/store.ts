@@ -3,13 +3,13 @@ import { nobody } from "#kernel/ids.ts";
 import {
   byteList,
   eventsIn,
+  hasRested,
   type PersonKey,
   type Reader,
   type Slice,
   type Sql,
   type Tx,
 } from "#kernel/sql.ts";
-import { hasRested } from "#kernel/timers.ts";
 import type { Identifier, TagKind } from "./rules.ts";
 
 /** So many rows go in one statement: it has 65,535 places for values. */

@@ -105,8 +105,9 @@ export async function dropListed(tx: Tx, lists: readonly string[]): Promise<void
 export const nobodyFits = (tx: Tx) => tx`select bucket, person_id from people_person where false`;
 /** Was a segment ever deleted? */
 export async function anyGone(tx: Tx): Promise<boolean> {
-  const [row] = await tx<{ any: boolean }[]>`select exists (select from segments_gone) as any`;
-  return row!.any;
+  const [row] = await tx<{ is: boolean }[]>`
+    select exists (select from segments_gone) as "is"`;
+  return row!.is;
 }
 /**
  * Takes these people out of segments that are there no more: what lay aside with a merge may come back from before one
