@@ -315,15 +315,17 @@ test("what fails for one holds up nobody else: it rests, and is done as soon as 
     }) satisfies typeof mover.merge,
   }));
   while ((await merge(house, broken, refolders)) + (await rework(house, following)) > 0);
-  const merges = () =>
-    sql`select into_id, state, attempts, failed_at is not null as rests from people_merge order by seq`;
-  expect([...(await merges())]).toEqual([
-    { intoId: u1, state: "merging", attempts: 1, rests: true },
-    { intoId: u3, state: "merged", attempts: 0, rests: false },
-  ]);
+  const merges = () => sql<{ intoId: string; state: string; attempts: number; rests: boolean }[]>`
+    select into_id, state, attempts, failed_at is not null as rests from people_merge
+    order by into_id = ${u1!} desc`;
+  const [first, second] = await merges();
+  expect(first).toMatchObject({ intoId: u1, state: "merging", rests: true });
+  expect(second).toEqual({ intoId: u3, state: "merged", attempts: 0, rests: false });
   await owner`update people_merge set failed_at = null`;
   while ((await merge(house, broken, refolders)) > 0);
-  expect((await merges())[0]).toMatchObject({ state: "merging", attempts: 2 });
+  const [again] = await merges();
+  expect(again).toMatchObject({ state: "merging", rests: true });
+  expect(again!.attempts).toBeGreaterThan(first!.attempts);
   await owner`update people_merge set failed_at = null`;
   await settled(here);
   expect((await merges())[0]).toEqual({ intoId: u1, state: "merged", attempts: 0, rests: false });
