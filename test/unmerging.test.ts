@@ -240,13 +240,19 @@ test("taken apart again, members are as if nobody had ever put them together", a
       }
       for (const [i, [a, b]] of (inOrder ? ties : ties.toReversed()).entries()) {
         if (i > 0) await meanwhile();
-        const path = await of(a);
-        // A device may have become a member's since: that is another merge.
-        const { merges } = (await asked(here, "GET", path)) as {
-          merges: { id: string; why: string | null }[];
-        };
-        const { id } = merges.find(({ why }) => why === `${a} and ${b}`)!;
-        await asked(here, "POST", `${path}/${id}/undo`, { reason: "two cards" });
+        // Whoever is put together with one of two who are one is put together with them by whoever they were first: the
+        // merge stands with either of the two. A device may have become a member's since: that is another merge.
+        const stands = await Promise.all(
+          [a, b].map(async (who) => {
+            const path = await of(who);
+            const { merges } = (await asked(here, "GET", path)) as {
+              merges: { id: string; why: string | null }[];
+            };
+            const found = merges.find(({ why }) => why === `${a} and ${b}`);
+            return found ? [`${path}/${found.id}/undo`] : [];
+          }),
+        );
+        await asked(here, "POST", stands.flat()[0]!, { reason: "two cards" });
       }
       for (const one of [here, control]) {
         await waited(one, 0);
