@@ -4,9 +4,9 @@ import { fail, ok, type Result } from "#kernel/result.ts";
 import { dropInstallation, readInstallation, writeInstallation } from "#kernel/installation.ts";
 import type { Opened } from "./program.ts";
 
-/** What is not a shop's data: who may come in, what was done, and what the program itself keeps. */
+/** What is not a shop's data: who may come in, what was done, what was set, and what the program itself keeps. */
 const stays =
-  /^(access_.*|audit.*|migration|lease|worker_bucket|shop_clock|installation|idempotency|collect_offset|collect_consumer|collect_cut|privacy_erasure|privacy_tombstone|messages_template|messages_settings|segments_state|traits_state|traits_learned)$/;
+  /^(access_.*|audit.*|migration|lease|worker_bucket|shop_clock|installation|idempotency|collect_offset|collect_consumer|collect_cut|privacy_erasure|privacy_tombstone|messages_template|messages_settings|segments_state|traits_state|traits_learned|people_rules|companies_role|feeds_feed)$/;
 
 /** Says how many rows went. Only where nothing but the demo has ever come in: other data is nobody's to clear. */
 export async function removeDemo({
@@ -43,6 +43,10 @@ export async function removeDemo({
       await tx`update collect_offset set next = 1`;
       await tx`update collect_consumer set next = 1`;
       await tx`update collect_cut set next = 1`;
+      // What was in the feed is gone, and a reader of it is told so.
+      await tx`update feeds_feed set oldest = next`;
+      // How the demo's guests buy says nothing of others.
+      await tx`update traits_learned set definition = '{}' where name = 'behaviour'`;
       for (const name of ["demo", "demo_campaign", "time_zone", "currency"])
         await dropInstallation(tx, name);
       await writeInstallation(tx, "demo_removed", true);
