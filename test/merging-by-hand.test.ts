@@ -331,7 +331,7 @@ test("what fails for one holds up nobody else: it rests, and is done as soon as 
   expect((await merges())[0]).toEqual({ intoId: u1, state: "merged", attempts: 0, rests: false });
   expect(await personOf(here, "u2")).toBe(u1);
 
-  // The same of people who are worked out anew, and of components that are gone through.
+  // The same of people who are worked out anew.
   const jobId = house.newId();
   const seen: string[] = [];
   const failing = (whom: string) => ({
@@ -355,4 +355,32 @@ test("what fails for one holds up nobody else: it rests, and is done as soon as 
   await owner`update people_refold set failed_at = null`;
   while ((await rework(house, failing(""))) > 0);
   expect([[...(await job())], seen]).toEqual([[{ peopleDone: 2, ended: true }], [u3, u1]]);
+
+  // And of components that are gone through: whoever is in another is put together meanwhile.
+  const pairs = ["u5", "u6", "u7", "u8"];
+  await send(here, ...pairs.map((user) => ({ user, traits: { city: "Wuhan" } })));
+  const [u5, u6, u7, u8] = await Promise.all(pairs.map((user) => personOf(here, user)));
+  await put(u5!, u6!);
+  await put(u7!, u8!);
+  const aside = following.aside.map((mover, i) => ({
+    ...mover,
+    merge: (async (house, tx, all) => {
+      if (i === 0)
+        refuse(
+          all.flatMap(({ from, into }) => [from, into]),
+          u6!,
+        );
+      return mover.merge(house, tx, all);
+    }) satisfies typeof mover.merge,
+  }));
+  while ((await rework(house, { ...following, aside })) > 0);
+  const resting = () => sql`select failed_at is not null as rests from people_rework`;
+  expect((await resting()).length).toBeGreaterThan(0);
+  expect((await resting()).every(({ rests }) => rests)).toBe(true);
+  const one = async (left: string, right: string) =>
+    (await personOf(here, left)) === (await personOf(here, right));
+  expect([await one("u5", "u6"), await one("u7", "u8")]).toEqual([false, true]);
+  await owner`update people_rework set failed_at = null`;
+  await settled(here);
+  expect([await one("u5", "u6"), (await resting()).length]).toEqual([true, 0]);
 });

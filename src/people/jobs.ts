@@ -473,7 +473,7 @@ export async function rework(
   };
   const long = (tx: Tx) => tx`set local statement_timeout = '10min'`;
   const people = await doneApart(house, "refold", {
-    take: async (tx, only: Awaited<ReturnType<typeof store.takeRefold>>[number] | null) => {
+    take: async (tx, only: store.Refolding | null) => {
       await long(tx);
       return store.takeRefold(tx, peopleAtOnce, only);
     },

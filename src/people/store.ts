@@ -748,7 +748,7 @@ export const askRefold = (tx: Tx, people: readonly PersonKey[], jobId: string) =
     on conflict do nothing returning 1
   )
   update people_job set people = people + (select count(*) from asked) where id = ${jobId}`;
-type Refolding = PersonKey & { jobId: string };
+export type Refolding = PersonKey & { jobId: string };
 /** Those who do not rest, or `only` this one of them. */
 export const takeRefold = (tx: Tx, limit: number, only: Refolding | null) => tx<Refolding[]>`
   delete from people_refold r using (
