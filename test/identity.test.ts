@@ -114,6 +114,9 @@ describe.skipIf(noBrowser)(`who is who in a browser${noBrowser ? ` (${noBrowser}
         "Both are members with a number of their own, and this alone does not make them one.",
       )
       .waitFor();
+    // The tag that says so is called by its name, and its value by what it is of.
+    await page.getByText("Contact conflict", { exact: true }).waitFor();
+    expect(await page.locator("li.tag").innerText()).not.toMatch(/identifier_conflict|\bemail\b/);
     await fit(page, "member-refused-en");
     await page.getByRole("button", { name: "Merge with another…" }).click();
     const dialog = page.getByRole("dialog");

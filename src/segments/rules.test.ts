@@ -2,7 +2,9 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { addDays, dayOf, daysBetween, instantOf } from "#kernel/clock.ts";
 import { fits } from "./model/evaluate.ts";
-import { sentenceOf } from "./model/sentence.ts";
+import { reservedTags } from "#people/rules.ts";
+import { changeSentence } from "#people/model/sentence.ts";
+import { sentenceOf, tagName } from "./model/sentence.ts";
 import { nextTurn } from "./model/turns.ts";
 import {
   atInstant,
@@ -216,4 +218,14 @@ test("a filter compares alike with alike, below the surface and at places in lis
     zh: "“浏览商品”（价格不低于 39.9，价格为 1 或 39.9）",
     en: "“Product Viewed” (price at least 39.9, price 1 or 39.9)",
   });
+});
+
+test("every tag that is worked out has a name in both languages, in rules and in what changed", () => {
+  // Only the Chinese shows it for each: "lifecycle" is English as well as a code.
+  for (const tag of reservedTags)
+    for (const said of [tagName(tag), changeSentence(tag, null, "1+")]) {
+      expect(said?.zh, tag).toEqual(expect.any(String));
+      expect(said?.zh, tag).not.toContain(tag);
+      expect(said?.en, tag).not.toContain("_");
+    }
 });

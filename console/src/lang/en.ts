@@ -1135,6 +1135,9 @@ export const en = {
     price_sensitivity: "Price sensitivity",
     brand_loyalty: "Brand loyalty",
     share_willingness: "Willingness to share",
+    identifier_conflict: "Contact conflict",
+    influence: "Followers",
+    inviter: "Friends who joined",
   } as Record<string, string>,
   levels: { high: "High", medium: "Medium", low: "Low" },
   attributes: {

@@ -1072,6 +1072,9 @@ export const zh = {
     price_sensitivity: "价格敏感度",
     brand_loyalty: "品牌忠诚度",
     share_willingness: "分享意愿",
+    identifier_conflict: "联系方式冲突",
+    influence: "关注者档",
+    inviter: "成功邀请档",
   } as Record<string, string>,
   levels: { high: "高", medium: "中", low: "低" } as Record<string, string>,
   attributes: {

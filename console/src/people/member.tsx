@@ -103,6 +103,11 @@ function Tags({ person, tags }: { person: string; tags: readonly Tag[] | undefin
       </Link>
     ) : levelled.includes(tag) ? (
       wordFor(t.levels, value)
+    ) : tag === "identifier_conflict" ? (
+      value
+        .split(",")
+        .map((type) => wordFor(t.fields, type))
+        .join(" · ")
     ) : (
       value
     );

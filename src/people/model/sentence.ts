@@ -40,6 +40,8 @@ const tagNames: Record<string, Sentence> = {
   price_sensitivity: { zh: "价格敏感度", en: "Price sensitivity" },
   brand_loyalty: { zh: "品牌忠诚度", en: "Brand loyalty" },
   share_willingness: { zh: "分享意愿", en: "Willingness to share" },
+  influence: { zh: "关注者档", en: "Followers" },
+  inviter: { zh: "成功邀请档", en: "Friends who joined" },
 };
 const levelNames: Record<string, Sentence> = {
   high: { zh: "高", en: "high" },

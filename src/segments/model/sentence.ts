@@ -258,6 +258,9 @@ const tagLabels: Record<string, Sentence> = {
   price_sensitivity: { zh: "价格敏感度", en: "price sensitivity" },
   brand_loyalty: { zh: "品牌忠诚度", en: "brand loyalty" },
   share_willingness: { zh: "分享意愿", en: "willingness to share" },
+  identifier_conflict: { zh: "联系方式冲突", en: "contact conflict" },
+  influence: { zh: "关注者档", en: "band of followers" },
+  inviter: { zh: "成功邀请档", en: "band of friends who joined" },
   company_orders: { zh: "公司订单档", en: "company’s order band" },
 };
 const levelNames: Record<string, Sentence> = {
