@@ -235,12 +235,14 @@ async function importOf({ house, pumps }: Opened, kind: Kind, path: string, map?
   const bar = progress(machineNow);
   const timeZone = mapping.timeZone ?? house.clocks.timeZone;
   const at = (text: string | undefined) => timeSaid(text, timeZone);
+  let before = false;
   const counts = await goOn(house, async () => {
     const done = await importFile(house, {
       path,
       kind,
       mapping,
       source,
+      onOpen: async ({ finished }) => void (before = finished),
       from: at(values.from),
       until: at(values.until),
       signal: ending.signal,
@@ -251,6 +253,7 @@ async function importOf({ house, pumps }: Opened, kind: Kind, path: string, map?
     return done;
   });
   bar.end();
+  if (before) say(words.importedBefore);
   say(words.imported(counts));
 }
 

@@ -40,6 +40,7 @@ const zh = {
     `这里还没有数据。在控制台“平台 · API 密钥”建一个服务端密钥，把订单发到 ${url}/v1/orders/lines，或运行 npm run liuke -- import orders 文件 --map 对照表.json。`,
   ready: (ms: number) => `已就绪（${(ms / 1000).toFixed(1)} 秒）。按 Ctrl-C 停止。`,
   stopping: "正在停止…",
+  importedBefore: "这个文件以前已经导入过，这次没有新增。当时的结果：",
   imported: (c: ImportCounts) =>
     `读入 ${number(c.lines)} 行：收下 ${number(c.accepted)}，拒收 ${number(c.rejected)}，重复 ${number(c.doubles)}，时间范围外 ${number(c.outside)}。`,
   rebuilt: (n: number) => `已重新算出（${number(n)}）。`,
@@ -101,6 +102,7 @@ const en: typeof zh = {
     `There is no data yet. Make a server key in the console under Platform · API keys and send orders to ${url}/v1/orders/lines, or run npm run liuke -- import orders FILE --map MAP.json.`,
   ready: (ms) => `Ready in ${(ms / 1000).toFixed(1)} s. Ctrl-C stops it.`,
   stopping: "Stopping…",
+  importedBefore: "This file was taken in before; nothing was added now. What became of it then:",
   imported: (c) =>
     `Read ${number(c.lines)} lines: ${number(c.accepted)} taken, ${number(c.rejected)} refused, ${number(c.doubles)} there already, ${number(c.outside)} outside the time asked for.`,
   rebuilt: (n) => `Worked out anew (${number(n)}).`,
