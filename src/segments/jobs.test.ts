@@ -703,6 +703,54 @@ test("an event brings somebody in at once, and whoever listens is told which one
   ]);
 });
 
+test("worked out whole, what the rule asks about is the cause, and not what else somebody did; time has none", async () => {
+  await using shop = await world();
+  const { house, sql, clock } = shop;
+  const source = await sourceNamed(house, sql, "shop", "server");
+  const begun = clock.shop.getTime();
+  const said = [
+    { name: "Product Viewed", sku: "A" },
+    { name: "Product Viewed", sku: "A" },
+    { name: "Product Viewed", sku: "B" },
+    { name: "Order Completed", sku: "A" },
+  ];
+  await sql.begin((tx) =>
+    accept(
+      house,
+      tx,
+      source,
+      said.map(({ name, sku }, i) => ({
+        ...{ key: String(i), name, at: new Date(begun - 1000 * (said.length - i)) },
+        ...{ data: { sku }, sender: { type: "user_id" as const, value: "c1" } },
+      })),
+    ),
+  );
+  await collect(house, [peopleJobs.consume]);
+  // Their last order stands in their profile, and is no reason for what asks of views.
+  const [one] = await sql<
+    { bucket: number; personId: string }[]
+  >`select bucket, person_id from people_person`;
+  const order = { v: eventId(source.id, "3"), s: "orders", at: clock.shop.toISOString(), c: 1 };
+  await sql`
+    insert into people_profile (bucket, person_id, attributes, updated_at)
+    values (${one!.bucket}, ${one!.personId}, ${sql.json({ last_event: order })}, now())
+    on conflict (bucket, person_id) do update set attributes = excluded.attributes`;
+  const { id } = await make(shop, {
+    kind: "events",
+    event: "Product Viewed",
+    where: [{ property: "sku", is: "eq", value: "A" }],
+    is: "ge",
+    count: 1,
+    window: { kind: "hours", hours: 1 },
+  });
+  await refresh(house, id);
+  const view = { change: "entered", causeKind: "event", cause: eventId(source.id, "1") };
+  expect([...(await log(shop, id))]).toMatchObject([view]);
+  clock.shop = new Date(begun + 3_600_000);
+  await refresh(house, id);
+  expect([...(await log(shop, id))]).toMatchObject([view, { change: "left", cause: null }]);
+});
+
 test("beyond ten thousand at once each change still has its cause, and beyond the cap the rest is counted", async () => {
   await using shop = await open(12_000);
   const { sql } = shop;

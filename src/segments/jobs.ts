@@ -165,10 +165,17 @@ async function refreshCompanies(
   const came = changed.filter(({ change }) => change === "entered").length;
   return { entered: came, left: changed.length - came };
 }
-/** Writes down what brought each change about. Gives of how many it was looked for. */
-async function explain(tx: Tx, { id, rule, level }: store.Segment, at: Date): Promise<number> {
+/**
+ * Writes down what brought each change about: a tag's change, else the latest event that the rule asks about, or the last
+ * order where it asks of attributes. What happened before the segment was last worked out makes nobody leave: time does.
+ * Gives of how many it was looked for.
+ */
+async function explain(
+  tx: Tx,
+  { id, rule, level, refreshedAt }: store.Segment,
+  at: Date,
+): Promise<number> {
   const { own: on } = dependsOn(rule, level);
-  const told = on.attributes.size + on.events.length > 0;
   let looked = 0;
   for (let after: PersonKey | null = null; looked < causesLimit;) {
     const rows: Awaited<ReturnType<typeof store.changedAt>> = await store.changedAt(
@@ -179,12 +186,23 @@ async function explain(tx: Tx, { id, rule, level }: store.Segment, at: Date): Pr
       after,
       causesHelping,
     );
-    const causes = rows.flatMap(({ bucket, personId, logId, eventId }) => {
-      const event = told ? eventId : null;
+    const untold = rows.filter(({ logId }) => logId === null);
+    const happened =
+      on.events.length > 0 && untold.length > 0
+        ? await views.latestSuch(tx, untold, on.events, at)
+        : [];
+    const asked = new Map(happened.map((one) => [one.personId, one]));
+    const causes = rows.flatMap(({ bucket, personId, change, logId, eventId, eventAt }) => {
+      const told = asked.get(personId);
+      const since = change === "left" ? refreshedAt : null;
+      const events = [
+        ...(told && (!since || told.at > since) ? [told] : []),
+        ...(on.attributes.size > 0 && eventId && eventAt ? [{ id: eventId, at: eventAt }] : []),
+      ].toSorted((one, other) => other.at.getTime() - one.at.getTime());
       const cause = logId
         ? ({ kind: "tag", id: logId } as const)
-        : event
-          ? ({ kind: "event", id: event } as const)
+        : events[0]
+          ? ({ kind: "event", id: events[0].id } as const)
           : null;
       return cause ? [{ bucket, personId, cause }] : [];
     });

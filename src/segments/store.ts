@@ -353,9 +353,15 @@ export const changedAt = (
   after: PersonKey | null,
   limit: number,
 ) => tx<
-  (PersonKey & { change: "entered" | "left"; logId: string | null; eventId: string | null })[]
+  (PersonKey & {
+    change: "entered" | "left";
+    logId: string | null;
+    eventId: string | null;
+    eventAt: Date | null;
+  })[]
 >`
   select c.bucket, c.person_id, c.change, l.id as log_id,
+    (f.attributes->'last_event'->>'at')::timestamptz as event_at,
     case when f.attributes->'last_event'->>'v' ~ '^[0-9a-f-]{36}$'
       then f.attributes->'last_event'->>'v' end as event_id
   from (

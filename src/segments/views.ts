@@ -852,6 +852,27 @@ export const latestInSlice = (reader: Reader, slice: Slice, people: readonly Per
   where o.person_id = any(${people.map((one) => one.personId)}::uuid[])
   order by o.person_id, e.at desc, e.id desc`;
 
+/** The latest event up to an instant that any of these ask about, of each of these people who has one. */
+export const latestSuch = (
+  reader: Reader,
+  people: readonly PersonKey[],
+  whats: readonly What[],
+  at: Date,
+) => {
+  const span = { from: null, until: at.getTime() + 1 };
+  return reader<{ personId: string; id: string; at: Date }[]>`
+    select distinct on (e.person_id) e.person_id, e.id, e.at
+    from ${eventsOf(
+      reader,
+      people,
+      either(
+        reader,
+        whats.map((what) => such(reader, what, span)),
+      ),
+    )}
+    order by e.person_id, e.at desc, e.id desc`;
+};
+
 /** By which event somebody else last turned out to be one of these people, where that is still under way. */
 export const joinedBy = (reader: Reader, people: readonly PersonKey[]) => reader<
   { personId: string; id: string }[]
