@@ -420,7 +420,7 @@ const peopleAtOnce = 50;
 
 /**
  * Takes some of what is to be done and does it in one transaction; where that fails, each alone. What fails alone rests,
- * so that it holds up no other. Says how much was done.
+ * so that it holds up no other. Says of how many it was done or put off: while that is any, there may be others.
  */
 async function doneApart<T>(
   house: House,
@@ -441,20 +441,15 @@ async function doneApart<T>(
   try {
     return await go(null);
   } catch (thrown) {
-    const [first, ...more] = taken;
-    if (first === undefined) throw thrown; // the engine, not what was taken
+    const all = taken;
+    if (all.length === 0) throw thrown; // the engine, not what was taken
     const rest = async (one: T, why: unknown) => {
       await work.rest(one);
       house.log.error({ event: `people.${name}_failed`, ...faultOf(why) });
     };
-    if (more.length === 0) return rest(first, thrown).then(() => 0);
-    let done = 0;
-    for (const one of [first, ...more])
-      await go(one).then(
-        (n) => (done += n),
-        (why: unknown) => rest(one, why),
-      );
-    return done;
+    if (all.length === 1) await rest(all[0]!, thrown);
+    else for (const one of all) await go(one).catch((why: unknown) => rest(one, why));
+    return all.length;
   }
 }
 
